@@ -1,0 +1,70 @@
+// What a codec is to the rest: samples in, bytes out, in batches, with state in the caller's
+// memory.
+//
+// Nothing here knows of RTP, sockets, DPDK or logging. Codecs are const structs of functions, one
+// file each, all listed in `codecs[]` (codecs.c). State blocks are relocatable (memcpy moves them)
+// and belong to one thread at a time. A batch is n independent streams of the same codec and
+// parameters; n = 1 is always allowed; results do not depend on how streams are batched.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Most samples of one frame at any rate (120 ms at 48 kHz) and most bytes of one frame.
+#define CODEC_FRAME_SAMPLES_MAX 5760
+#define CODEC_FRAME_BYTES_MAX	1275
+
+// What a stream is set up with. The caller has checked it with codec->supports().
+struct codec_params {
+	uint32_t sample_hz; // of the PCM side: one of codec->sample_rates
+	uint8_t channels;   // of the PCM side: 1
+	uint8_t frame_ms;   // encoder: 10, 20, 40 or 60
+	uint8_t complexity; // encoder: codec-specific, CODEC_DEFAULT: the codec's
+	uint8_t fec;	    // encoder: in-band FEC
+	uint32_t bitrate;   // encoder: bit/s, 0: the codec's default
+};
+
+#define CODEC_DEFAULT 0xff
+
+struct codec_encode_job {
+	void *state;
+	const int16_t *pcm; // frame_samples samples; never written to
+	uint16_t n_samples; // per channel
+	uint8_t *payload;   // CODEC_FRAME_BYTES_MAX bytes of room
+	int n_bytes;	    // out: payload bytes; 0: nothing to send (DTX); negative errno
+};
+
+struct codec_decode_job {
+	void *state;
+	const uint8_t *payload; // NULL: the frame is lost, conceal n_samples of it
+	uint16_t n_bytes;
+	uint8_t fec;  // payload is of the *next* frame: recover this one from it where possible
+	int16_t *pcm; // n_samples in: room and, for a loss, how much to conceal
+	uint16_t n_samples; // in: room (CODEC_FRAME_SAMPLES_MAX) or the length of the loss
+	int n_decoded;	    // out: samples per channel, or -EBADMSG (nothing was written)
+};
+
+struct codec {
+	const char *name;	  // as in a=rtpmap, case as registered
+	uint32_t clock_hz;	  // of the RTP timestamp
+	uint8_t channels;	  // as in a=rtpmap
+	uint8_t static_pt;	  // RFC 3551, CODEC_DEFAULT: none
+	uint32_t sample_rates[5]; // PCM rates it runs at natively, ascending, 0-terminated
+	size_t encoder_size;	  // bytes of state, 0: stateless
+	size_t decoder_size;
+
+	// 0, or -EINVAL with nothing changed.
+	int (*encoder_init)(void *state, const struct codec_params *params);
+	int (*decoder_init)(void *state, const struct codec_params *params);
+	void (*encode)(struct codec_encode_job *jobs, size_t n_jobs);
+	void (*decode)(struct codec_decode_job *jobs, size_t n_jobs);
+
+	// Samples per channel at `sample_hz` that a payload decodes to, without decoding it;
+	// negative errno where it is malformed.
+	int (*payload_samples)(const uint8_t *payload, size_t n_bytes, uint32_t sample_hz);
+};
+
+extern const struct codec *const codecs[]; // NULL-terminated
+
+// The codec registered under this name (no case), clock and channels, or NULL.
+const struct codec *codec_find(const char *name, uint32_t clock_hz, uint8_t channels);

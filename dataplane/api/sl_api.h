@@ -1,0 +1,223 @@
+// The contract between sluice-control and sluice-dataplane, version 1. This header is its manual.
+//
+// Transport: a unix SOCK_SEQPACKET socket (mode 0600; the peer's uid must be the dataplane's or
+// root), one message a packet, at most SL_MESSAGE_MAX bytes. Integers are in host byte order (both
+// ends are on one machine), addresses in network byte order. Structures have no implicit padding;
+// fields called `reserved` are zero.
+//
+// Every request carries a request_id that its response repeats; a response may come in several
+// messages, all but the last flagged SL_MORE. Responses come in the order of the requests. Events
+// have request_id 0 and go to every connection that asked for them in its hello.
+//
+// State, not steps: SL_SESSION_SET carries the whole wanted state of a session and is idempotent:
+// it creates the session or replaces it. A local port of 0 means "choose one", anything else
+// "exactly this one". After a restart of either side: hello, list, set what is wanted, delete the
+// rest.
+//
+//   request            payload               response payload
+//   SL_HELLO           struct sl_hello       struct sl_welcome
+//   SL_SESSION_SET     struct sl_session     struct sl_session, with ports and SSRCs chosen
+//   SL_SESSION_DELETE  struct sl_id          struct sl_session_report: the last counters
+//   SL_SESSION_GET     struct sl_id          struct sl_session_report
+//   SL_SESSION_LIST    -                     struct sl_session_report each, SL_MORE but for an
+//                                            empty last one
+//   SL_STATS_GET       -                     array of struct sl_counter, as many messages as needed
+//   SL_STATS_RESET     -                     -
+//
+//   event              payload
+//   SL_MEDIA_EVENT     struct sl_media_event
+//
+// Errors (status of a response, payload empty): -EPROTO malformed message or wrong version (the
+// connection is closed after it), -EPERM no hello yet, -EINVAL the state contradicts itself (see
+// each field), -ENOENT no such session, -EADDRNOTAVAIL the local address is not one of ours,
+// -EADDRINUSE the exact port is taken, -ENOSPC no port or session left, -EOPNOTSUPP a pair of
+// formats that cannot be transcoded, -ENOMEM.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SL_API_VERSION	  1
+#define SL_MESSAGE_MAX	  16384
+#define SL_RECORD_MAX	  4096
+#define SL_LEGS_MAX	  8
+#define SL_FORMATS_MAX	  8
+#define SL_NO_LEG	  0xff
+#define SL_NO_PT	  0xff
+#define SL_DEFAULT_SOCKET "/run/sluice/dataplane.sock"
+
+enum sl_type {
+	SL_HELLO = 1,
+	SL_SESSION_SET,
+	SL_SESSION_DELETE,
+	SL_SESSION_GET,
+	SL_SESSION_LIST,
+	SL_STATS_GET,
+	SL_STATS_RESET,
+	SL_MEDIA_EVENT = 0x100,
+};
+
+#define SL_RESPONSE 0x8000 // flag in sl_header.type of a response
+
+enum { SL_MORE = 1 }; // sl_header.flags: further messages of this response follow
+
+struct sl_header {
+	uint32_t length; // bytes, this header included; must equal the packet's
+	uint16_t type;	 // enum sl_type, | SL_RESPONSE
+	uint16_t flags;
+	uint32_t request_id;
+	int32_t status; // responses: 0 or a negative errno
+};
+
+// A session's id: the binary form of its call's ULID.
+struct sl_id {
+	uint8_t bytes[16];
+};
+
+enum { SL_UNSPEC = 0, SL_IPV4 = 4, SL_IPV6 = 6 };
+
+// A transport address. SL_UNSPEC with port 0: none.
+struct sl_address {
+	uint8_t bytes[16]; // IPv4 in the first four
+	uint16_t port;	   // host byte order
+	uint8_t family;	   // SL_UNSPEC, SL_IPV4, SL_IPV6
+	uint8_t reserved;
+};
+
+struct sl_hello {
+	uint16_t version; // SL_API_VERSION
+	uint8_t events;	  // 1: send events on this connection
+	uint8_t reserved;
+	char name[28]; // of the client, for logs; NUL-terminated
+};
+
+struct sl_welcome {
+	uint16_t version;
+	uint16_t n_workers;
+	uint16_t n_transcoders; // 0: workers run the codecs
+	uint16_t reserved;
+	uint32_t n_sessions;
+	uint32_t sessions_max;
+	uint64_t instance; // random, new at each start of the dataplane
+	uint64_t uptime_ms;
+};
+
+// One RTP payload format of a leg (RFC 3551, RFC 8866 "a=rtpmap"). The name decides: formats of
+// the same name, clock and channels on both sides are relayed (payload type mapped); otherwise
+// both must be codecs that the dataplane has.
+struct sl_format {
+	char name[16];	   // "PCMU", "PCMA", "opus", "telephone-event", "G729" ...; no case
+	uint32_t clock_hz; // of the RTP timestamp
+	uint32_t bitrate;  // bit/s to encode at, 0: the codec's default
+	uint8_t pt;	   // payload type, 0..127
+	uint8_t channels;
+	uint8_t ptime_ms;   // to packetise with; 0: 20
+	uint8_t complexity; // encoder's, codec-specific; 0xff: the codec's default
+	uint8_t fec;	    // 1: in-band FEC where the codec has it
+	uint8_t reserved[3];
+	uint32_t playback_hz; // highest rate the far decoder makes use of (RFC 7587
+			      // maxplaybackrate), 0: not stated
+};
+
+enum sl_source_rule {
+	SL_SOURCE_STRICT, // media from the signalled address and port only
+	SL_SOURCE_LATCH,  // the first valid packet within the window after a SET that changes
+			  // `remote` (or creates the leg) sets the address, once; until then
+			  // the signalled one is sent to
+};
+
+enum {					  // sl_leg.flags
+	SL_LEG_RECEIVE = 1 << 0,	  // take media from the far end; else count and drop
+	SL_LEG_SEND = 1 << 1,		  // send media to it
+	SL_LEG_TRANSPARENT_SSRC = 1 << 2, // keep the source's SSRC, sequence and timestamp
+	SL_LEG_HELD = 1 << 3,		  // expect no media: the hold time-out applies
+	SL_LEG_RTCP_MUX = 1 << 4,	  // RTCP on the RTP port (RFC 5761)
+};
+
+// One end of the session's media: a local port pair and who is at the other end.
+struct sl_leg {
+	struct sl_address local;       // RTP; RTCP is port + 1. Port must be even, or 0: choose
+	struct sl_address remote;      // RTP, as signalled; SL_UNSPEC: not known yet
+	struct sl_address remote_rtcp; // SL_UNSPEC: remote's port + 1
+	uint32_t ssrc;		       // of what we send; 0: choose. A replace with 0 keeps it
+	uint32_t start_timeout_ms;     // no media before the first packet; 0: never
+	uint32_t media_timeout_ms;     // no media after it; 0: never
+	uint32_t hold_timeout_ms;      // no media while SL_LEG_HELD; 0: never
+	uint32_t latch_window_ms;      // SL_SOURCE_LATCH: how long it may latch; 0: no limit
+	uint8_t flags;
+	uint8_t source;	     // index of the leg whose media is sent here; SL_NO_LEG: none. A
+			     // leg may be the source of several
+	uint8_t source_rule; // enum sl_source_rule
+	uint8_t dscp;	     // of what we send, 0..63
+	uint8_t n_formats;   // formats[0] is the one we send; all are accepted
+	uint8_t reserved[3];
+	struct sl_format formats[SL_FORMATS_MAX];
+};
+
+// A session is followed by its record: record_length opaque bytes that belong to control.
+struct sl_session {
+	struct sl_id id;
+	uint16_t record_length; // 0..SL_RECORD_MAX
+	uint8_t n_legs;		// 0..SL_LEGS_MAX
+	uint8_t reserved[5];
+	struct sl_leg legs[SL_LEGS_MAX]; // n_legs of them are looked at
+};
+
+// Counters since the leg was created. A replace keeps them.
+struct sl_leg_stats {
+	uint64_t rx_packets; // RTP accepted
+	uint64_t rx_bytes;   // of RTP: header and payload
+	uint64_t tx_packets;
+	uint64_t tx_bytes;
+	uint64_t rx_rtcp;
+	uint64_t tx_rtcp;
+	uint64_t lost; // RFC 3550 A.3, summed over the leg's sources, never below 0
+	uint64_t reordered;
+	uint64_t duplicates;
+	uint64_t dropped_source; // from a wrong address
+	uint64_t dropped_other;	 // malformed, unknown payload type, not receiving
+	uint64_t transcoded;	 // frames this leg's media gave to a codec
+	uint64_t concealed;	 // frames made up for lost ones
+	uint64_t transcode_ns;	 // CPU time of both
+	uint32_t jitter_us;	 // RFC 3550 A.8, last
+	uint32_t jitter_max_us;
+	uint32_t rx_ssrc; // last seen
+	uint32_t tx_ssrc;
+	uint32_t idle_ms;  // since the last accepted packet; since creation where none came
+	uint8_t latched;   // 1: `source` was taken from a packet
+	uint8_t timed_out; // 1: the time-out in force has passed (events repeat after a hello)
+	uint8_t rx_pt;	   // last seen, SL_NO_PT: none
+	uint8_t reserved;
+	struct sl_address source; // where media is sent and taken from now
+	uint8_t reserved2[4];
+};
+
+struct sl_session_report {
+	struct sl_session session; // followed on the wire by the record, after `stats`
+	uint32_t worker;	   // index of the worker that owns it
+	uint32_t age_ms;
+	struct sl_leg_stats stats[SL_LEGS_MAX];
+};
+
+enum sl_media_event_type {
+	SL_EVENT_FIRST_PACKET = 1, // the leg's first accepted RTP packet
+	SL_EVENT_LATCHED,	   // address: where it latched to
+	SL_EVENT_TIMEOUT,	   // no media for the time-out in force
+	SL_EVENT_RESUMED,	   // media again after a time-out
+};
+
+struct sl_media_event {
+	struct sl_id id;
+	struct sl_address address;
+	uint8_t type; // enum sl_media_event_type
+	uint8_t leg;
+	uint8_t reserved[2];
+};
+
+// Names are dotted: "port.wan.rx_packets", "drop.unknown_port", "worker.0.busy_cycles",
+// "transcoder.0.frames", "table.ports_used". All are counters unless the name ends in "_now".
+struct sl_counter {
+	char name[56];
+	uint64_t value;
+};

@@ -1,0 +1,136 @@
+// Log lines: formatted on the stack, written with one write(2), so that lines of two threads never
+// mix and a full pipe can only cost the line.
+#include "log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 2048
+
+static const char *level_name(enum log_level level)
+{
+	switch (level) {
+	case LOG_LEVEL_ERROR:
+		return "error";
+	case LOG_LEVEL_WARN:
+		return "warn";
+	case LOG_LEVEL_INFO:
+		return "info";
+	case LOG_LEVEL_DEBUG:
+		return "debug";
+	}
+	return "?";
+}
+
+static int write_prefix(char *line, size_t size, enum log_level level)
+{
+	struct timespec now;
+	struct tm utc;
+
+	if (getenv("JOURNAL_STREAM"))
+		return snprintf(line, size, "<%d>", level);
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &utc);
+	return snprintf(line, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ ", utc.tm_year + 1900,
+		utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+		now.tv_nsec / 1000000);
+}
+
+static size_t clamp(int written, size_t at, size_t size)
+{
+	if (written < 0)
+		return at;
+	return at + (size_t)written < size ? at + (size_t)written : size - 1;
+}
+
+void log_write(const struct log_module *module, enum log_level level, const char *event,
+	const char *format, ...)
+{
+	char line[LINE_MAX_BYTES];
+	size_t room = sizeof(line) - 1; // the newline always fits
+	size_t at = clamp(write_prefix(line, room, level), 0, room);
+	va_list args;
+
+	at = clamp(snprintf(line + at, room - at, "%s %s event=%s%s", level_name(level),
+			   module->name, event, *format ? " " : ""),
+		at, room);
+	va_start(args, format);
+	at = clamp(vsnprintf(line + at, room - at, format, args), at, room);
+	va_end(args);
+	line[at++] = '\n';
+	if (write(STDERR_FILENO, line, at) < 0)
+		return; // nowhere left to say so
+}
+
+const char *log_quote(char *out, size_t size, const char *text, int length)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t n = length < 0 ? strlen(text) : (size_t)length;
+	size_t at = 0;
+
+	if (size < 8) {
+		if (size)
+			*out = '\0';
+		return out;
+	}
+	out[at++] = '"';
+	for (size_t i = 0; i < n && at < size - 6; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == '"' || c == '\\') {
+			out[at++] = '\\';
+			out[at++] = (char)c;
+		} else if (c < 0x20 || c >= 0x7f) {
+			out[at++] = '\\';
+			out[at++] = 'x';
+			out[at++] = hex[c >> 4];
+			out[at++] = hex[c & 15];
+		} else {
+			out[at++] = (char)c;
+		}
+	}
+	out[at++] = '"';
+	out[at] = '\0';
+	return out;
+}
+
+int log_level_parse(const char *text, enum log_level *level)
+{
+	static const enum log_level levels[] = {
+		LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG};
+
+	for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++)
+		if (!strcmp(text, level_name(levels[i]))) {
+			*level = levels[i];
+			return 0;
+		}
+	return -EINVAL;
+}
+
+int log_level_set(struct log_module *const modules[], const char *name, enum log_level level)
+{
+	int found = -ENOENT;
+
+	for (size_t i = 0; modules[i]; i++)
+		if (!strcmp(name, "*") || !strcmp(name, modules[i]->name)) {
+			modules[i]->level = level;
+			found = 0;
+		}
+	return found;
+}
+
+void fatal(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(EXIT_FAILURE);
+}
