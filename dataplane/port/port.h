@@ -3,9 +3,13 @@
 // media on. Next hops come from the kernel (netlink routes and neighbours).
 #pragma once
 
+#include <assert.h>
+#include <rte_byteorder.h>
 #include <rte_ether.h>
 #include <rte_mbuf.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "sl_api.h"
 
@@ -19,7 +23,7 @@ struct port_config {
 	char vdev[256];			 // "": af_xdp on `interface`; else an EAL vdev string
 	struct sl_address addresses[PORT_ADDRESSES_MAX]; // media addresses, port 0
 	unsigned int n_addresses;
-	uint16_t rtp_port_min; // of the range steered to us, same for all addresses
+	uint16_t rtp_port_min; // of the range steered to us, RTCP ports included; same for all
 	uint16_t rtp_port_max;
 	struct rte_ether_addr mac;	// bare vdev only: ours, all zero: the device's
 	struct rte_ether_addr next_hop; // bare vdev only: where everything is sent
@@ -29,40 +33,92 @@ struct port {
 	struct port_config config;
 	uint16_t id; // ethdev
 	uint16_t n_queues;
+	uint16_t mtu;
+	bool tx_checksum;     // device computes IPv4 and UDP checksums (mbuf tx offload flags)
 	unsigned int ifindex; // 0: no kernel interface
 	struct rte_ether_addr mac;
-	bool tx_checksum; // device computes IPv4 and UDP checksums
-	uint16_t mtu;
+	int lock_fd; // -1, or held while the interface is ours
 };
 
 // main lcore, after EAL is up: create, configure and start the ports with one rx and tx queue per
-// worker (fewer where the device has fewer: then worker i polls queues i, i + n_workers, ...).
-// A stale XDP program of a killed process is replaced. Returns 0 or a negative errno with `error`
-// saying what and where.
+// worker (fewer where the device has fewer; every rx queue of a kernel interface is ours, so it may
+// have more: worker i polls queues i, i + n_workers, ... below n_queues). A stale XDP program of a
+// killed process is replaced; one of somebody else's is an error. `pool` must be one chunk of
+// memory for af_xdp. Returns 0 or a negative errno with `error` saying what and where.
+//
+// Received packets may carry a UDP checksum that is only partial (af_xdp on a veth or tap whose
+// peer offloads checksums): never update it incrementally, compute it anew, or send 0 over IPv4.
 int ports_open(struct port *ports, const struct port_config *configs, unsigned int n_ports,
 	unsigned int n_workers, struct rte_mempool *pool, char *error, size_t error_size);
 void ports_close(struct port *ports, unsigned int n_ports); // workers have stopped; detaches XDP
 
-// Next hops. One table, written by the main lcore from netlink, read by workers. A leg keeps the
-// index of its entry and looks at it per packet: route and MAC changes reach it without a new set.
-struct next_hop {
-	struct rte_ether_addr mac; // main: rw, workers: ro
-	uint16_t port;		   // index into ports
-	uint16_t vlan;		   // 0: none
-	uint8_t usable;		   // 1: mac is known. Written last, with release
+// Counters of the device since it was opened: X(name).
+#define PORT_COUNTERS(X) \
+	X(rx_packets)    \
+	X(rx_bytes)      \
+	X(rx_missed)     \
+	X(rx_errors)     \
+	X(rx_no_mbuf)    \
+	X(tx_packets)    \
+	X(tx_bytes)      \
+	X(tx_errors)
+
+struct port_counters {
+#define PORT_COUNTER_FIELD(name) uint64_t name;
+	PORT_COUNTERS(PORT_COUNTER_FIELD)
+#undef PORT_COUNTER_FIELD
 };
+
+// main lcore. Returns 0 or a negative errno.
+int port_counters_get(const struct port *port, struct port_counters *counters);
+
+// Next hops: where a packet from one of our addresses to a destination leaves, and to which MAC.
+// One entry per (source, destination), shared by all that hold it; written by the main lcore from
+// netlink, read by workers per packet, so that route and neighbour changes reach a leg without a
+// new set. All that a worker needs is one word: it never sees half of a change.
+struct next_hop {
+	uint64_t word; // main: rw, workers: ro through next_hop_read()
+};
+
+#define NEXT_HOP_PORT_SHIFT 48 // bytes 0..5: MAC, then 3 bits of port
+#define NEXT_HOP_VLAN_SHIFT 51 // 12 bits, 0: none
+#define NEXT_HOP_USABLE	    (1ULL << 63)
+
+static_assert(PORTS_MAX <= 8, "a port index has 3 bits in struct next_hop");
+
+struct next_hop_view {
+	struct rte_ether_addr mac;
+	uint16_t port; // index into ports
+	uint16_t vlan; // 0: none
+};
+
+// any lcore: false while the neighbour's MAC is not known (or there is no route any more).
+static inline bool next_hop_read(const struct next_hop *hop, struct next_hop_view *view)
+{
+	uint64_t word = __atomic_load_n(&hop->word, __ATOMIC_RELAXED);
+	uint64_t bytes = rte_cpu_to_le_64(word);
+
+	memcpy(&view->mac, &bytes, sizeof(view->mac));
+	view->port = (word >> NEXT_HOP_PORT_SHIFT) & 7;
+	view->vlan = (word >> NEXT_HOP_VLAN_SHIFT) & 0xfff;
+	return word & NEXT_HOP_USABLE;
+}
 
 struct next_hops;
 
-struct next_hops *next_hops_create(struct port *ports, unsigned int n_ports, int socket_id);
+struct next_hops *next_hops_create(const struct port *ports, unsigned int n_ports);
 void next_hops_destroy(struct next_hops *hops);
 
-// main lcore: resolve `destination` from `source` (one of our addresses) and hold an entry for it.
-// Never blocks: the entry becomes usable when the kernel knows the neighbour (it is asked to
-// probe). NULL with errno set: ENETUNREACH no route, or it leaves through an interface that is no
-// port of ours; ENOMEM.
+// main lcore: resolve `destination` from `source` (one of our addresses; ports are ignored) and
+// hold an entry for it. Never blocks: the entry becomes usable when the kernel knows the neighbour
+// (it is asked to probe, and asked again for as long as the entry is held). NULL with errno set:
+// ENETUNREACH no route, or it leaves through an interface that is no port of ours; EADDRNOTAVAIL
+// source is none of our addresses; ENOMEM.
 const struct next_hop *next_hop_hold(struct next_hops *hops, const struct sl_address *source,
 	const struct sl_address *destination);
+
+// main lcore: the last release frees the entry at once, so call it after the workers' grace period
+// (RCU) like anything else that they read.
 void next_hop_release(struct next_hops *hops, const struct next_hop *hop);
 
 // main lcore: the netlink socket to watch, and what to call when it is readable and every 100 ms.
