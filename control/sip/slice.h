@@ -1,0 +1,47 @@
+// A run of bytes inside somebody else's memory: what the parser hands out instead of copies.
+// A slice owns nothing and is valid as long as the buffer it points into; it has no NUL at its
+// end. An absent value is {NULL, 0}, an empty one has p != NULL.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+struct slice {
+	const char *p;
+	size_t n;
+};
+
+#define SLICE(literal)	  ((struct slice){"" literal, sizeof(literal) - 1})
+#define SLICE_FMT	  "%.*s"
+#define SLICE_ARG(slice_) (int)(slice_).n, (slice_).p ? (slice_).p : ""
+
+static inline struct slice slice_of(const char *text)
+{
+	return (struct slice){text, text ? strlen(text) : 0};
+}
+
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+// ASCII letters compare without case, as SIP tokens do (7.3.1).
+static inline bool slice_equal_nocase(struct slice a, struct slice b)
+{
+	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+}
+
+// Without white space at both ends. Folded lines are unfolded by the message parser, so that is
+// space and tab; CR and LF count too for text that comes from elsewhere.
+struct slice slice_trim(struct slice slice);
+
+// The part before the first `separator`, which is removed from `rest` together with it. Without a
+// separator everything, and `rest` becomes absent.
+struct slice slice_cut(struct slice *rest, char separator);
+
+// Decimal digits only, at most `max`. Returns 0, -EINVAL (no digits) or -ERANGE; leading zeros
+// are allowed.
+int slice_to_u32(struct slice slice, uint32_t max, uint32_t *out);
