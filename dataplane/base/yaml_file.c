@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <yaml.h>
 
 struct capture {
 	char message[256]; // the first message
@@ -135,4 +136,78 @@ void yaml_file_free(const cyaml_schema_value_t *schema, void *config)
 
 	if (config)
 		cyaml_free(&parser, schema, config, 0);
+}
+
+static yaml_node_t *child_by_key(
+	yaml_document_t *document, yaml_node_t *node, const char *key, size_t length, int *line)
+{
+	if (node->type != YAML_MAPPING_NODE)
+		return NULL;
+	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+		pair < node->data.mapping.pairs.top; pair++) {
+		yaml_node_t *name = yaml_document_get_node(document, pair->key);
+
+		if (name->type != YAML_SCALAR_NODE || name->data.scalar.length != length ||
+			memcmp(name->data.scalar.value, key, length))
+			continue;
+		*line = (int)name->start_mark.line + 1;
+		return yaml_document_get_node(document, pair->value);
+	}
+	return NULL;
+}
+
+static yaml_node_t *child_by_index(
+	yaml_document_t *document, yaml_node_t *node, unsigned long index, int *line)
+{
+	yaml_node_t *item;
+
+	if (node->type != YAML_SEQUENCE_NODE || index < 1 ||
+		index > (unsigned long)(node->data.sequence.items.top -
+					node->data.sequence.items.start))
+		return NULL;
+	item = yaml_document_get_node(document, node->data.sequence.items.start[index - 1]);
+	*line = (int)item->start_mark.line + 1;
+	return item;
+}
+
+static int find_line(yaml_document_t *document, const char *where)
+{
+	yaml_node_t *node = yaml_document_get_root_node(document);
+	int line = 1;
+
+	while (node && *where) {
+		if (*where == '[') {
+			node = child_by_index(document, node, strtoul(where + 1, NULL, 10), &line);
+			where += strcspn(where, "]");
+			where += *where == ']';
+		} else {
+			size_t length = strcspn(where, ".[");
+
+			node = child_by_key(document, node, where, length, &line);
+			where += length;
+		}
+		where += *where == '.';
+	}
+	return line;
+}
+
+int yaml_file_line(const char *path, const char *where)
+{
+	FILE *file = fopen(path, "r");
+	yaml_document_t document;
+	yaml_parser_t parser;
+	int line = 0;
+
+	if (!file)
+		return 0;
+	if (yaml_parser_initialize(&parser)) {
+		yaml_parser_set_input_file(&parser, file);
+		if (yaml_parser_load(&parser, &document)) {
+			line = find_line(&document, where);
+			yaml_document_delete(&document);
+		}
+		yaml_parser_delete(&parser);
+	}
+	fclose(file);
+	return line;
 }

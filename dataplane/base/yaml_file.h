@@ -2,7 +2,8 @@
 //
 //   /etc/sluice/control.yaml:12: trunks[2].codecs: ...
 //
-// Entries of a list count from 1. Used by the configuration loaders of both processes. Not thread safe.
+// Entries of a list count from 1. Used by the configuration loaders of both processes. Not thread
+// safe.
 #pragma once
 
 #include <cyaml/cyaml.h>
@@ -21,3 +22,7 @@ int yaml_text_load(const char *name, const void *text, size_t length,
 char *yaml_text_save(const cyaml_schema_value_t *schema, const void *config);
 
 void yaml_file_free(const cyaml_schema_value_t *schema, void *config);
+
+// The line of `where` ("ports[2].addresses[1]") in the file, for checks that no schema can make. Of
+// a key that is not there: the line of what should hold it. 0: cannot tell.
+int yaml_file_line(const char *path, const char *where);

@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "yaml_file.h"
 
@@ -94,6 +96,36 @@ static void saved_text_loads_again(void **)
 	free(saved);
 }
 
+static void lines_of_elements_are_found(void **)
+{
+	static const struct {
+		const char *where;
+		int line;
+	} rows[] = {
+		{"peers", 2},
+		{"peers[1]", 3},
+		{"peers[1].port", 4},
+		{"peers[2].name", 5},
+		{"peers[2].port", 5},
+		{"peers[2].missing", 5},
+		{"peers[3].name", 2},
+		{"limits.most", 7},
+		{"nothing", 1},
+	};
+	char path[] = "/tmp/sluice-test-yaml-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	dprintf(fd, "# a comment\npeers:\n  - name: a\n    port: 1\n  - {name: b, port: 2}\n"
+		    "limits:\n  most: 3\n");
+	close(fd);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (yaml_file_line(path, rows[i].where) != rows[i].line)
+			fail_msg("%s: line %d", rows[i].where, yaml_file_line(path, rows[i].where));
+	unlink(path);
+	assert_int_equal(yaml_file_line(path, "peers"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +133,7 @@ int main(void)
 		cmocka_unit_test(empty_file_is_an_error),
 		cmocka_unit_test(missing_file_is_named),
 		cmocka_unit_test(saved_text_loads_again),
+		cmocka_unit_test(lines_of_elements_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
