@@ -1,0 +1,55 @@
+// The configuration of sluice-control: one YAML file, checked whole before anything starts.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "log.h"
+#include "realm.h"
+#include "route.h"
+#include "trunk.h"
+
+struct config_timers {
+	uint32_t no_answer_s;	 // ringing until CANCEL and 408
+	uint32_t max_duration_s; // of a call, 0: no limit
+	uint32_t media_start_s;	 // no media after the answer, 0: never
+	uint32_t media_s;	 // no media in a call, 0: never
+	uint32_t media_hold_s;	 // no media on hold, 0: never
+};
+
+struct config_log {
+	const char *module; // "*": all
+	enum log_level level;
+};
+
+struct config_limits {
+	uint32_t calls; // at the same time, 0: no limit
+};
+
+struct config {
+	const char *node;
+	const char *dataplane; // unix sockets
+	const char *admin;
+	const char *cdr_file; // NULL: none are written
+	struct realm *realms;
+	size_t n_realms;
+	struct trunks trunks;
+	struct routes routes;
+	struct config_timers timers;
+	struct config_limits limits;
+	struct config_log *logs; // in order
+	size_t n_logs;
+	struct config_file *file; // what was read, with defaults filled in
+};
+
+// Returns the configuration, or NULL with one line "FILE:LINE: PATH: what was expected" in `error`.
+struct config *config_load(const char *path, char *error, size_t error_size);
+// As config_load(), from memory; `name` stands for the file's name in messages.
+struct config *config_load_text(
+	const char *name, const char *text, size_t length, char *error, size_t error_size);
+
+// The effective configuration as YAML, defaults included (free with free()); it loads again to the
+// same. NULL with errno set.
+char *config_print(const struct config *config);
+
+void config_free(struct config *config);

@@ -1,0 +1,60 @@
+// A trunk: a SIP peer, or a group of peers tried in order, with one policy.
+//
+// All is read-only after the configuration is loaded, but for struct trunk_load, which belongs to
+// the event loop.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "negotiate.h"
+#include "realm.h"
+
+struct trunk_limits {
+	uint32_t calls;	      // at the same time; 0: no limit
+	uint32_t calls_per_s; // new ones; 0: no limit
+};
+
+struct trunk_load {
+	uint32_t calls;
+	uint64_t allowance; // token bucket, in 1/1000 call
+	uint64_t allowance_at_ms;
+	uint64_t started, refused; // counters
+};
+
+struct trunk {
+	const char *name;
+	const struct realm *realm;
+	struct sockaddr_storage *peers; // with port; tried in order on time-out or 503
+	size_t n_peers;
+	struct sdp_policy media;
+	struct trunk_limits limits;
+	struct trunk_load load;
+};
+
+struct trunks {
+	struct trunk *list;
+	size_t n;
+};
+
+// The trunk that a request received in `realm` from `source` belongs to: the one with that address
+// and port as a peer, else the first with that address. NULL: unknown, the request gets no answer.
+struct trunk *trunk_match(
+	const struct trunks *trunks, const struct realm *realm, const struct sockaddr *source);
+
+struct trunk *trunk_find(const struct trunks *trunks, const char *name);
+
+// Count a new call in or out of the trunk. Returns 0; -EBUSY at the limit of calls, -EAGAIN at that
+// of calls per second (both: 503). Each 0 is paired with one trunk_call_stop().
+int trunk_call_start(struct trunk *trunk, uint64_t now_ms);
+void trunk_call_stop(struct trunk *trunk);
+
+// IP address and port of two socket addresses, IPv4 or IPv6.
+bool address_equal(const struct sockaddr *a, const struct sockaddr *b);
+bool address_equal_host(const struct sockaddr *a, const struct sockaddr *b);
+// "192.0.2.1:5060", "[2001:db8::1]:5060". `out` of 64 bytes is enough. Returns `out`.
+const char *address_text(const struct sockaddr *address, char *out, size_t size);
+// An IPv4 or IPv6 literal. Returns 0 or -EINVAL.
+int address_parse(const char *host, uint16_t port, struct sockaddr_storage *out);

@@ -1,0 +1,169 @@
+// Offer and answer between the two legs of a call (RFC 3264, 6337): descriptions of both legs are
+// made here, never passed through.
+//
+// One struct negotiation lives as long as the call. An exchange is
+//
+//   offer from leg X        negotiation_take_offer(n, X, sdp)      Y's offer is due
+//   our offer to leg Y      negotiation_write(n, Y, local, ...)
+//   answer from leg Y       negotiation_take_answer(n, Y, sdp)     X's answer is due
+//   our answer to leg X     negotiation_write(n, X, local, ...)
+//   what media is to do     negotiation_media(n, &media)
+//
+// and a late offer, where X wants us to offer first, has
+//
+//   negotiation_make_offer(n, Y)   write to Y, take Y's answer; then
+//   negotiation_make_offer(n, X)   write to X (in the 2xx), take X's answer (in the ACK)
+//
+// The struct has no pointers but to the policies and the codec list: a plain copy is a snapshot
+// (one per forked early dialog, or to roll back a refused re-INVITE: negotiation_rollback()).
+//
+// Rules: the answer names the offerer's payload types; the same codec on both sides goes before
+// transcoding, then wideband to wideband, narrowband to narrowband, and mixed last; the trunk's
+// order of codecs decides in our offers, the offerer's order in our answers. An m= line that is not
+// plain RTP audio is answered with port 0 in its place.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sdp.h"
+#include "sdp_codec.h"
+
+#define SDP_POLICY_CODECS_MAX	6
+#define NEGOTIATION_FORMATS_MAX 8 // codecs and events of a leg
+#define NEGOTIATION_LINES_MAX	8 // m= lines of a leg
+#define NEGOTIATION_PTS_MAX	16
+#define NEGOTIATION_TEXT_MAX	4096 // a description that we make fits into this
+#define NEGOTIATION_RECORD_MAX	3072 // negotiation_save()
+
+// What a trunk allows in its descriptions.
+struct sdp_policy {
+	struct sdp_encoding codecs[SDP_POLICY_CODECS_MAX]; // best first
+	uint8_t n_codecs;
+	uint8_t ptime_ms;	// that we ask for; 0: what the other leg asks for, or 20
+	bool telephone_event;	// RFC 4733, where the other leg has it too
+	bool rtcp_mux;		// RFC 5761: offer it, and take it where offered
+	uint8_t address_family; // of our media address, 4 or 6: the far end's must be the same
+};
+
+struct media_format {
+	struct sdp_encoding encoding;
+	uint8_t pt;
+};
+
+struct remote_format {
+	struct media_format format;
+	char fmtp[SDP_FMTP_MAX];
+};
+
+// One m= line of a leg's descriptions: its place never changes (RFC 3264 section 8).
+struct media_line {
+	char type[16];
+	char proto[24];
+	char format[24]; // the first, to reject it with
+};
+
+enum negotiation_state {
+	NEGOTIATION_IDLE,	// nothing known of the leg
+	NEGOTIATION_OFFERED,	// our offer is due or sent
+	NEGOTIATION_ANSWER_DUE, // the far end offered, our answer waits for the other leg
+	NEGOTIATION_STABLE,
+};
+
+struct negotiation_leg {
+	enum negotiation_state state;
+	uint8_t n_lines, audio_line; // index into lines
+	uint8_t n_remote, n_local, n_pts;
+	uint8_t remote_direction; // enum sdp_direction, as the far end says it of itself
+	uint8_t local_direction;
+	bool remote_mux, local_mux;
+	uint16_t remote_port, remote_rtcp_port;
+	uint16_t remote_ptime_ms, remote_maxptime_ms; // 0: not stated
+	uint16_t local_ptime_ms, local_maxptime_ms;
+	struct sdp_address remote, remote_rtcp;	 // remote_rtcp: family 0: as remote
+	uint64_t session_id, version, text_hash; // o= of ours; hash of what was written last
+	struct media_line lines[NEGOTIATION_LINES_MAX];
+	struct remote_format remote_formats[NEGOTIATION_FORMATS_MAX]; // policy allows them
+	struct media_format local_formats[NEGOTIATION_FORMATS_MAX];
+	struct media_format pts[NEGOTIATION_PTS_MAX]; // payload types seen or given, for good
+};
+
+struct negotiation {
+	const struct sdp_policy *policies[2]; // of legs 0 and 1
+	const struct sdp_encoding *const
+		*transcoders; // what the dataplane can transcode, NULL ends
+	struct negotiation_leg legs[2];
+};
+
+// Where we take media for a leg: the RTP port that the dataplane has chosen.
+struct negotiation_local {
+	struct sdp_address address; // as the far end is to use it
+	uint16_t port;
+};
+
+// One format of a leg as agreed. The first of a leg is the one to send.
+struct media_summary_format {
+	struct sdp_encoding encoding;
+	uint8_t send_pt;	// the far end's number
+	uint8_t receive_pt;	// ours; may differ where we offered (RFC 3264 section 6.1)
+	struct sdp_fmtp params; // the far end's, that our encoder keeps to
+};
+
+struct media_summary_leg {
+	struct sdp_address remote, remote_rtcp; // family 0: none
+	uint16_t remote_port, remote_rtcp_port; // 0: none
+	bool send, receive, rtcp_mux;
+	uint8_t ptime_ms;  // to packetise with towards it
+	uint8_t n_formats; // 0: not agreed yet
+	struct media_summary_format formats[NEGOTIATION_FORMATS_MAX];
+};
+
+struct media_summary {
+	bool agreed;	 // both legs are
+	bool transcoded; // the first formats differ
+	struct media_summary_leg legs[2];
+};
+
+// `ids`: what o= of each leg starts with, random and below 2^62. `transcoders` and the policies
+// must outlive the negotiation.
+void negotiation_init(struct negotiation *n, const struct sdp_policy *const policies[2],
+	const struct sdp_encoding *const *transcoders, const uint64_t ids[2]);
+
+// The far end of leg `from` offers. Returns 0, an offer for the other leg being due; -EOPNOTSUPP
+// where there is no audio in common (answer 488); -EBUSY while an exchange is under way (491).
+// On an error nothing has changed.
+int negotiation_take_offer(struct negotiation *n, int from, const struct sdp *offer);
+
+// Whether the offer just taken asks nothing new of the other leg (the same formats and direction;
+// an address or ptime of its own does not concern it): it may be answered by
+// negotiation_answer_here() without troubling the other leg.
+bool negotiation_is_refresh(const struct negotiation *n, int from);
+void negotiation_answer_here(struct negotiation *n, int from);
+
+// We offer to leg `to` (late offer), from what the other leg agreed to, or from both policies.
+// Returns 0, -EOPNOTSUPP where the policies have nothing in common, or -EBUSY.
+int negotiation_make_offer(struct negotiation *n, int to);
+
+// The far end of leg `from` answers what negotiation_write() yielded. May come again with a changed
+// description (an 18x, then a 2xx). Returns 0; -EOPNOTSUPP where it took none of what we offered;
+// -EPROTO where it does not fit the offer or none was made. On an error nothing has changed.
+int negotiation_take_answer(struct negotiation *n, int from, const struct sdp *answer);
+
+// The description that is due on or in force for leg `to`, NUL-terminated. The version of o= grows
+// by one when the text differs from the one before, so the same may be written any number of times.
+// Returns its length; -EAGAIN where there is none yet; -ENOBUFS (see NEGOTIATION_TEXT_MAX).
+int negotiation_write(struct negotiation *n, int to, const struct negotiation_local *local,
+	char *out, size_t size);
+
+// Where both legs stand. Formats are listed once both are agreed; addresses as soon as known.
+void negotiation_media(const struct negotiation *n, struct media_summary *out);
+
+// Go back to `before`, a copy from before the exchange that failed; versions of o= keep growing.
+void negotiation_rollback(struct negotiation *n, const struct negotiation *before);
+
+// Both legs as bytes for the call's record, versioned. Returns the length (at most
+// NEGOTIATION_RECORD_MAX) or -ENOBUFS.
+int negotiation_save(const struct negotiation *n, uint8_t *out, size_t size);
+// After negotiation_init(). Returns 0 or -EBADMSG with *n unchanged.
+int negotiation_load(struct negotiation *n, const uint8_t *data, size_t length);
