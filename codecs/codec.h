@@ -7,6 +7,7 @@
 // parameters; n = 1 is always allowed; results do not depend on how streams are batched.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,11 +15,11 @@
 #define CODEC_FRAME_SAMPLES_MAX 5760
 #define CODEC_FRAME_BYTES_MAX	1275
 
-// What a stream is set up with. The caller has checked it with codec->supports().
+// What a stream is set up with.
 struct codec_params {
 	uint32_t sample_hz; // of the PCM side: one of codec->sample_rates
 	uint8_t channels;   // of the PCM side: 1
-	uint8_t frame_ms;   // encoder: 10, 20, 40 or 60
+	uint8_t frame_ms;   // encoder: see codec_frame_ms()
 	uint8_t complexity; // encoder: codec-specific, CODEC_DEFAULT: the codec's
 	uint8_t fec;	    // encoder: in-band FEC
 	uint32_t bitrate;   // encoder: bit/s, 0: the codec's default
@@ -49,11 +50,17 @@ struct codec {
 	uint32_t clock_hz;	  // of the RTP timestamp
 	uint8_t channels;	  // as in a=rtpmap
 	uint8_t static_pt;	  // RFC 3551, CODEC_DEFAULT: none
-	uint32_t sample_rates[5]; // PCM rates it runs at natively, ascending, 0-terminated
-	size_t encoder_size;	  // bytes of state, 0: stateless
-	size_t decoder_size;
+	uint32_t sample_rates[6]; // PCM rates it runs at natively, ascending, 0-terminated
+	uint8_t frames_ms[8];	  // frame lengths that the encoder makes, ascending, 0-terminated
+	bool has_fec;		  // decode jobs with `fec` recover something
+	uint32_t encode_ns;	  // typical cost of 20 ms at the lowest rate, to share out streams
+	uint32_t decode_ns;
 
-	// 0, or -EINVAL with nothing changed.
+	// Bytes of state, 0: stateless. Blocks are aligned to 16 bytes.
+	size_t (*encoder_size)(void);
+	size_t (*decoder_size)(void);
+
+	// Begin a stream, or begin it anew. 0, or -EINVAL with nothing changed.
 	int (*encoder_init)(void *state, const struct codec_params *params);
 	int (*decoder_init)(void *state, const struct codec_params *params);
 	void (*encode)(struct codec_encode_job *jobs, size_t n_jobs);
@@ -66,5 +73,17 @@ struct codec {
 
 extern const struct codec *const codecs[]; // NULL-terminated
 
+// Prepare what codecs share between streams. Once, before any other thread uses codecs; again does
+// nothing. 0 or -ENOMEM.
+int codecs_init(void);
+
 // The codec registered under this name (no case), clock and channels, or NULL.
 const struct codec *codec_find(const char *name, uint32_t clock_hz, uint8_t channels);
+
+// The frame length to encode with where `ptime_ms` is asked for (0: 20): the longest that the codec
+// has and that is not longer, or its shortest.
+uint8_t codec_frame_ms(const struct codec *codec, uint8_t ptime_ms);
+
+// The rate that joins two codecs: the highest that both run at and that is not above `limit_hz`
+// (0: no limit; a limit below all of them is taken as the lowest). 0 where there is none.
+uint32_t codec_common_rate(const struct codec *a, const struct codec *b, uint32_t limit_hz);

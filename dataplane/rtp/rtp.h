@@ -1,5 +1,6 @@
-// RTP (RFC 3550, 3551) as pure functions: a view of a packet, sequence arithmetic, reception
-// statistics. No allocation, no I/O, no state but what is passed in.
+// RTP (RFC 3550, 3551) as pure functions: what a datagram is, a view of a packet, sequence
+// arithmetic, reception statistics, and one seamless stream out of changing sources. No allocation,
+// no I/O, no state but what is passed in.
 #pragma once
 
 #include <stdbool.h>
@@ -27,56 +28,98 @@ enum rtp_kind rtp_demultiplex(const uint8_t *packet, size_t length);
 // Check version, CSRC count, extension and padding against `length`. Returns 0 or -EBADMSG.
 int rtp_parse(const uint8_t *packet, size_t length, struct rtp_view *view);
 
+// Write a header without CSRCs and extension: RTP_HEADER_BYTES bytes, from the view's ssrc,
+// timestamp, sequence, pt and marker.
+void rtp_header_write(uint8_t *packet, const struct rtp_view *view);
+
 // Signed distance from `a` to `b` modulo 2^16: positive where `b` is ahead.
 static inline int16_t rtp_sequence_distance(uint16_t a, uint16_t b)
 {
 	return (int16_t)(uint16_t)(b - a);
 }
 
-// Reception statistics of one SSRC (RFC 3550 A.1, A.3, A.8), with a window of the last 64
-// sequence numbers to tell a duplicate from a late packet.
+// Signed distance from `a` to `b` modulo 2^32: positive where `b` is ahead.
+static inline int32_t rtp_timestamp_distance(uint32_t a, uint32_t b)
+{
+	return (int32_t)(b - a);
+}
+
+// A step of the sequence number beyond these is a restart of the source, not loss or reordering
+// (RFC 3550 A.1).
+#define RTP_MAX_DROPOUT	 3000
+#define RTP_MAX_MISORDER 100
+
+// Reception statistics of one sender (RFC 3550 A.1, A.3, A.8), with a window of the last 64
+// sequence numbers to tell a duplicate from a late packet. Zero it before the first packet.
 struct rtp_reception {
-	uint64_t seen;	   // bit i: sequence max_sequence - i came
-	uint64_t received; // unique packets
-	uint32_t base;	   // extended sequence of the first packet
-	uint32_t cycles;   // of the sequence number, << 16
+	uint64_t seen;		// bit i: sequence max_sequence - i came
+	uint64_t received;	// unique packets of this source
+	uint64_t lost_before;	// by the sources before this one
+	uint64_t expected_last; // at the last report (A.3 "expected_prior")
+	uint64_t received_last;
+	uint32_t base;	 // extended sequence of the first packet
+	uint32_t cycles; // of the sequence number, << 16
 	uint32_t ssrc;
 	uint32_t transit;   // last, in clock units
+	uint32_t timestamp; // last
 	uint32_t jitter_q4; // jitter in clock units, << 4
 	uint32_t duplicates;
 	uint32_t reordered;
-	uint16_t max_sequence;
+	uint32_t jumps;	       // packets far off the sequence that no second one followed
+	uint16_t max_sequence; // highest seen
+	uint16_t bad_sequence; // what would confirm a jump
 	bool started;
+	bool jumped; // bad_sequence is set
 };
 
 enum rtp_arrival {
 	RTP_ARRIVAL_NEXT,      // in order, maybe behind a gap
 	RTP_ARRIVAL_LATE,      // reordered
 	RTP_ARRIVAL_DUPLICATE, // seen already
-	RTP_ARRIVAL_RESTART,   // new SSRC, or a jump of the sequence: statistics began anew
+	RTP_ARRIVAL_JUMP,      // far off the sequence: not counted until a second one follows it
+	RTP_ARRIVAL_RESTART,   // first packet, new SSRC or a confirmed jump: began anew
 };
 
-// Account for a packet that arrived at `now` (in units of the RTP clock, any origin).
+// Account for a packet that arrived at `now` (in units of the RTP clock, any origin). Packets that
+// repeat the last timestamp (RFC 4733 events) give no jitter sample.
 enum rtp_arrival rtp_reception_update(
 	struct rtp_reception *reception, const struct rtp_view *view, uint32_t now);
 
-// Packets expected and not received so far (A.3); 0 where duplicates outnumber losses.
+// Packets expected and not received so far (A.3), over all sources; never below 0.
 uint64_t rtp_reception_lost(const struct rtp_reception *reception);
 
+// Packets expected of the present source (A.3).
+uint64_t rtp_reception_expected(const struct rtp_reception *reception);
+
+// Interarrival jitter in clock units (A.8).
+static inline uint32_t rtp_reception_jitter(const struct rtp_reception *reception)
+{
+	return reception->jitter_q4 >> 4;
+}
+
 // One stream in, another out without a seam: maps sequence and timestamp of changing sources (SSRC
-// change, re-INVITE, transcoding switched on) into one continuous output stream.
+// change, re-INVITE, transcoding switched on) into one continuous output stream. Zero it, or set
+// the two offsets to what the first source shall be shifted by.
+//
+// A late packet keeps its place: it maps with the offsets of its source, also for a while after
+// another source took over. A jump of the sequence within one SSRC counts as a new source.
 struct rtp_continuity {
+	uint64_t last_sent_ns;
 	uint32_t source_ssrc;
 	uint32_t timestamp_offset; // out = in + offset
-	uint32_t last_timestamp;   // highest sent
+	uint32_t last_timestamp;   // of the highest sequence sent
+	uint32_t previous_ssrc;	   // the source before this one ...
+	uint32_t previous_timestamp_offset;
+	uint16_t previous_sequence_offset;
+	uint16_t previous_last_sequence; // ... and the highest that was sent of it
 	uint16_t sequence_offset;
 	uint16_t last_sequence; // highest sent
 	bool started;
-	uint64_t last_sent_ns;
+	bool has_previous;
 };
 
 // Map `view` of a packet sent at `now_ns` into the output stream: writes the outgoing sequence and
-// timestamp. On a new source SSRC the sequence goes on by one and the timestamp by the time that
-// passed (at least one tick of `clock_hz`). Returns true where the source changed (set the marker).
+// timestamp. On a new source the sequence goes on by one and the timestamp by the time that passed
+// (at least one tick of `clock_hz`). Returns true where the source is new (set the marker).
 bool rtp_continuity_map(struct rtp_continuity *continuity, const struct rtp_view *view,
 	uint64_t now_ns, uint32_t clock_hz, uint16_t *sequence, uint32_t *timestamp);

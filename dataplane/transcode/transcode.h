@@ -22,7 +22,7 @@ struct transcode_spec {
 	const struct codec *to;
 	uint8_t from_pt;
 	uint8_t to_pt;
-	uint8_t to_ptime_ms;
+	uint8_t to_ptime_ms;  // 0: 20; see codec_frame_ms()
 	uint8_t dtmf_from_pt; // telephone-event in (RFC 4733), 0xff: none
 	uint8_t dtmf_to_pt;   // 0xff: none: events are dropped
 	uint8_t complexity;   // see struct codec_params
@@ -35,11 +35,16 @@ struct transcode_spec {
 
 // Counters of one stream. transcode lcore: rw, others: ro, each read on its own.
 struct transcode_stats {
-	uint64_t frames;    // decoded and encoded
-	uint64_t concealed; // of them made up for lost packets
-	uint64_t late;	    // packets that came behind the reorder window
-	uint64_t bad;	    // payloads that the decoder refused
-	uint64_t busy_ns;   // CPU time of decoding and encoding
+	uint64_t packets;    // RTP packets that came
+	uint64_t frames;     // encoded and sent
+	uint64_t events;     // telephone-event packets sent
+	uint64_t concealed;  // frames made up for lost packets
+	uint64_t late;	     // packets that came behind the reorder window
+	uint64_t duplicates; // packets that came twice
+	uint64_t bad;	     // payloads that the decoder refused
+	uint64_t unknown_pt; // packets of a payload type that is neither codec nor event
+	uint64_t dropped;    // output: no packet buffer left, or the collect ring was full
+	uint64_t busy_ns;    // CPU time of decoding and encoding
 };
 
 struct transcode;	 // the engine: rings and lcores
@@ -49,26 +54,49 @@ struct transcode_config {
 	unsigned int n_workers;
 	unsigned int n_transcoders; // 0: workers run transcode_turn()
 	unsigned int streams_max;
+	unsigned int ring_size; // packets between a worker and a transcoder; 0: 1024
 	int socket_id;
 	struct rte_mempool *pool; // output packets
 };
 
-// main lcore, at start. NULL with errno set.
+// main lcore, at start. NULL with errno set. The pool's packets must hold a header and
+// CODEC_FRAME_BYTES_MAX bytes behind their headroom.
 struct transcode *transcode_create(const struct transcode_config *config);
 void transcode_destroy(struct transcode *engine); // all lcores have stopped
 
 // 0, or -EOPNOTSUPP where no codec or common rate joins the two.
 int transcode_supported(const struct transcode_spec *spec);
 
+// What one transcode lcore did since its start. transcode lcore: rw, others: ro.
+struct transcode_lcore_stats {
+	uint64_t jobs;	  // decodes and encodes
+	uint64_t frames;  // encoded and sent
+	uint64_t busy_ns; // in codecs
+	uint64_t dropped; // output: no packet buffer left, or a collect ring was full
+	uint32_t streams_now;
+};
+
+void transcode_lcore_stats(
+	const struct transcode *engine, unsigned int index, struct transcode_lcore_stats *stats);
+
 // main lcore: a stream whose output goes to `worker`'s collect ring with `cookie`. NULL with errno
 // set (ENOMEM, ENOSPC, EOPNOTSUPP).
 struct transcode_stream *transcode_stream_create(struct transcode *engine,
 	const struct transcode_spec *spec, unsigned int worker, void *cookie);
 
-// main lcore: unlink and free. No worker may submit to it any more (RCU has passed). Packets of it
-// still in the rings are freed; output already in the collect ring stays valid, its cookie is NULL.
-// The state is freed by its transcode lcore, later.
+// Removal is three steps of main:
+//   1. transcode_stream_stop(): from now on transcode_collect() says cookie NULL for its output;
+//      with it, unlink whatever workers find the stream by.
+//   2. Wait for readers (RCU): no worker submits to it any more, none uses a cookie from before.
+//   3. transcode_stream_destroy(), and free what the cookie points to.
+// Packets of the stream that are still in the rings are freed as they are met. Its transcode lcore
+// hands the memory back once both rings have passed it; main frees it in the next create, destroy
+// or transcode_reap().
+void transcode_stream_stop(struct transcode_stream *stream);
 void transcode_stream_destroy(struct transcode *engine, struct transcode_stream *stream);
+
+// main lcore: free streams whose removal is complete. Returns how many were freed.
+unsigned int transcode_reap(struct transcode *engine);
 
 void transcode_stream_stats(const struct transcode_stream *stream, struct transcode_stats *stats);
 
