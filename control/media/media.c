@@ -1,0 +1,496 @@
+// Sessions: the table by id, the queue of what to tell the dataplane, and resync. The subtle thing:
+// work is only queued by the exported functions and done by flush(), which runs from the loop, so a
+// call never sees a callback in the middle of its own action, and several changes in one turn cost
+// one request.
+#include "media.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "media_link.h"
+#include "media_log.h"
+
+LOG_MODULE(log_media, "media");
+
+#define TABLE_MIN 1024 // power of two
+
+LIST_HEAD(bucket, media_session);
+
+// A session to delete that has no owner any more.
+struct orphan {
+	STAILQ_ENTRY(orphan) next;
+	struct sl_id id;
+};
+
+struct media {
+	const struct media_ops *ops;
+	void *arg;
+	struct media_link *link;
+	struct event *flush;
+
+	struct bucket *buckets;
+	size_t n_buckets;
+	TAILQ_HEAD(, media_session) queue; // something to send
+	STAILQ_HEAD(, orphan) orphans;
+
+	uint64_t instance; // of the dataplane that we last spoke to
+	bool up;	   // connected and synchronised
+	bool recovered;
+	struct media_status counts;
+};
+
+static void flush_soon(struct media *media)
+{
+	event_active(media->flush, EV_TIMEOUT, 0);
+}
+
+// The table. The last bytes of an id are random.
+
+static struct bucket *table_bucket(const struct media *media, const struct sl_id *id)
+{
+	uint32_t hash;
+
+	memcpy(&hash, id->bytes + sizeof(id->bytes) - sizeof(hash), sizeof(hash));
+	return &media->buckets[hash & (media->n_buckets - 1)];
+}
+
+static void table_grow(struct media *media)
+{
+	struct bucket *old = media->buckets, *grown;
+	size_t n_old = media->n_buckets;
+	struct media_session *session;
+
+	grown = calloc(n_old * 2, sizeof(*grown));
+	if (!grown)
+		return; // longer chains, no harm
+	media->buckets = grown;
+	media->n_buckets = n_old * 2;
+	for (size_t i = 0; i < n_old; i++) {
+		while ((session = LIST_FIRST(&old[i]))) {
+			LIST_REMOVE(session, by_id);
+			LIST_INSERT_HEAD(table_bucket(media, &session->id), session, by_id);
+		}
+	}
+	free(old);
+}
+
+static void table_insert(struct media *media, struct media_session *session)
+{
+	if (media->counts.n_sessions >= media->n_buckets)
+		table_grow(media);
+	LIST_INSERT_HEAD(table_bucket(media, &session->id), session, by_id);
+	media->counts.n_sessions++;
+}
+
+static void table_remove(struct media *media, struct media_session *session)
+{
+	LIST_REMOVE(session, by_id);
+	media->counts.n_sessions--;
+}
+
+struct media_session *media_session_find(struct media *media, const struct sl_id *id)
+{
+	struct media_session *session;
+
+	LIST_FOREACH(session, table_bucket(media, id), by_id) {
+		if (!memcmp(&session->id, id, sizeof(*id)))
+			return session;
+	}
+	return NULL;
+}
+
+// What to send.
+
+static void session_queue(struct media_session *session)
+{
+	struct media *media = session->media;
+
+	if (!session->on_queue)
+		TAILQ_INSERT_TAIL(&media->queue, session, queued);
+	session->on_queue = true;
+	flush_soon(media);
+}
+
+static void session_unqueue(struct media_session *session)
+{
+	if (session->on_queue)
+		TAILQ_REMOVE(&session->media->queue, session, queued);
+	session->on_queue = false;
+}
+
+static void orphan_add(struct media *media, const struct sl_id *id)
+{
+	struct orphan *orphan = calloc(1, sizeof(*orphan));
+
+	if (!orphan)
+		return; // the next resync deletes it
+	orphan->id = *id;
+	STAILQ_INSERT_TAIL(&media->orphans, orphan, next);
+	flush_soon(media);
+}
+
+// The end: the owner hears the last word and may free the session.
+static void session_finish(struct media_session *session, const struct sl_session_report *report)
+{
+	struct media *media = session->media;
+	const struct sl_id id = session->id;
+	bool exists = session->exists;
+
+	session_unqueue(session);
+	table_remove(media, session);
+	media->ops->closed(session, report);
+	if (exists)
+		orphan_add(media, &id);
+}
+
+static int session_send_set(struct media_session *session)
+{
+	struct media *media = session->media;
+	struct media_request request = {.type = SL_SESSION_SET, .id = session->id};
+	struct sl_session wanted = {.id = session->id, .n_legs = MEDIA_LEGS};
+	uint8_t record[SL_RECORD_MAX];
+	int err;
+
+	memcpy(wanted.legs, session->legs, sizeof(session->legs));
+	wanted.record_length = (uint16_t)media->ops->record(session, record, sizeof(record));
+	err = media_link_send(media->link, &request, &wanted, record);
+	if (err)
+		return err;
+	session->dirty = false;
+	session->exists = true;
+	session->sets_in_flight++;
+	return 0;
+}
+
+static int session_send_get(struct media_session *session)
+{
+	struct media_request request = {.type = SL_SESSION_GET, .id = session->id};
+	int err = media_link_send(session->media->link, &request, NULL, NULL);
+
+	if (!err)
+		session->asked = true;
+	return err;
+}
+
+// Do what the session is queued for. Returns 0, or a negative errno: it stays queued.
+static int session_flush(struct media_session *session)
+{
+	bool up = session->media->up;
+
+	if (session->closing && (!up || !session->exists)) {
+		session_finish(session, NULL);
+		return 0;
+	}
+	if (!up)
+		return -ENOTCONN;
+	if (session->closing)
+		return session->asked ? 0 : session_send_get(session);
+	return session->dirty ? session_send_set(session) : 0;
+}
+
+static void orphans_flush(struct media *media)
+{
+	struct orphan *orphan;
+
+	while (media->up && (orphan = STAILQ_FIRST(&media->orphans))) {
+		struct media_request request = {.type = SL_SESSION_DELETE, .id = orphan->id};
+
+		if (media_link_send(media->link, &request, NULL, NULL))
+			return;
+		STAILQ_REMOVE_HEAD(&media->orphans, next);
+		free(orphan);
+	}
+}
+
+static void on_flush(evutil_socket_t, short, void *arg)
+{
+	struct media *media = arg;
+	struct media_session *session = TAILQ_FIRST(&media->queue), *next;
+	int err = 0;
+
+	for (; session && err != -EAGAIN; session = next) {
+		next = TAILQ_NEXT(session, queued);
+		session_unqueue(session);
+		err = session_flush(session);
+		if (err) {
+			TAILQ_INSERT_HEAD(&media->queue, session, queued);
+			session->on_queue = true;
+		}
+	}
+	orphans_flush(media);
+}
+
+// Resync.
+
+static void list_begin(struct media *media)
+{
+	struct media_request request = {.type = SL_SESSION_LIST};
+	struct media_session *session;
+
+	for (size_t i = 0; i < media->n_buckets; i++)
+		LIST_FOREACH(session, &media->buckets[i], by_id)
+			session->listed = false;
+	media_link_send(media->link, &request, NULL, NULL); // a failure reconnects
+}
+
+static void list_report(struct media *media, const struct sl_message *message)
+{
+	const void *record = NULL;
+	const struct sl_session_report *report = sl_payload_report(message, &record);
+	struct media_session *session;
+
+	if (!report)
+		return; // the empty last one
+	session = media_session_find(media, &report->session.id);
+	if (session) {
+		session->listed = true;
+		return;
+	}
+	if (!media->recovered && media->ops->found(media->arg, report, record)) {
+		media->counts.n_adopted++;
+		return;
+	}
+	media->counts.n_orphans_deleted++;
+	orphan_add(media, &report->session.id);
+}
+
+// Set what the dataplane lacks. What it has is as we left it, but for updates since, which are
+// queued anyway.
+static void list_end(struct media *media)
+{
+	struct media_session *session;
+	unsigned int n_restored = 0;
+
+	media->up = true;
+	media->recovered = true;
+	for (size_t i = 0; i < media->n_buckets; i++) {
+		LIST_FOREACH(session, &media->buckets[i], by_id) {
+			if (session->listed || !session->exists)
+				continue;
+			session->exists = false;
+			session->dirty = !session->closing;
+			session_queue(session);
+			n_restored++;
+		}
+	}
+	media->counts.n_restored += n_restored;
+	log_info(&log_media, "dataplane_up",
+		"instance=%016llx sessions=%u restored=%u adopted=%u orphans=%u",
+		(unsigned long long)media->instance, media->counts.n_sessions, n_restored,
+		media->counts.n_adopted, media->counts.n_orphans_deleted);
+	media->ops->state(media->arg, true);
+	flush_soon(media);
+}
+
+static void on_up(void *arg, const struct sl_welcome *welcome)
+{
+	struct media *media = arg;
+
+	media->instance = welcome->instance;
+	media->counts.n_connects++;
+	list_begin(media);
+}
+
+static void on_down(void *arg)
+{
+	struct media *media = arg;
+	bool was_up = media->up;
+
+	media->up = false;
+	if (was_up)
+		media->ops->state(media->arg, false);
+	flush_soon(media); // what is closing need not wait
+}
+
+// Responses.
+
+static void set_answered(struct media_session *session, const struct sl_message *message)
+{
+	const struct sl_session *chosen = sl_payload_session(message, NULL);
+	int status = message->status ? message->status : chosen ? 0 : -EPROTO;
+
+	session->sets_in_flight--;
+	if (session->closing)
+		return;
+	for (unsigned int i = 0; !status && i < MEDIA_LEGS; i++) {
+		session->legs[i].local = chosen->legs[i].local;
+		session->legs[i].ssrc = chosen->legs[i].ssrc;
+	}
+	session->media->ops->ready(session, status);
+}
+
+// A set whose answer was lost with the connection: whether it came to pass shows in the next list;
+// to be sure, send it again.
+static void set_lost(struct media_session *session)
+{
+	session->sets_in_flight--;
+	session->dirty = !session->closing;
+	session_queue(session);
+}
+
+static void on_response(
+	void *arg, const struct media_request *request, const struct sl_message *message)
+{
+	struct media *media = arg;
+	struct media_session *session;
+
+	if (request->fn) {
+		request->fn(request->arg, message);
+		return;
+	}
+	if (request->type == SL_SESSION_LIST) {
+		if (message)
+			list_report(media, message);
+		if (message && !message->more)
+			list_end(media);
+		return;
+	}
+	session = media_session_find(media, &request->id);
+	if (!session)
+		return; // of one closed meanwhile, or a delete
+	if (request->type == SL_SESSION_SET && message)
+		set_answered(session, message);
+	else if (request->type == SL_SESSION_SET)
+		set_lost(session);
+	else if (request->type == SL_SESSION_GET)
+		session_finish(session, message ? sl_payload_report(message, NULL) : NULL);
+}
+
+static void on_event(void *arg, const struct sl_media_event *event)
+{
+	struct media *media = arg;
+	struct media_session *session = media_session_find(media, &event->id);
+
+	if (session && !session->closing && event->leg < MEDIA_LEGS)
+		media->ops->event(session, event);
+}
+
+static void on_writable(void *arg)
+{
+	flush_soon(arg);
+}
+
+static const struct media_link_ops link_ops = {
+	.up = on_up,
+	.down = on_down,
+	.response = on_response,
+	.event = on_event,
+	.writable = on_writable,
+};
+
+// What the owner calls.
+
+void media_session_open(struct media *media, struct media_session *session)
+{
+	session->media = media;
+	assert(!media_session_find(media, &session->id));
+	table_insert(media, session);
+}
+
+void media_session_adopt(struct media *media, struct media_session *session,
+	const struct sl_session_report *report)
+{
+	session->id = report->session.id;
+	memcpy(session->legs, report->session.legs, sizeof(session->legs));
+	session->exists = true;
+	session->listed = true;
+	media_session_open(media, session);
+}
+
+void media_session_update(struct media_session *session)
+{
+	if (session->closing)
+		return;
+	session->dirty = true;
+	session_queue(session);
+}
+
+void media_session_close(struct media_session *session)
+{
+	if (session->closing)
+		return;
+	session->closing = true;
+	session_queue(session);
+}
+
+static int ask(struct media *media, const struct media_request *request)
+{
+	return media_link_send(media->link, request, NULL, NULL);
+}
+
+int media_get(struct media *media, const struct sl_id *id, media_answer_fn *fn, void *arg)
+{
+	return ask(media,
+		&(struct media_request){.type = SL_SESSION_GET, .id = *id, .fn = fn, .arg = arg});
+}
+
+int media_list(struct media *media, media_answer_fn *fn, void *arg)
+{
+	return ask(media, &(struct media_request){.type = SL_SESSION_LIST, .fn = fn, .arg = arg});
+}
+
+int media_stats(struct media *media, media_answer_fn *fn, void *arg)
+{
+	return ask(media, &(struct media_request){.type = SL_STATS_GET, .fn = fn, .arg = arg});
+}
+
+bool media_is_up(const struct media *media)
+{
+	return media->up;
+}
+
+bool media_is_recovered(const struct media *media)
+{
+	return media->recovered;
+}
+
+void media_status_get(const struct media *media, struct media_status *status)
+{
+	*status = media->counts;
+	status->up = media->up;
+	status->instance = media->instance;
+}
+
+struct media *media_create(
+	struct event_base *base, const char *path, const struct media_ops *ops, void *arg)
+{
+	struct media *media = calloc(1, sizeof(*media));
+
+	if (!media)
+		return NULL;
+	media->ops = ops;
+	media->arg = arg;
+	TAILQ_INIT(&media->queue);
+	STAILQ_INIT(&media->orphans);
+	media->n_buckets = TABLE_MIN;
+	media->buckets = calloc(media->n_buckets, sizeof(*media->buckets));
+	media->flush = event_new(base, -1, 0, on_flush, media);
+	media->link = media_link_create(base, path, &link_ops, media);
+	if (!media->buckets || !media->flush || !media->link) {
+		media_destroy(media);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return media;
+}
+
+void media_destroy(struct media *media)
+{
+	struct orphan *orphan;
+
+	if (!media)
+		return;
+	media_link_destroy(media->link);
+	if (media->flush)
+		event_free(media->flush);
+	while ((orphan = STAILQ_FIRST(&media->orphans))) {
+		STAILQ_REMOVE_HEAD(&media->orphans, next);
+		free(orphan);
+	}
+	free(media->buckets);
+	free(media);
+}

@@ -1,0 +1,116 @@
+// The dataplane as a call sees it: a session is the wanted state of a call's media, and this module
+// makes the dataplane agree with it, now or as soon as it can.
+//
+//   owner                     media                              dataplane
+//   media_session_open    →   known, nothing sent
+//   fill legs, _update    →   dirty ─ end of the loop turn ─→    SL_SESSION_SET
+//                             ops.ready(status)            ←─    ports and SSRCs chosen
+//   _update (as often)    →   …
+//   media_session_close   →   SL_SESSION_GET               ─→
+//                             ops.closed(report)           ←─    owner writes its CDR, frees it
+//                             SL_SESSION_DELETE            ─→
+//
+// The session is read before and deleted after ops.closed(), so a crash between the two can make
+// its owner see the session again (and recognise it), but never lose what it counted.
+//
+// Resync after a restart of either side: at each connect the sessions are listed. Those of an
+// earlier run of this process are offered to ops.found() once, those nobody wants are deleted, and
+// all are set again when the dataplane's instance number changed, with the ports they had. Updates
+// made while the dataplane is away are sent when it is back.
+//
+// Single-threaded, on one libevent loop; callbacks come from the loop, never from inside a call of
+// this header.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "sl_api.h"
+
+struct event_base;
+struct media;
+
+enum { MEDIA_LEG_A, MEDIA_LEG_B, MEDIA_LEGS };
+
+// Embedded in its owner, which writes `id` and `legs` and then calls media_session_update().
+struct media_session {
+	struct sl_id id;
+	struct sl_leg legs[MEDIA_LEGS]; // wanted; `local` and `ssrc` are filled from responses
+
+	// media's own
+	LIST_ENTRY(media_session) by_id;
+	TAILQ_ENTRY(media_session) queued;
+	struct media *media;
+	uint16_t sets_in_flight;
+	bool dirty;   // to be set
+	bool closing; // to be read, then deleted
+	bool asked;   // the read is under way
+	bool on_queue;
+	bool exists; // the dataplane has, or may have, heard of it
+	bool listed; // seen in the listing under way
+};
+
+struct media_ops {
+	// A set was answered: 0, or what the dataplane said. On 0 the ports are known.
+	void (*ready)(struct media_session *session, int status);
+	void (*event)(struct media_session *session, const struct sl_media_event *event);
+	// Write the session's record; returns its length, at most `size`.
+	size_t (*record)(struct media_session *session, void *out, size_t size);
+	// The last word about a closed session; `report` is NULL where the dataplane has none. It
+	// is forgotten before this call, so the owner may free it.
+	void (*closed)(struct media_session *session, const struct sl_session_report *report);
+	// A session of an earlier run with its record. Adopt it (media_session_adopt()), or do
+	// nothing, and it is deleted. Returns whether it was adopted.
+	bool (*found)(void *arg, const struct sl_session_report *report, const void *record);
+	// The dataplane can be used (first: found() has been called for all there was) or not.
+	void (*state)(void *arg, bool up);
+};
+
+// Connect to the dataplane's socket and stay connected. `ops` and `arg` must outlive the result.
+// Returns NULL with errno set (ENOMEM).
+struct media *media_create(
+	struct event_base *base, const char *path, const struct media_ops *ops, void *arg);
+// Sessions in the dataplane are left as they are.
+void media_destroy(struct media *media);
+
+// Whether sessions can be set now. False from the start to the end of the first resync, and
+// while the dataplane is away.
+bool media_is_up(const struct media *media);
+// Whether the first resync is over: what an earlier run left has been found.
+bool media_is_recovered(const struct media *media);
+
+// Make a session known under session->id (not yet in use). Nothing is sent.
+void media_session_open(struct media *media, struct media_session *session);
+// As media_session_open(), for one that ops.found() reports: takes the legs from the report.
+void media_session_adopt(struct media *media, struct media_session *session,
+	const struct sl_session_report *report);
+// Have the dataplane take over what session->legs says, and a fresh record. Several updates in one
+// turn of the loop are one request.
+void media_session_update(struct media_session *session);
+// End the session; ops.closed() follows, and no other callback.
+void media_session_close(struct media_session *session);
+// The session called `id`, or NULL.
+struct media_session *media_session_find(struct media *media, const struct sl_id *id);
+
+// Questions of the admin side, answered by `fn` once per message; the last has more == false, or is
+// NULL where the connection was lost. Return 0, -ENOTCONN or another negative errno (no answer
+// comes then).
+struct sl_message;
+typedef void media_answer_fn(void *arg, const struct sl_message *message);
+int media_get(struct media *media, const struct sl_id *id, media_answer_fn *fn, void *arg);
+int media_list(struct media *media, media_answer_fn *fn, void *arg);
+int media_stats(struct media *media, media_answer_fn *fn, void *arg);
+
+// How the connection is doing, for status pages.
+struct media_status {
+	bool up;
+	uint32_t n_sessions; // known here
+	uint32_t n_connects;
+	uint32_t n_restored; // set again after a restart of the dataplane
+	uint32_t n_adopted;
+	uint32_t n_orphans_deleted; // sessions that nobody wanted
+	uint64_t instance;
+};
+void media_status_get(const struct media *media, struct media_status *status);
