@@ -1,34 +1,12 @@
-// ULIDs. Random bytes come from the kernel a page at a time: one system call serves 50 calls.
+// ULIDs: time and random bits in Crockford's base 32.
 #include "ulid.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+
+#include "token.h"
 
 static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-void random_take(void *out, size_t size)
-{
-	static uint8_t pool[4096];
-	static size_t left;
-
-	if (size > sizeof(pool))
-		abort();
-	if (left < size) {
-		for (left = 0; left < sizeof(pool);) {
-			ssize_t n = getrandom(pool + left, sizeof(pool) - left, 0);
-
-			if (n > 0)
-				left += (size_t)n;
-			else if (errno != EINTR)
-				abort(); // cannot happen on a kernel that has it
-		}
-	}
-	left -= size;
-	memcpy(out, pool + left, size);
-	memset(pool + left, 0, size);
-}
 
 struct ulid ulid_create(uint64_t now_ms)
 {
@@ -36,7 +14,7 @@ struct ulid ulid_create(uint64_t now_ms)
 
 	for (int i = 0; i < 6; i++)
 		ulid.bytes[i] = (uint8_t)(now_ms >> (40 - 8 * i));
-	random_take(ulid.bytes + 6, 10);
+	token_random(ulid.bytes + 6, 10);
 	return ulid;
 }
 

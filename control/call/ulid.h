@@ -16,5 +16,3 @@ struct ulid ulid_create(uint64_t now_ms);
 void ulid_format(const struct ulid *ulid, char text[ULID_TEXT_SIZE]);
 // Parse 26 characters, either case. Returns 0 or -EINVAL.
 int ulid_parse(const char *text, size_t length, struct ulid *ulid);
-// Unpredictable bytes, cheap in small portions.
-void random_take(void *out, size_t size);

@@ -96,7 +96,7 @@ struct media_session *media_session_find(struct media *media, const struct sl_id
 {
 	struct media_session *session;
 
-	LIST_FOREACH(session, table_bucket(media, id), by_id) {
+	LIST_FOREACH (session, table_bucket(media, id), by_id) {
 		if (!memcmp(&session->id, id, sizeof(*id)))
 			return session;
 	}
@@ -232,7 +232,7 @@ static void list_begin(struct media *media)
 	struct media_session *session;
 
 	for (size_t i = 0; i < media->n_buckets; i++)
-		LIST_FOREACH(session, &media->buckets[i], by_id)
+		LIST_FOREACH (session, &media->buckets[i], by_id)
 			session->listed = false;
 	media_link_send(media->link, &request, NULL, NULL); // a failure reconnects
 }
@@ -268,7 +268,7 @@ static void list_end(struct media *media)
 	media->up = true;
 	media->recovered = true;
 	for (size_t i = 0; i < media->n_buckets; i++) {
-		LIST_FOREACH(session, &media->buckets[i], by_id) {
+		LIST_FOREACH (session, &media->buckets[i], by_id) {
 			if (session->listed || !session->exists)
 				continue;
 			session->exists = false;
@@ -391,8 +391,8 @@ void media_session_open(struct media *media, struct media_session *session)
 	table_insert(media, session);
 }
 
-void media_session_adopt(struct media *media, struct media_session *session,
-	const struct sl_session_report *report)
+void media_session_adopt(
+	struct media *media, struct media_session *session, const struct sl_session_report *report)
 {
 	session->id = report->session.id;
 	memcpy(session->legs, report->session.legs, sizeof(session->legs));

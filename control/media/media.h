@@ -84,8 +84,8 @@ bool media_is_recovered(const struct media *media);
 // Make a session known under session->id (not yet in use). Nothing is sent.
 void media_session_open(struct media *media, struct media_session *session);
 // As media_session_open(), for one that ops.found() reports: takes the legs from the report.
-void media_session_adopt(struct media *media, struct media_session *session,
-	const struct sl_session_report *report);
+void media_session_adopt(
+	struct media *media, struct media_session *session, const struct sl_session_report *report);
 // Have the dataplane take over what session->legs says, and a fresh record. Several updates in one
 // turn of the loop are one request.
 void media_session_update(struct media_session *session);

@@ -11,10 +11,10 @@
 #include "log.h"
 #include "media_log.h"
 
-#define BACKOFF_MIN_MS 50
-#define BACKOFF_MAX_MS 2000
+#define BACKOFF_MIN_MS	 50
+#define BACKOFF_MAX_MS	 2000
 #define ANSWER_WITHIN_MS 5000 // a dataplane that takes longer is taken for hung
-#define PENDING_MIN 64
+#define PENDING_MIN	 64
 
 struct media_link {
 	struct event_base *base;
@@ -265,8 +265,8 @@ int media_link_send(struct media_link *link, const struct media_request *request
 	return 0;
 }
 
-struct media_link *media_link_create(struct event_base *base, const char *path,
-	const struct media_link_ops *ops, void *arg)
+struct media_link *media_link_create(
+	struct event_base *base, const char *path, const struct media_link_ops *ops, void *arg)
 {
 	struct media_link *link = calloc(1, sizeof(*link));
 

@@ -24,15 +24,15 @@ struct media_link_ops {
 	// The connection is gone. Requests under way were failed before this.
 	void (*down)(void *arg);
 	// `message` is NULL where the connection was lost.
-	void (*response)(void *arg, const struct media_request *request,
-		const struct sl_message *message);
+	void (*response)(
+		void *arg, const struct media_request *request, const struct sl_message *message);
 	void (*event)(void *arg, const struct sl_media_event *event);
 	// After -EAGAIN: there is room again.
 	void (*writable)(void *arg);
 };
 
-struct media_link *media_link_create(struct event_base *base, const char *path,
-	const struct media_link_ops *ops, void *arg);
+struct media_link *media_link_create(
+	struct event_base *base, const char *path, const struct media_link_ops *ops, void *arg);
 void media_link_destroy(struct media_link *link);
 
 // Send a request; `session` and `record` for SL_SESSION_SET only. Returns 0, -EAGAIN (writable()

@@ -1,0 +1,74 @@
+// The B2BUA as the rest of the process sees it. A call owns two legs, a (the caller's) and b (the
+// far side), and one media session; struct calls is all of them with what they share. One thread.
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "route.h"
+#include "sl_api.h"
+#include "trunk.h"
+
+struct event_base;
+struct guard;
+struct media;
+struct sip_stack;
+struct calls;
+struct call;
+
+// What calls need to know; everything outlives them.
+struct calls_settings {
+	struct event_base *base;
+	struct guard *guard;
+	const struct realm *realms;
+	size_t n_realms;
+	const struct trunks *trunks;
+	const struct routes *routes;
+	const char *dataplane;	 // socket
+	const char *cdr_file;	 // "-": standard output; NULL: none are written
+	uint32_t no_answer_s;	 // ringing until CANCEL and 408
+	uint32_t max_duration_s; // of a call, 0: no limit
+	uint32_t media_start_s;	 // no media after the answer, 0: never
+	uint32_t media_s;	 // no media in a call, 0: never
+	uint32_t media_hold_s;	 // no media on hold, 0: never
+	uint32_t calls_max;	 // at the same time, 0: no limit
+};
+
+// Opens the CDR file, the SIP stack without listeners, and the way to the dataplane. Calls of an
+// earlier run come back once the dataplane is there. Returns NULL with errno set; `error` says what
+// could not be done.
+struct calls *calls_create(const struct calls_settings *settings, char *error, size_t error_size);
+// Bind the listeners of all realms. Returns 0 or a negative errno, with `error` filled.
+int calls_listen(struct calls *calls, char *error, size_t error_size);
+// Take no new calls and end those that are not answered yet. `stopped` is called from the loop when
+// that is done, at the latest after two seconds. Established calls stay: they live on in the
+// dataplane, and the next start takes them over.
+void calls_stop(struct calls *calls, void (*stopped)(void *arg), void *arg);
+// Forgets established calls without a word to anyone.
+void calls_destroy(struct calls *calls);
+
+struct sip_stack *calls_stack(const struct calls *calls);
+struct media *calls_media(const struct calls *calls);
+
+struct calls_counters {
+	uint32_t active_now;	  // not over yet
+	uint64_t invites;	  // initial ones that passed the basic checks
+	uint64_t answered;	  // calls that were
+	uint64_t refused;	  // calls that ended before an answer, for any reason
+	uint64_t recovered;	  // taken over from an earlier run
+	uint64_t unrecovered;	  // of an earlier run, not established or not readable: deleted
+	uint64_t media_timeouts;  // calls ended by one
+	uint64_t unknown_dialogs; // 481
+	uint64_t cdrs, cdr_errors;
+};
+const struct calls_counters *calls_counters(const struct calls *calls);
+
+// For the admin side. JSON results are new references; NULL means out of memory.
+json_t *calls_list(const struct calls *calls);		      // array of summaries, oldest first
+json_t *call_describe(const struct call *call);		      // everything but media counters
+struct call *call_find(struct calls *calls, const char *id);  // ULID as text; NULL: no such call
+const struct sl_id *call_session_id(const struct call *call); // for media_get()
+// End a call whatever state it is in: BYE, CANCEL, or a final response.
+void call_hangup(struct call *call);
