@@ -11,7 +11,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "log.h"
 #include "sl_api.h"
+
+extern struct log_module log_port;
 
 #define PORT_NAME_BYTES	   16
 #define PORT_ADDRESSES_MAX 8
@@ -20,7 +23,8 @@
 struct port_config {
 	char name[PORT_NAME_BYTES];	 // ours: "wan"
 	char interface[PORT_NAME_BYTES]; // kernel interface, "": none (bare vdev)
-	char vdev[256];			 // "": af_xdp on `interface`; else an EAL vdev string
+	char vdev[256];			 // "": af_xdp on `interface`; else an EAL vdev string, or
+					 // the name of a device that EAL has already
 	struct sl_address addresses[PORT_ADDRESSES_MAX]; // media addresses, port 0
 	unsigned int n_addresses;
 	uint16_t rtp_port_min; // of the range steered to us, RTCP ports included; same for all
@@ -37,7 +41,8 @@ struct port {
 	bool tx_checksum;     // device computes IPv4 and UDP checksums (mbuf tx offload flags)
 	unsigned int ifindex; // 0: no kernel interface
 	struct rte_ether_addr mac;
-	int lock_fd; // -1, or held while the interface is ours
+	bool hotplugged; // by ports_open(), so ports_close() removes it
+	int lock_fd;	 // -1, or held while the interface is ours
 };
 
 // main lcore, after EAL is up: create, configure and start the ports with one rx and tx queue per

@@ -1,0 +1,49 @@
+// Questions to the kernel's routing and neighbour tables, and its announcements of changes.
+//
+// A question is answered within the system call that asks it (rtnetlink runs in the sender's
+// context), so asking does not wait for anybody and the answer needs no state.
+#pragma once
+
+#include <rte_ether.h>
+#include <stdbool.h>
+
+#include "sl_api.h"
+
+struct mnl_socket;
+
+struct netlink_route {
+	unsigned int ifindex;	   // where it leaves
+	struct sl_address gateway; // whose MAC it goes to: the destination itself where on link
+};
+
+struct netlink_neighbour {
+	unsigned int ifindex;
+	struct sl_address address;
+	struct rte_ether_addr mac; // of use where `valid`
+	bool valid;		   // may be sent to
+	bool fresh; // the kernel believes in it, or is finding out: no need to ask it
+	bool permanent;
+};
+
+// A socket for questions, and one that announces changes; NULL with errno set.
+struct mnl_socket *netlink_open(void);
+struct mnl_socket *netlink_monitor_open(void);
+
+// Returns 0 or a negative errno: -ENETUNREACH and relatives.
+int netlink_route_get(struct mnl_socket *socket, const struct sl_address *source,
+	const struct sl_address *destination, struct netlink_route *route);
+
+// `neighbour` has ifindex and address, the rest is filled in. -ENOENT: the kernel has no entry.
+int netlink_neighbour_get(struct mnl_socket *socket, struct netlink_neighbour *neighbour);
+
+// Have the kernel find out the neighbour's MAC, or make sure that it still holds.
+int netlink_neighbour_probe(struct mnl_socket *socket, const struct netlink_neighbour *neighbour);
+
+struct netlink_listener {
+	void (*routes_changed)(void *arg);
+	void (*neighbour_changed)(void *arg, const struct netlink_neighbour *neighbour);
+	void *arg;
+};
+
+// Read what has been announced. Returns 0, or -ENOBUFS where announcements were lost.
+int netlink_monitor_read(struct mnl_socket *socket, const struct netlink_listener *listener);
