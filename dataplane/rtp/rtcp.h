@@ -78,6 +78,7 @@ struct rtcp_relay {
 	uint32_t media_source;	   // SSRC of the far source that this is made from
 	uint16_t sequence_offset;  // of that media: sent = far source's + offset
 	bool media_known;	   // the three above mean something: keep report blocks
+	bool pass_bye;		   // our stream ends with the source's
 	const char *cname;	   // ours, at most RTCP_CNAME_MAX bytes
 };
 

@@ -1,0 +1,176 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+
+#include "rtcp.h"
+
+#define SOURCE	    0x11111111u // who sends us media and this RTCP
+#define SENDER	    0x22222222u // what its media goes out as
+#define OURS	    0x33333333u // what we send to it
+#define FAR	    0x44444444u // what that is made from
+#define SOURCE_TEXT "\x11\x11\x11\x11"
+#define OURS_TEXT   "\x33\x33\x33\x33"
+
+static const struct rtcp_relay relay = {
+	.source_ssrc = SOURCE,
+	.sender_ssrc = SENDER,
+	.timestamp_offset = 1000,
+	.media_ssrc = OURS,
+	.media_source = FAR,
+	.sequence_offset = 5,
+	.media_known = true,
+	.cname = "ours",
+};
+
+static uint8_t out[1500];
+
+// Translate, check that the result is a compound of its own right, return its length.
+static size_t translate(const struct rtcp_relay *how, const void *datagram, size_t length)
+{
+	int n;
+
+	assert_int_equal(rtcp_parse(datagram, length, true), 0);
+	n = rtcp_relay_translate(how, datagram, length, out, sizeof(out));
+	assert_true(n >= 0);
+	assert_true((size_t)n <= length + RTCP_CNAME_MAX + 32);
+	if (n)
+		assert_int_equal(rtcp_parse(out, (size_t)n, false), 0);
+	return (size_t)n;
+}
+
+static size_t sender_report(uint8_t *datagram, uint32_t ssrc)
+{
+	const struct rtcp_sender sender = {
+		.ntp = 0x0102030405060708, .timestamp = 160, .packets = 1};
+	const struct rtcp_block blocks[] = {
+		{.ssrc = OURS, .extended_sequence = 0x00020003, .lost = 4},
+		{.ssrc = 0x99999999, .extended_sequence = 1},
+	};
+	int n = rtcp_report_build(datagram, 500, ssrc, &sender, blocks, 2);
+
+	n += rtcp_sdes_build(datagram + n, 400, ssrc, "secret@10.0.0.1");
+	return (size_t)n;
+}
+
+static void sender_report_is_put_in_the_other_legs_terms(void **)
+{
+	uint8_t datagram[500];
+	size_t n = translate(&relay, datagram, sender_report(datagram, SOURCE));
+	struct rtcp_packet packet = {0};
+	struct rtcp_sender sender;
+	struct rtcp_block block;
+
+	assert_true(rtcp_next(out, n, &packet));
+	assert_int_equal(packet.pt, RTCP_SR);
+	assert_int_equal(packet.count, 1); // the block on a stream that is not ours is gone
+	assert_int_equal(rtcp_sender_ssrc(&packet), SENDER);
+	rtcp_sender_read(&packet, &sender);
+	assert_int_equal(sender.ntp, 0x0102030405060708);
+	assert_int_equal(sender.timestamp, 1160);
+	rtcp_block_read(packet.data + 28, &block);
+	assert_int_equal(block.ssrc, FAR);
+	assert_int_equal(block.extended_sequence, 0x0002fffe);
+	assert_int_equal(block.lost, 4);
+	assert_true(rtcp_next(out, n, &packet));
+	assert_int_equal(packet.pt, RTCP_SDES);
+	assert_memory_equal(packet.data + 8, "\x01\x04ours\x00\x00", 8);
+	assert_false(rtcp_next(out, n, &packet));
+}
+
+static void sender_report_of_another_source_becomes_a_receiver_report(void **)
+{
+	uint8_t datagram[500];
+	size_t n = translate(&relay, datagram, sender_report(datagram, 0x77777777));
+	struct rtcp_packet packet = {0};
+
+	assert_true(rtcp_next(out, n, &packet));
+	assert_int_equal(packet.pt, RTCP_RR);
+	assert_int_equal(packet.count, 1);
+}
+
+static void blocks_are_left_out_while_the_far_source_is_unknown(void **)
+{
+	struct rtcp_relay unknown = relay;
+	uint8_t datagram[500];
+	struct rtcp_packet packet = {0};
+	size_t n;
+
+	unknown.media_known = false;
+	n = translate(&unknown, datagram, sender_report(datagram, SOURCE));
+	assert_true(rtcp_next(out, n, &packet));
+	assert_int_equal(packet.count, 0);
+}
+
+static void nothing_of_the_sender_gets_through(void **)
+{
+	static const uint8_t datagram[] =
+		"\x80\xc9\x00\x01" SOURCE_TEXT "\x81\xca\x00\x04" SOURCE_TEXT "\x01\x08"
+		"10.1.2.3"
+		"\x00\x00"
+		"\x80\xcc\x00\x03" SOURCE_TEXT "NAMEdata"
+		"\x80\xcf\x00\x02" SOURCE_TEXT "\x04\x00\x00\x00"
+		"\x8f\xce\x00\x03" SOURCE_TEXT OURS_TEXT "REMB";
+	size_t n = translate(&relay, datagram, sizeof(datagram) - 1);
+
+	assert_int_equal(n, 8 + 16);
+	assert_null(memmem(out, n, SOURCE_TEXT, 4));
+	assert_null(memmem(out, n, "10.1", 4));
+}
+
+static void nack_and_pli_are_mapped_into_a_compound(void **)
+{
+	static const uint8_t nack[] = "\x81\xcd\x00\x03" SOURCE_TEXT OURS_TEXT "\x00\x02\x80\x01";
+	static const uint8_t pli[] = "\x81\xce\x00\x02" SOURCE_TEXT OURS_TEXT;
+	static const uint8_t other[] = "\x81\xce\x00\x02" SOURCE_TEXT "\x99\x99\x99\x99";
+
+	assert_int_equal(translate(&relay, nack, sizeof(nack) - 1), 8 + 16 + 16);
+	assert_memory_equal(
+		out + 24, "\x81\xcd\x00\x03\x22\x22\x22\x22\x44\x44\x44\x44\xff\xfd\x80\x01", 16);
+	assert_int_equal(translate(&relay, pli, sizeof(pli) - 1), 8 + 16 + 12);
+	assert_memory_equal(out + 24, "\x81\xce\x00\x02\x22\x22\x22\x22\x44\x44\x44\x44", 12);
+	assert_int_equal(translate(&relay, other, sizeof(other) - 1), 0);
+}
+
+static void bye_is_passed_only_where_our_stream_ends_too(void **)
+{
+	static const uint8_t datagram[] =
+		"\x80\xc9\x00\x01" SOURCE_TEXT "\x82\xcb\x00\x04\x99\x99\x99\x99" SOURCE_TEXT "\x03"
+		"why\0\0\0\0";
+	struct rtcp_relay ending = relay;
+
+	assert_int_equal(translate(&relay, datagram, sizeof(datagram) - 1), 24);
+	ending.pass_bye = true;
+	assert_int_equal(translate(&ending, datagram, sizeof(datagram) - 1), 32);
+	assert_memory_equal(out + 24, "\x81\xcb\x00\x01\x22\x22\x22\x22", 8);
+	ending.source_ssrc = 0x55555555;
+	assert_int_equal(translate(&ending, datagram, sizeof(datagram) - 1), 24);
+}
+
+static void every_room_that_is_too_small_is_refused(void **)
+{
+	static const uint8_t nack[] = "\x81\xcd\x00\x03" SOURCE_TEXT OURS_TEXT "\x00\x02\x80\x01";
+
+	for (size_t room = 0; room < 40; room++)
+		assert_int_equal(
+			rtcp_relay_translate(&relay, nack, sizeof(nack) - 1, out, room), -ENOSPC);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sender_report_is_put_in_the_other_legs_terms),
+		cmocka_unit_test(sender_report_of_another_source_becomes_a_receiver_report),
+		cmocka_unit_test(blocks_are_left_out_while_the_far_source_is_unknown),
+		cmocka_unit_test(nothing_of_the_sender_gets_through),
+		cmocka_unit_test(nack_and_pli_are_mapped_into_a_compound),
+		cmocka_unit_test(bye_is_passed_only_where_our_stream_ends_too),
+		cmocka_unit_test(every_room_that_is_too_small_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
