@@ -49,7 +49,9 @@ struct port {
 // worker (fewer where the device has fewer; every rx queue of a kernel interface is ours, so it may
 // have more: worker i polls queues i, i + n_workers, ... below n_queues). A stale XDP program of a
 // killed process is replaced; one of somebody else's is an error. `pool` must be one chunk of
-// memory for af_xdp. Returns 0 or a negative errno with `error` saying what and where.
+// memory for af_xdp, which a process can open once only: the driver of DPDK 22.11 keeps the queues
+// of a closed port until the process ends. Returns 0 or a negative errno with `error` saying what
+// and where.
 //
 // Received packets may carry a UDP checksum that is only partial (af_xdp on a veth or tap whose
 // peer offloads checksums): never update it incrementally, compute it anew, or send 0 over IPv4.

@@ -1,0 +1,408 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <poll.h>
+#include <rte_eal.h>
+#include <rte_ethdev.h>
+#include <rte_ip.h>
+#include <rte_udp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "netns.h"
+#include "port.h"
+
+#define MEDIA_PORT 30000 // of 30000..30999
+#define SIP_PORT   5060
+#define WAIT_MS	   2000
+
+#define LEAVE_NATIVE  "leave-native-program" // argument of this program run by itself
+#define LEAVE_GENERIC "leave-generic-program"
+
+static struct lab lab;
+static bool have_lab;
+static struct rte_mempool *pool;
+static char error[256];
+static struct port near; // opened once: the driver keeps its queues until the process ends
+
+static struct port_config near_config(void)
+{
+	struct port_config config = {
+		.name = "lan",
+		.interface = "near",
+		.n_addresses = 1,
+		.rtp_port_min = 30000,
+		.rtp_port_max = 30999,
+		.addresses = {{.family = SL_IPV4}},
+	};
+
+	inet_pton(AF_INET, NEAR, config.addresses[0].bytes);
+	return config;
+}
+
+static void open_near(struct port *port)
+{
+	struct port_config config = near_config();
+
+	if (ports_open(port, &config, 1, 1, pool, error, sizeof(error)))
+		fail_msg("%s", error);
+}
+
+static struct sockaddr_in endpoint(const char *host, uint16_t port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+	inet_pton(AF_INET, host, &address.sin_addr);
+	return address;
+}
+
+static int bound_socket(int netns, int type, const char *host, uint16_t port)
+{
+	struct sockaddr_in address = endpoint(host, port);
+	int fd = lab_socket(&lab, netns, AF_INET, type, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+// Send `length` bytes from the peer to a UDP port of ours.
+static void send_to_us(uint16_t port, size_t length)
+{
+	struct sockaddr_in to = endpoint(NEAR, port);
+	int fd = bound_socket(lab.theirs, SOCK_DGRAM, FAR, 4000);
+	char data[4000];
+
+	memset(data, 'x', sizeof(data));
+	assert_int_equal(
+		sendto(fd, data, length, 0, (struct sockaddr *)&to, sizeof(to)), (ssize_t)length);
+	close(fd);
+}
+
+static struct rte_mbuf *receive(const struct port *port)
+{
+	struct rte_mbuf *packet;
+
+	for (int i = 0; i < WAIT_MS; i++) {
+		if (rte_eth_rx_burst(port->id, 0, &packet, 1))
+			return packet;
+		usleep(1000);
+	}
+	return NULL;
+}
+
+static bool readable(int fd)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	return poll(&poll_fd, 1, WAIT_MS) == 1;
+}
+
+static void media_comes_to_us_in_order(void **)
+{
+	struct rte_mbuf *packet;
+	const struct rte_ipv4_hdr *ip;
+	const struct rte_udp_hdr *udp;
+
+	if (!have_lab)
+		skip();
+	assert_int_equal(near.mtu, 1500);
+	for (size_t length = 172; length < 175; length++)
+		send_to_us(MEDIA_PORT, length);
+	for (size_t length = 172; length < 175; length++) {
+		packet = receive(&near);
+		assert_non_null(packet);
+		ip = rte_pktmbuf_mtod_offset(packet, const void *, sizeof(struct rte_ether_hdr));
+		udp = (const void *)(ip + 1);
+		assert_int_equal(ip->src_addr, inet_addr(FAR));
+		assert_int_equal(udp->dst_port, rte_cpu_to_be_16(MEDIA_PORT));
+		assert_int_equal(
+			rte_be_to_cpu_16(udp->dgram_len), length + sizeof(struct rte_udp_hdr));
+		rte_pktmbuf_free(packet);
+	}
+}
+
+static void the_rest_stays_with_the_kernel(void **)
+{
+	struct sockaddr_in tcp_address = endpoint(NEAR, MEDIA_PORT);
+	int sip, beside, fragmented, listener, client;
+
+	if (!have_lab)
+		skip();
+	sip = bound_socket(lab.ours, SOCK_DGRAM, NEAR, SIP_PORT);
+	beside = bound_socket(lab.ours, SOCK_DGRAM, NEAR, 31000);
+	fragmented = bound_socket(lab.ours, SOCK_DGRAM, NEAR, MEDIA_PORT + 2);
+	listener = bound_socket(lab.ours, SOCK_STREAM, NEAR, MEDIA_PORT);
+	client = lab_socket(&lab, lab.theirs, AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(listen(listener, 1), 0);
+
+	lab_run(&lab, lab.theirs, "ip neigh flush dev far"); // so that ARP must work too
+	lab_run(&lab, lab.theirs, "ping -c 1 -W 2 -q " NEAR " >/dev/null");
+	send_to_us(SIP_PORT, 500);
+	assert_true(readable(sip));
+	send_to_us(31000, 100); // first port behind the range
+	assert_true(readable(beside));
+	send_to_us(MEDIA_PORT + 2, 3000); // in two fragments
+	assert_true(readable(fragmented));
+	assert_int_equal(connect(client, (struct sockaddr *)&tcp_address, sizeof(tcp_address)), 0);
+
+	close(sip);
+	close(beside);
+	close(fragmented);
+	close(listener);
+	close(client);
+}
+
+static void fill_packet(struct rte_mbuf *packet, const struct port *port, size_t length)
+{
+	struct rte_ether_hdr *eth = (void *)rte_pktmbuf_append(
+		packet, (uint16_t)(sizeof(*eth) + sizeof(struct rte_ipv4_hdr) +
+				   sizeof(struct rte_udp_hdr) + length));
+	struct rte_ipv4_hdr *ip = (void *)(eth + 1);
+	struct rte_udp_hdr *udp = (void *)(ip + 1);
+	uint16_t udp_length = (uint16_t)(sizeof(*udp) + length);
+
+	memset(eth, 0, packet->data_len);
+	memset(&eth->dst_addr, 0xff, sizeof(eth->dst_addr));
+	eth->src_addr = port->mac;
+	eth->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4);
+	*ip = (struct rte_ipv4_hdr){
+		.version_ihl = RTE_IPV4_VHL_DEF,
+		.total_length = rte_cpu_to_be_16((uint16_t)(sizeof(*ip) + udp_length)),
+		.time_to_live = 64,
+		.next_proto_id = IPPROTO_UDP,
+		.src_addr = inet_addr(NEAR),
+		.dst_addr = inet_addr(FAR),
+	};
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	udp->src_port = rte_cpu_to_be_16(MEDIA_PORT);
+	udp->dst_port = rte_cpu_to_be_16(4000);
+	udp->dgram_len = rte_cpu_to_be_16(udp_length);
+}
+
+static void what_we_send_arrives(void **)
+{
+	struct port_counters counters;
+	struct rte_mbuf *packet;
+	int far;
+
+	if (!have_lab)
+		skip();
+	far = bound_socket(lab.theirs, SOCK_DGRAM, FAR, 4000);
+	packet = rte_pktmbuf_alloc(pool);
+	assert_non_null(packet);
+	fill_packet(packet, &near, 172);
+	assert_int_equal(rte_eth_tx_burst(near.id, 0, &packet, 1), 1);
+	assert_true(readable(far));
+	assert_int_equal(port_counters_get(&near, &counters), 0);
+	assert_int_equal(counters.tx_packets, 1);
+	assert_int_equal(counters.tx_bytes, 14 + 20 + 8 + 172);
+	close(far);
+}
+
+static uint32_t attached_program(void)
+{
+	uint32_t id = 0;
+
+	assert_int_equal(bpf_xdp_query_id((int)if_nametoindex("near"), 0, &id), 0);
+	return id;
+}
+
+static void close_gives_the_interface_back(void **)
+{
+	int kernel;
+
+	if (!have_lab)
+		skip();
+	assert_int_not_equal(attached_program(), 0);
+	ports_close(&near, 1);
+	assert_int_equal(attached_program(), 0);
+	kernel = bound_socket(lab.ours, SOCK_DGRAM, NEAR, MEDIA_PORT);
+	send_to_us(MEDIA_PORT, 172);
+	assert_true(readable(kernel));
+	close(kernel);
+}
+
+// Move our program from where the driver put it to the generic hook.
+static void make_generic(void)
+{
+	int ifindex = (int)if_nametoindex("near");
+	int fd = bpf_prog_get_fd_by_id(attached_program());
+
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_xdp_detach(ifindex, XDP_FLAGS_DRV_MODE, NULL), 0);
+	assert_int_equal(bpf_xdp_attach(ifindex, fd, XDP_FLAGS_SKB_MODE, NULL), 0);
+	close(fd);
+}
+
+// Run this program again, as what opens the port and is killed (see main()).
+static void leave_stale_program(bool generic)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		execl("/proc/self/exe", "test_port", generic ? LEAVE_GENERIC : LEAVE_NATIVE, NULL);
+		_exit(1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_not_equal(attached_program(), 0);
+}
+
+// One left on the generic hook is replaced by the second process, and that one's by us.
+static void stale_program_is_replaced(void **)
+{
+	if (!have_lab)
+		skip();
+	leave_stale_program(true);
+	leave_stale_program(false);
+	open_near(&near);
+}
+
+static void program_of_a_stranger_is_left_alone(void **)
+{
+	const struct bpf_insn pass[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	struct port_config config = near_config();
+	struct port port;
+	uint32_t id;
+	int fd;
+
+	if (!have_lab)
+		skip();
+	fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "stranger", "GPL", pass, 2, NULL);
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_xdp_attach((int)if_nametoindex("near"), fd, 0, NULL), 0);
+	id = attached_program();
+	assert_int_equal(ports_open(&port, &config, 1, 1, pool, error, sizeof(error)), -EEXIST);
+	assert_non_null(strstr(error, "near has an XDP program that is not ours"));
+	assert_int_equal(attached_program(), id);
+	assert_int_equal(bpf_xdp_detach((int)if_nametoindex("near"), 0, NULL), 0);
+	close(fd);
+}
+
+static void second_owner_is_refused(void **)
+{
+	struct port_config config = near_config();
+	struct port second;
+
+	if (!have_lab)
+		skip();
+	assert_int_equal(
+		ports_open(&second, &config, 1, 1, pool, error, sizeof(error)), -EADDRINUSE);
+	assert_non_null(strstr(error, "another sluice-dataplane"));
+	assert_int_not_equal(attached_program(), 0);
+}
+
+static void unknown_interface_is_named_in_the_error(void **)
+{
+	struct port_config config = {.name = "wan", .interface = "nosuch0"};
+	struct port port;
+
+	assert_int_equal(ports_open(&port, &config, 1, 1, pool, error, sizeof(error)), -ENODEV);
+	assert_string_equal(error, "port wan: interface nosuch0: No such device");
+}
+
+static void any_vdev_opens_as_a_bare_port(void **)
+{
+	struct port_config configs[] = {
+		{.name = "ring", .vdev = "net_ring7"},
+		{.name = "null", .vdev = "net_null7,size=214", .mac = {{2, 0, 0, 0, 0, 7}}},
+	};
+	struct port ports[2];
+	struct rte_mbuf *packets[4];
+	uint16_t n;
+
+	if (ports_open(ports, configs, 2, 1, pool, error, sizeof(error)))
+		fail_msg("%s", error);
+	assert_int_equal(ports[0].ifindex, 0);
+	assert_int_equal(ports[1].mac.addr_bytes[5], 7);
+	n = rte_eth_rx_burst(ports[1].id, 0, packets, 4);
+	assert_int_equal(n, 4);
+	assert_int_equal(rte_eth_tx_burst(ports[0].id, 0, packets, n), n);
+	assert_int_equal(rte_eth_rx_burst(ports[0].id, 0, packets, 4), n); // the ring came round
+	rte_pktmbuf_free_bulk(packets, n);
+	ports_close(ports, 2);
+	if (ports_open(ports, configs, 2, 1, pool, error, sizeof(error)))
+		fail_msg("a second time: %s", error);
+	ports_close(ports, 2);
+}
+
+static void failing_port_closes_those_before_it(void **)
+{
+	struct port_config configs[] = {
+		{.name = "null", .vdev = "net_null8"},
+		{.name = "bad", .vdev = "net_nosuch0"},
+	};
+	struct port ports[2];
+
+	assert_true(ports_open(ports, configs, 2, 1, pool, error, sizeof(error)) < 0);
+	assert_non_null(strstr(error, "port bad: device net_nosuch0"));
+	assert_int_equal(rte_eth_dev_count_avail(), 0);
+}
+
+static int open_and_be_killed(bool generic)
+{
+	struct port port;
+
+	open_near(&port);
+	if (generic)
+		make_generic();
+	return raise(SIGKILL);
+}
+
+static bool start_eal(void)
+{
+	static const char *const options[] = {"test_port", "--no-huge", "--no-shconf", "-m", "128",
+		"--file-prefix=test_port", "--no-pci", "-l", "0", "--no-telemetry",
+		"--log-level=lib.eal:error", "--log-level=pmd:error"};
+	char *argv[sizeof(options) / sizeof(*options)];
+
+	memcpy(argv, options, sizeof(options));
+	if (rte_eal_init(sizeof(options) / sizeof(*options), argv) < 0)
+		return false;
+	pool = rte_pktmbuf_pool_create(
+		"packets", 16383, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	return pool;
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		// The first opens the port that those up to close_... share.
+		cmocka_unit_test(stale_program_is_replaced),
+		cmocka_unit_test(media_comes_to_us_in_order),
+		cmocka_unit_test(the_rest_stays_with_the_kernel),
+		cmocka_unit_test(what_we_send_arrives),
+		cmocka_unit_test(second_owner_is_refused),
+		cmocka_unit_test(close_gives_the_interface_back),
+		cmocka_unit_test(program_of_a_stranger_is_left_alone),
+		cmocka_unit_test(unknown_interface_is_named_in_the_error),
+		cmocka_unit_test(any_vdev_opens_as_a_bare_port),
+		cmocka_unit_test(failing_port_closes_those_before_it),
+	};
+
+	if (argc > 1)
+		return !start_eal() || open_and_be_killed(!strcmp(argv[1], LEAVE_GENERIC));
+	have_lab = lab_open(&lab);
+	if (!have_lab)
+		fprintf(stderr, "no network namespaces here (not root?): most tests are skipped\n");
+	if (!start_eal())
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
