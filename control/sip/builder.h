@@ -26,8 +26,8 @@ void builder_unsigned(struct builder *b, uint64_t number);
 void builder_request_line(struct builder *b, struct slice method, struct slice uri);
 void builder_status_line(struct builder *b, unsigned int status, struct slice reason);
 
-// "Name: value" and its line end. The value must hold no CR, LF or NUL: one that does is refused as
-// an overflow is, so that nothing can be injected.
+// "Name: value" and its line end. A value that holds CR or LF is refused as an overflow is, so that
+// nothing can be injected.
 void builder_header(struct builder *b, enum header_id id, struct slice value);
 void builder_header_named(struct builder *b, struct slice name, struct slice value);
 void builder_header_unsigned(struct builder *b, enum header_id id, uint64_t value);
@@ -47,6 +47,3 @@ void builder_body(struct builder *b, struct slice content_type, struct slice bod
 
 // What was written, or an absent slice where it did not fit.
 struct slice builder_finish(const struct builder *b);
-
-// The usual reason phrase of a status code.
-struct slice status_reason(unsigned int status);

@@ -32,8 +32,9 @@ struct sip_message {
 	unsigned int status;
 	enum method method; // of a response: the method of its CSeq
 	struct slice method_name;
-	struct slice uri;    // requests: not parsed yet
-	struct slice reason; // responses
+	struct slice uri;	// requests: the Request-URI as it came
+	struct uri request_uri; // and its parts
+	struct slice reason;	// responses
 
 	// What every message must have (8.1.1), checked by message_parse().
 	struct via via; // the top one

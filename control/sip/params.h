@@ -17,6 +17,5 @@ int params_next(struct slice *rest, struct param *param);
 // True where `name` is there; `value` may be NULL and is written only then. The first one counts.
 bool params_find(struct slice params, struct slice name, struct slice *value);
 
-// 0 where the whole text is a list of parameters in which none of a name is given twice
-// (7.3.1), else -EBADMSG.
+// 0 where the whole text is a list of parameters (or empty), else -EBADMSG.
 int params_check(struct slice params);

@@ -7,5 +7,5 @@ struct siphash_key {
 	uint64_t k0, k1;
 };
 
-// `parts` are hashed with their lengths, so {"ab","c"} and {"a","bc"} differ.
+// {"ab","c"} and {"a","bc"} differ: lengths count. One part is plain SipHash-2-4.
 uint64_t siphash(const struct siphash_key *key, const struct slice *parts, unsigned int n_parts);

@@ -1,0 +1,260 @@
+// The transports of one process: its listeners, and the queue of what is to be sent.
+//
+// Subtle: whatever goes wrong with sending is only noted (errors_note) and told later from the
+// event loop, so that no one who sends is called back from within.
+#include "transport_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "chars.h"
+#include "message.h"
+
+static void errors_tell(struct transport *transport)
+{
+	struct send_error *error;
+
+	while ((error = STAILQ_FIRST(&transport->errors))) {
+		STAILQ_REMOVE_HEAD(&transport->errors, link);
+		if (transport->user->error)
+			transport->user->error(transport->arg, &error->flow, error->error,
+				(struct slice){error->data, error->size});
+		free(error);
+	}
+}
+
+void transport_note_error(
+	struct transport *transport, const struct flow *flow, int error, struct slice data)
+{
+	struct send_error *note = malloc(sizeof(*note) + data.n);
+
+	if (!note)
+		return; // the transaction times out instead
+	note->flow = *flow;
+	note->error = error;
+	note->size = data.n;
+	memcpy(note->data, data.p, data.n);
+	STAILQ_INSERT_TAIL(&transport->errors, note, link);
+	event_active(transport->flush_event, EV_TIMEOUT, 0);
+}
+
+// One run of queued messages that leave by the same listener.
+static unsigned int run_length(const struct transport *transport, unsigned int from)
+{
+	unsigned int n = 1;
+
+	while (from + n < transport->n_queued &&
+		transport->queue[from + n].flow.listener == transport->queue[from].flow.listener)
+		n++;
+	return n;
+}
+
+void transport_flush(struct transport *transport)
+{
+	for (unsigned int at = 0; at < transport->n_queued;) {
+		unsigned int n = run_length(transport, at);
+
+		udp_send(transport->queue[at].flow.listener, transport->queue + at, n);
+		at += n;
+	}
+	transport->n_queued = 0;
+	transport->arena_used = 0;
+}
+
+static void turn_ends(evutil_socket_t, short, void *arg)
+{
+	struct transport *transport = arg;
+
+	transport_flush(transport);
+	errors_tell(transport);
+}
+
+int transport_send(const struct flow *flow, struct slice message)
+{
+	struct transport *transport = flow->listener->transport;
+	struct queued *queued;
+
+	if (!message.n || message.n > MESSAGE_MAX_SIZE)
+		return -EMSGSIZE;
+	if (transport->user->trace)
+		transport->user->trace(transport->arg, flow, true, message);
+	if (transport->n_queued == TRANSPORT_QUEUE ||
+		message.n > TRANSPORT_ARENA - transport->arena_used)
+		transport_flush(transport);
+	if (transport->n_queued == 0)
+		event_active(transport->flush_event, EV_TIMEOUT, 0);
+	queued = &transport->queue[transport->n_queued++];
+	queued->flow = *flow;
+	queued->data = (struct slice){transport->arena + transport->arena_used, message.n};
+	memcpy(transport->arena + transport->arena_used, message.p, message.n);
+	transport->arena_used += message.n;
+	return 0;
+}
+
+void transport_receive(const struct flow *flow, char *data, size_t size)
+{
+	struct transport *transport = flow->listener->transport;
+	const struct transport_user *user = transport->user;
+
+	if (user->accept && !user->accept(transport->arg, flow->listener, &flow->remote.any)) {
+		transport->counters.refused++;
+		return;
+	}
+	while (size && (*data == '\r' || *data == '\n')) { // 7.5
+		data++;
+		size--;
+	}
+	if (!size || !char_is(*data, CHAR_TOKEN)) {
+		transport->counters.keepalives++;
+		return;
+	}
+	transport->counters.received++;
+	if (user->trace)
+		user->trace(transport->arg, flow, false, (struct slice){data, size});
+	user->receive(transport->arg, flow, data, size);
+}
+
+struct transport *transport_create(
+	struct event_base *base, const struct transport_user *user, void *arg)
+{
+	struct transport *transport = calloc(1, sizeof(*transport));
+
+	if (!transport)
+		return NULL;
+	*transport = (struct transport){.base = base, .user = user, .arg = arg};
+	SLIST_INIT(&transport->listeners);
+	STAILQ_INIT(&transport->errors);
+	transport->arena = malloc(TRANSPORT_ARENA);
+	transport->inbox = malloc(TRANSPORT_BATCH * (size_t)TRANSPORT_SLOT);
+	transport->flush_event = event_new(base, -1, 0, turn_ends, transport);
+	if (!transport->arena || !transport->inbox || !transport->flush_event) {
+		transport_destroy(transport);
+		errno = ENOMEM;
+		return NULL;
+	}
+	return transport;
+}
+
+static void listener_close(struct listener *listener)
+{
+	if (listener->event)
+		event_free(listener->event);
+	if (listener->fd >= 0)
+		close(listener->fd);
+	free(listener);
+}
+
+void transport_destroy(struct transport *transport)
+{
+	struct listener *listener;
+	struct send_error *error;
+
+	if (!transport)
+		return;
+	if (transport->flush_event) {
+		transport_flush(transport);
+		event_free(transport->flush_event);
+	}
+	while ((listener = SLIST_FIRST(&transport->listeners))) {
+		SLIST_REMOVE_HEAD(&transport->listeners, link);
+		listener_close(listener);
+	}
+	while ((error = STAILQ_FIRST(&transport->errors))) {
+		STAILQ_REMOVE_HEAD(&transport->errors, link);
+		free(error);
+	}
+	free(transport->arena);
+	free(transport->inbox);
+	free(transport);
+}
+
+static int sent_by_set(struct listener *listener, struct slice advertised)
+{
+	if (advertised.n >= sizeof(listener->sent_by_text))
+		return -EINVAL;
+	if (!advertised.n) {
+		listener->sent_by = sip_address_format(&listener->address, listener->sent_by_text);
+		return 0;
+	}
+	memcpy(listener->sent_by_text, advertised.p, advertised.n);
+	listener->sent_by = (struct slice){listener->sent_by_text, advertised.n};
+	return 0;
+}
+
+struct listener *listener_open(struct transport *transport, enum transport_protocol protocol,
+	const struct sip_address *address, struct slice advertised)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+	int error;
+
+	if (!listener)
+		return NULL;
+	*listener = (struct listener){
+		.transport = transport, .protocol = protocol, .address = *address, .fd = -1};
+	error = udp_open(listener);
+	if (!error)
+		error = sent_by_set(listener, advertised);
+	if (error) {
+		listener_close(listener);
+		errno = -error;
+		return NULL;
+	}
+	SLIST_INSERT_HEAD(&transport->listeners, listener, link);
+	return listener;
+}
+
+struct listener *listener_find(struct transport *transport, enum transport_protocol protocol,
+	const struct sip_address *address)
+{
+	struct listener *listener;
+
+	SLIST_FOREACH (listener, &transport->listeners, link)
+		if (listener->protocol == protocol &&
+			sip_address_equal(&listener->address, address))
+			return listener;
+	return NULL;
+}
+
+struct listener *listener_for(struct transport *transport, const struct sip_address *remote)
+{
+	struct listener *listener, *found = NULL;
+
+	SLIST_FOREACH (listener, &transport->listeners, link)
+		if (listener->address.any.sa_family == remote->any.sa_family)
+			found = listener; // the list is newest first
+	return found;
+}
+
+const struct sip_address *listener_address(const struct listener *listener)
+{
+	return &listener->address;
+}
+
+enum transport_protocol listener_protocol(const struct listener *listener)
+{
+	return listener->protocol;
+}
+
+struct slice listener_sent_by(const struct listener *listener)
+{
+	return listener->sent_by;
+}
+
+struct slice listener_via_name(const struct listener *)
+{
+	return SLICE("UDP");
+}
+
+bool listener_is_reliable(const struct listener *listener)
+{
+	return listener->protocol != TRANSPORT_UDP;
+}
+
+const struct transport_counters *transport_counters(const struct transport *transport)
+{
+	return &transport->counters;
+}

@@ -1,0 +1,64 @@
+// What transport.c and its protocols (udp.c) share.
+#pragma once
+
+#include <sys/queue.h>
+
+#include "transport.h"
+
+enum {
+	TRANSPORT_BATCH = 32,	      // datagrams a recvmmsg
+	TRANSPORT_SLOT = 65536,	      // room for one of them
+	TRANSPORT_QUEUE = 64,	      // messages to send before the turn ends
+	TRANSPORT_ARENA = 256 * 1024, // and their bytes
+};
+
+struct event;
+
+struct queued {
+	struct flow flow;
+	struct slice data; // in the arena
+};
+
+struct send_error {
+	STAILQ_ENTRY(send_error) link;
+	struct flow flow;
+	int error;
+	size_t size;
+	char data[];
+};
+
+struct listener {
+	SLIST_ENTRY(listener) link;
+	struct transport *transport;
+	enum transport_protocol protocol;
+	struct sip_address address; // as bound
+	struct slice sent_by;	    // into the text below
+	char sent_by_text[264];	    // host name and port
+	int fd;
+	struct event *event;
+};
+
+struct transport {
+	struct event_base *base;
+	const struct transport_user *user;
+	void *arg;
+	SLIST_HEAD(, listener) listeners;
+	STAILQ_HEAD(, send_error) errors; // to be told at the end of the turn
+	struct event *flush_event;
+	struct queued queue[TRANSPORT_QUEUE];
+	unsigned int n_queued;
+	size_t arena_used;
+	char *arena;
+	char *inbox; // TRANSPORT_BATCH slots
+	struct transport_counters counters;
+};
+
+// Tell the user of an error at the end of this turn of the loop; `data` is copied.
+void transport_note_error(
+	struct transport *transport, const struct flow *flow, int error, struct slice data);
+
+// Bind the listener's socket and start to receive. Returns 0 or a negative errno.
+int udp_open(struct listener *listener);
+
+// Send now. Failures are counted and noted, not returned.
+void udp_send(struct listener *listener, const struct queued *messages, unsigned int n);
