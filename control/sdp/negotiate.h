@@ -20,7 +20,8 @@
 // Rules: the answer names the offerer's payload types; the same codec on both sides goes before
 // transcoding, then wideband to wideband, narrowband to narrowband, and mixed last; the trunk's
 // order of codecs decides in our offers, the offerer's order in our answers. An m= line that is not
-// plain RTP audio is answered with port 0 in its place.
+// plain RTP audio is answered with port 0 in its place. A format whose parameters are longer than
+// SDP_FMTP_MAX, or an offer of more than NEGOTIATION_LINES_MAX m= lines, is not supported.
 #pragma once
 
 #include <stdbool.h>
@@ -78,6 +79,7 @@ struct negotiation_leg {
 	uint8_t remote_direction; // enum sdp_direction, as the far end says it of itself
 	uint8_t local_direction;
 	bool remote_mux, local_mux;
+	bool offered_by_us; // the exchange that made remote_formats and local_formats
 	uint16_t remote_port, remote_rtcp_port;
 	uint16_t remote_ptime_ms, remote_maxptime_ms; // 0: not stated
 	uint16_t local_ptime_ms, local_maxptime_ms;
@@ -135,11 +137,14 @@ void negotiation_init(struct negotiation *n, const struct sdp_policy *const poli
 // On an error nothing has changed.
 int negotiation_take_offer(struct negotiation *n, int from, const struct sdp *offer);
 
-// Whether the offer just taken asks nothing new of the other leg (the same formats and direction;
-// an address or ptime of its own does not concern it): it may be answered by
-// negotiation_answer_here() without troubling the other leg.
-bool negotiation_is_refresh(const struct negotiation *n, int from);
-void negotiation_answer_here(struct negotiation *n, int from);
+// Whether the offer of leg `from` asks nothing new of the other leg (the same formats and direction
+// as before; an address or ptime of its own does not concern it), so that the other leg need not be
+// troubled with it.
+bool negotiation_is_refresh(const struct negotiation *n, int from, const struct sdp *offer);
+
+// Instead of negotiation_take_offer(): take the offer and have its answer due at once, against what
+// the other leg has agreed to. Returns as negotiation_take_offer().
+int negotiation_answer_here(struct negotiation *n, int from, const struct sdp *offer);
 
 // We offer to leg `to` (late offer), from what the other leg agreed to, or from both policies.
 // Returns 0, -EOPNOTSUPP where the policies have nothing in common, or -EBUSY.

@@ -1,0 +1,55 @@
+// Which formats go to a leg, in what order, and which pair of formats a call runs on. Private to
+// control/sdp.
+#pragma once
+
+#include "negotiate.h"
+
+// How media would get from a format of one leg to one of the other, best first.
+enum pair_rank { PAIR_SAME, PAIR_WIDEBAND, PAIR_NARROWBAND, PAIR_MIXED, PAIR_NONE };
+
+struct format_list {
+	struct remote_format list[NEGOTIATION_FORMATS_MAX];
+	uint8_t n;
+};
+
+struct format_pair {
+	int formats[2]; // index into the list of leg 0 and of leg 1
+	enum pair_rank rank;
+};
+
+bool encoding_is_event(const struct sdp_encoding *encoding);
+bool encoding_is_voice(const struct sdp_encoding *encoding);
+bool formats_have_voice(const struct format_list *formats);
+bool formats_have_event(const struct format_list *formats);
+
+bool negotiation_can_transcode(const struct negotiation *n, const struct sdp_encoding *encoding);
+
+// What a leg's policy lets in of an m= line's formats, in the line's order.
+void formats_read(struct format_list *out, const struct sdp_policy *policy, const struct sdp *sdp,
+	const struct sdp_media *media);
+// What may be said on behalf of leg `leg`: its far end's formats, or the policy's where nothing is
+// known of it.
+void formats_of_leg(const struct negotiation *n, int leg, struct format_list *out);
+// The far end's formats that both sides have named: what may be sent to it.
+void formats_agreed(const struct negotiation_leg *leg, struct format_list *out);
+
+// Both formats carry the same bytes.
+bool formats_same(const struct remote_format *a, const struct remote_format *b);
+enum pair_rank formats_rank(
+	const struct negotiation *n, const struct remote_format *a, const struct remote_format *b);
+// The best pair; of equals the first in the order of `primary`, then of the other leg.
+struct format_pair formats_best_pair(
+	const struct negotiation *n, const struct format_list lists[2], int primary);
+
+// Fill local_formats of leg `to` with our offer. False: there is nothing to offer.
+bool formats_offer(struct negotiation *n, int to);
+// Fill local_formats of leg `to` with our answer to what its far end offered. False: none in
+// common.
+bool formats_answer(struct negotiation *n, int to);
+
+// The parameters to state for a local format of leg `to`.
+void formats_local_fmtp(const struct negotiation *n, int to, const struct media_format *format,
+	char *out, size_t size);
+
+// Remember a payload type that the far end of `leg` gave to a format.
+void leg_learn_pt(struct negotiation_leg *leg, const struct media_format *format);

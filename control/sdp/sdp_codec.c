@@ -1,0 +1,200 @@
+// The table of codecs as session descriptions see them. A codec needs a line here only for what its
+// name does not say: a static payload type, a bandwidth, or parameters with a meaning.
+#include "sdp_codec.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static struct sdp_slice trim(struct sdp_slice slice)
+{
+	while (slice.length && slice.data[0] == ' ') {
+		slice.data++;
+		slice.length--;
+	}
+	while (slice.length && slice.data[slice.length - 1] == ' ')
+		slice.length--;
+	return slice;
+}
+
+struct sdp_slice sdp_fmtp_value(const char *fmtp, const char *name)
+{
+	while (*fmtp) {
+		const char *end = strchrnul(fmtp, ';');
+		const char *equals = memchr(fmtp, '=', (size_t)(end - fmtp));
+		struct sdp_slice key = {fmtp, (uint32_t)((equals ? equals : end) - fmtp)};
+
+		if (equals && sdp_slice_equal_nocase(trim(key), name))
+			return trim((struct sdp_slice){equals + 1, (uint32_t)(end - equals - 1)});
+		fmtp = *end ? end + 1 : end;
+	}
+	return (struct sdp_slice){"", 0};
+}
+
+// 0 where absent or no number; values beyond 32 bits are cut to the largest.
+static uint32_t fmtp_number(const char *fmtp, const char *name)
+{
+	struct sdp_slice value = sdp_fmtp_value(fmtp, name);
+	uint64_t number = 0;
+
+	for (uint32_t i = 0; i < value.length; i++) {
+		if (value.data[i] < '0' || value.data[i] > '9')
+			return 0;
+		number = number * 10 + (uint64_t)(value.data[i] - '0');
+		if (number > UINT32_MAX)
+			return UINT32_MAX;
+	}
+	return (uint32_t)number;
+}
+
+// RFC 7587 section 6.1: to a far side that carries less than the full band, say so.
+static size_t opus_write(char *out, size_t size, uint32_t audio_hz)
+{
+	if (audio_hz >= 48000)
+		return (size_t)snprintf(out, size, "%s", "");
+	return (size_t)snprintf(
+		out, size, "maxplaybackrate=%u;sprop-maxcapturerate=%u", audio_hz, audio_hz);
+}
+
+static void opus_read(const char *fmtp, struct sdp_fmtp *out)
+{
+	out->playback_hz = fmtp_number(fmtp, "maxplaybackrate");
+	out->bitrate_max = fmtp_number(fmtp, "maxaveragebitrate");
+	out->fec = fmtp_number(fmtp, "useinbandfec") == 1;
+	out->dtx = fmtp_number(fmtp, "usedtx") == 1;
+	out->cbr = fmtp_number(fmtp, "cbr") == 1;
+}
+
+static bool same_flag(const char *fmtp, const char *other, const char *name)
+{
+	return fmtp_number(fmtp, name) == fmtp_number(other, name);
+}
+
+// RFC 4867 section 8.3.1: these change the payload's layout and must be the same on both sides.
+static bool amr_compatible(const char *fmtp, const char *other)
+{
+	return same_flag(fmtp, other, "octet-align") && same_flag(fmtp, other, "crc") &&
+	       same_flag(fmtp, other, "robust-sorting") && same_flag(fmtp, other, "interleaving");
+}
+
+// RFC 3952 section 5: 20 or 30 ms frames; 30 where nothing is said.
+static bool ilbc_compatible(const char *fmtp, const char *other)
+{
+	uint32_t mode = fmtp_number(fmtp, "mode"), other_mode = fmtp_number(other, "mode");
+
+	return (mode ? mode : 30) == (other_mode ? other_mode : 30);
+}
+
+static size_t events_write(char *out, size_t size, uint32_t)
+{
+	return (size_t)snprintf(out, size, "0-15"); // RFC 4733 section 2.4.1: the DTMF digits
+}
+
+#define CODEC(codec_name, hz, n_channels, pt) \
+	.encoding = {.name = codec_name, .clock_hz = hz, .channels = n_channels}, .static_pt = pt
+#define VOICE .voice = true, .audio_hz
+
+const struct sdp_codec sdp_codecs[] = {
+	{CODEC("PCMU", 8000, 1, 0), VOICE = 8000},
+	{CODEC("GSM", 8000, 1, 3), VOICE = 8000},
+	{CODEC("G723", 8000, 1, 4), VOICE = 8000},
+	{CODEC("PCMA", 8000, 1, 8), VOICE = 8000},
+	{CODEC("G722", 8000, 1, 9), VOICE = 16000}, // clock of 8000: RFC 3551 section 4.5.2
+	{CODEC("L16", 44100, 2, 10), VOICE = 44100},
+	{CODEC("L16", 44100, 1, 11), VOICE = 44100},
+	{CODEC("CN", 8000, 1, 13)},
+	{CODEC("G728", 8000, 1, 15), VOICE = 8000},
+	{CODEC("G729", 8000, 1, 18), VOICE = 8000},
+	{CODEC("AMR", 8000, 1, SDP_NO_PT), VOICE = 8000, .compatible = amr_compatible},
+	{CODEC("AMR-WB", 16000, 1, SDP_NO_PT), VOICE = 16000, .compatible = amr_compatible},
+	{CODEC("EVS", 16000, 1, SDP_NO_PT), VOICE = 32000},
+	{CODEC("iLBC", 8000, 1, SDP_NO_PT), VOICE = 8000, .compatible = ilbc_compatible},
+	{CODEC("opus", 48000, 2, SDP_NO_PT), VOICE = 48000, .write = opus_write, .read = opus_read},
+	{CODEC("telephone-event", 8000, 1, SDP_NO_PT), .write = events_write},
+	{CODEC("telephone-event", 16000, 1, SDP_NO_PT), .write = events_write},
+	{CODEC("telephone-event", 48000, 1, SDP_NO_PT), .write = events_write},
+};
+const size_t sdp_n_codecs = sizeof(sdp_codecs) / sizeof(sdp_codecs[0]);
+
+bool sdp_encoding_equal(const struct sdp_encoding *a, const struct sdp_encoding *b)
+{
+	return a->clock_hz == b->clock_hz && a->channels == b->channels &&
+	       !strcasecmp(a->name, b->name);
+}
+
+const struct sdp_codec *sdp_codec_find(const struct sdp_encoding *encoding)
+{
+	for (size_t i = 0; i < sdp_n_codecs; i++)
+		if (sdp_encoding_equal(&sdp_codecs[i].encoding, encoding))
+			return &sdp_codecs[i];
+	return NULL;
+}
+
+const struct sdp_codec *sdp_codec_static(uint8_t pt)
+{
+	for (size_t i = 0; pt != SDP_NO_PT && i < sdp_n_codecs; i++)
+		if (sdp_codecs[i].static_pt == pt)
+			return &sdp_codecs[i];
+	return NULL;
+}
+
+static int encoding_by_name(const char *name, struct sdp_encoding *out)
+{
+	for (size_t i = 0; i < sdp_n_codecs; i++)
+		if (sdp_codecs[i].voice && !strcasecmp(sdp_codecs[i].encoding.name, name)) {
+			*out = sdp_codecs[i].encoding;
+			return 0;
+		}
+	return -EINVAL;
+}
+
+// RFC 8866 section 9: token
+static bool is_token(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (text[i] <= ' ' || text[i] >= 0x7f || strchr("\"(),/:;<=>?@[\\]", text[i]))
+			return false;
+	return length > 0;
+}
+
+int sdp_encoding_parse(const char *text, struct sdp_encoding *out)
+{
+	const char *slash = strchr(text, '/');
+	struct sdp_encoding encoding = {.channels = 1};
+	unsigned long clock_hz, channels = 1;
+	char *end;
+
+	if (!slash)
+		return encoding_by_name(text, out);
+	if ((size_t)(slash - text) >= sizeof(encoding.name) ||
+		!is_token(text, (size_t)(slash - text)))
+		return -EINVAL;
+	if (slash[1] < '0' || slash[1] > '9')
+		return -EINVAL;
+	clock_hz = strtoul(slash + 1, &end, 10);
+	if (end[0] == '/' && end[1] >= '0' && end[1] <= '9')
+		channels = strtoul(end + 1, &end, 10);
+	if (*end || !clock_hz || clock_hz > UINT32_MAX || !channels || channels > UINT8_MAX)
+		return -EINVAL;
+	memcpy(encoding.name, text, (size_t)(slash - text));
+	encoding.clock_hz = (uint32_t)clock_hz;
+	encoding.channels = (uint8_t)channels;
+	*out = encoding;
+	return 0;
+}
+
+const char *sdp_encoding_text(const struct sdp_encoding *encoding, char *out, size_t size)
+{
+	struct sdp_encoding named;
+
+	if (!encoding_by_name(encoding->name, &named) && sdp_encoding_equal(&named, encoding))
+		snprintf(out, size, "%s", encoding->name);
+	else if (encoding->channels == 1)
+		snprintf(out, size, "%s/%u", encoding->name, encoding->clock_hz);
+	else
+		snprintf(out, size, "%s/%u/%u", encoding->name, encoding->clock_hz,
+			encoding->channels);
+	return out;
+}

@@ -1,0 +1,87 @@
+// Session descriptions through the parser and a whole exchange with fixed policies. The input is
+// cut at each "%%" line: offer, answer, then a re-offer and its answer from the other side.
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "negotiate.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const struct sdp_encoding pcmu = {"PCMU", 8000, 1}, pcma = {"PCMA", 8000, 1},
+				 opus = {"opus", 48000, 2};
+static const struct sdp_encoding *const transcoders[] = {&pcmu, &pcma, &opus, NULL};
+static const struct sdp_policy carrier = {
+	.codecs = {{"PCMU", 8000, 1}, {"PCMA", 8000, 1}, {"G729", 8000, 1}, {"AMR", 8000, 1}},
+	.n_codecs = 4,
+	.ptime_ms = 20,
+	.telephone_event = true,
+};
+static const struct sdp_policy agents = {
+	.codecs = {{"opus", 48000, 2}, {"PCMA", 8000, 1}, {"AMR", 8000, 1}},
+	.n_codecs = 3,
+	.telephone_event = true,
+	.rtcp_mux = true,
+};
+static const struct negotiation_local local = {{{192, 0, 2, 1}, 4}, 10000};
+
+// What we write must be a description to us too.
+static void write_and_parse(struct negotiation *n, int leg)
+{
+	static struct sdp again;
+	char text[NEGOTIATION_TEXT_MAX];
+	int length = negotiation_write(n, leg, &local, text, sizeof(text));
+
+	if (length == -ENOBUFS || (length >= 0 && sdp_parse(&again, text, (size_t)length, NULL)))
+		abort();
+}
+
+static void save_and_load(struct negotiation *n)
+{
+	uint8_t record[NEGOTIATION_RECORD_MAX];
+	int length = negotiation_save(n, record, sizeof(record));
+
+	if (length >= 0 && negotiation_load(n, record, (size_t)length))
+		abort();
+}
+
+static void play(struct negotiation *n, const struct sdp *sdp, unsigned int step)
+{
+	int leg = step % 4 == 1 || step % 4 == 2;
+	struct media_summary media;
+
+	if (step % 2)
+		negotiation_take_answer(n, leg, sdp);
+	else if (negotiation_is_refresh(n, leg, sdp))
+		negotiation_answer_here(n, leg, sdp);
+	else
+		negotiation_take_offer(n, leg, sdp);
+	write_and_parse(n, 0);
+	write_and_parse(n, 1);
+	negotiation_media(n, &media);
+	save_and_load(n);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct sdp_policy *const policies[2] = {&carrier, &agents};
+	static struct sdp sdp;
+	struct negotiation n;
+
+	negotiation_init(&n, policies, transcoders, (uint64_t[2]){1, 2});
+	for (unsigned int step = 0; size; step++) {
+		const uint8_t *cut = memmem(data, size, "%%\n", 3);
+		size_t length = cut ? (size_t)(cut - data) : size;
+		size_t used = cut ? length + 3 : length;
+		char *text = malloc(length ? length : 1); // exact, so that a read past it shows
+
+		memcpy(text, data, length);
+		if (sdp_parse(&sdp, text, length, NULL) == 0)
+			play(&n, &sdp, step);
+		free(text);
+		data += used;
+		size -= used;
+	}
+	return 0;
+}
