@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# The gateway in its namespace: sluice-dataplane and sluice-control with a configuration for the
+# laboratory of lab.sh. Either can be stopped, killed and started again at any time.
+#
+# SLUICE_BUILD is the build directory whose programs are run. Set before gateway_start() to change
+# the configuration: GATEWAY_CALLER_CODECS, GATEWAY_CALLEE_CODECS, GATEWAY_TIMERS,
+# GATEWAY_HUGEPAGES.
+
+GATEWAY_CALLER_CODECS=${GATEWAY_CALLER_CODECS:-PCMU}
+GATEWAY_CALLEE_CODECS=${GATEWAY_CALLEE_CODECS:-PCMU}
+GATEWAY_TIMERS=${GATEWAY_TIMERS:-}
+GATEWAY_HUGEPAGES=${GATEWAY_HUGEPAGES:-auto}
+
+gateway_start() {
+	gateway_config_dataplane >"$LAB/dataplane.yaml"
+	gateway_config_control >"$LAB/control.yaml"
+	dataplane_start
+	control_start
+}
+
+dataplane_start() {
+	lab_spawn dataplane gateway "$SLUICE_BUILD/dataplane/sluice-dataplane" "$LAB/dataplane.yaml"
+	wait_until 20 dataplane_answers || die "sluice-dataplane did not start: see $LAB/dataplane.log"
+}
+
+dataplane_answers() {
+	lab_alive dataplane || return 0
+	[ -S "$LAB/dataplane.sock" ]
+}
+
+control_start() {
+	lab_spawn control gateway "$SLUICE_BUILD/control/sluice-control" "$LAB/control.yaml"
+	wait_until 10 gateway_ready || die "sluice-control did not start: see $LAB/control.log"
+}
+
+# sluicectl of this laboratory.
+ctl() {
+	"$SLUICE_BUILD/control/cli/sluicectl" --socket "$LAB/control.sock" "$@"
+}
+
+gateway_ready() {
+	ctl status >/dev/null 2>&1
+}
+
+# The CPUs we may run on, one a line: in a container they need not begin with 0.
+cpus_allowed() {
+	local range
+	sed -n 's/^Cpus_allowed_list:\s*//p' /proc/self/status | tr ',' '\n' |
+		while read -r range; do seq "${range%-*}" "${range#*-}"; done
+}
+
+# The worker on the last CPU; main and the transcoder on the first, with all that is not Sluice.
+gateway_config_dataplane() {
+	local first last
+	first=$(cpus_allowed | head -n 1)
+	last=$(cpus_allowed | tail -n 1)
+	cat <<-CONFIG
+		socket: $LAB/dataplane.sock
+		cpus: {main: $first, workers: [$last], transcoders: [$first]}
+		idle: true
+		memory: {hugepages: $GATEWAY_HUGEPAGES, megabytes: 256}
+		sessions_max: 2000
+		rtp_ports: {min: 20000, max: 23999}
+		ports:
+		  - {name: caller, interface: caller, addresses: [$GATEWAY_CALLER_IP]}
+		  - {name: callee, interface: callee, addresses: [$GATEWAY_CALLEE_IP]}
+		log: {all: info}
+	CONFIG
+}

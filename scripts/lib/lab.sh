@@ -1,0 +1,197 @@
+# shellcheck shell=bash
+# A laboratory of network namespaces for one call path, used by scripts/demo and tests/smoke:
+#
+#   caller                     gateway                       callee
+#   192.0.2.2 ─────veth───── 192.0.2.1 | 198.51.100.1 ─────veth───── 198.51.100.2
+#             eth0     caller                   callee     eth0
+#
+# What is subtle is its end. Every laboratory has an id (the pid of the script that made it), which
+# is in the names of its namespaces and of its directory, so two of them never meet. All that runs
+# in its namespaces is killed with it. One whose script was killed is found by the next (its
+# `owner` file names a process that is gone) and removed then.
+
+LAB_ROOT=/tmp/sluice-lab
+LAB_SIDES=(caller gateway callee)
+export CALLER_IP=192.0.2.2 GATEWAY_CALLER_IP=192.0.2.1
+export CALLEE_IP=198.51.100.2 GATEWAY_CALLEE_IP=198.51.100.1
+
+# --- the life of a laboratory ---
+
+# Make the directory and the namespaces. LAB_ID and LAB (the directory) are set.
+lab_up() {
+	[ "$(id -u)" = 0 ] || die "network namespaces need root"
+	LAB_ID=$$
+	LAB=$LAB_ROOT/$LAB_ID
+	export LAB_ID LAB
+	lab_reap
+	rm -rf "$LAB"
+	mkdir -p "$LAB"
+	process_identity $$ >"$LAB/owner"
+	lab_make_network
+}
+
+# Kill what runs in a laboratory (default: ours) and remove its namespaces.
+lab_down() {
+	local id=${1:-$LAB_ID} side
+	for side in "${LAB_SIDES[@]}"; do
+		namespace_remove "sluice-$id-$side"
+	done
+	hugepages_return "$id"
+	rm -f "$LAB_ROOT/$id/owner"
+}
+
+# Remove laboratories whose script is gone; kept ones stay.
+lab_reap() {
+	local id
+	for id in $(lab_ids); do
+		lab_is_owned "$id" && continue
+		say "removing what a killed run left behind (laboratory $id)"
+		lab_down "$id"
+		rm -rf "${LAB_ROOT:?}/$id"
+	done
+}
+
+# Leave the laboratory running when the script ends.
+lab_keep() {
+	echo kept >"$LAB/owner"
+}
+
+lab_kept_ids() {
+	local id
+	for id in $(lab_ids); do
+		if [ "$(cat "$LAB_ROOT/$id/owner" 2>/dev/null)" = kept ]; then
+			echo "$id"
+		fi
+	done
+}
+
+# Every laboratory there is a namespace of.
+lab_ids() {
+	ip netns list | sed -n 's/^sluice-\([0-9]\+\)-[a-z]\+.*/\1/p' | sort -un
+}
+
+lab_is_owned() {
+	local owner pid
+	owner=$(cat "$LAB_ROOT/$1/owner" 2>/dev/null) || return 1
+	[ "$owner" != kept ] || return 0
+	pid=${owner%% *}
+	[ "$(process_identity "$pid")" = "$owner" ]
+}
+
+# pid and start time: a pid alone may have been given to another process since.
+process_identity() {
+	local stat
+	stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
+	stat=${stat##*) }
+	echo "$1 $(cut -d' ' -f20 <<<"$stat")"
+}
+
+# --- network ---
+
+lab_make_network() {
+	local side
+	for side in "${LAB_SIDES[@]}"; do
+		ip netns add "sluice-$LAB_ID-$side"
+		ip -n "sluice-$LAB_ID-$side" link set lo up
+	done
+	lab_join caller "$CALLER_IP" "$GATEWAY_CALLER_IP"
+	lab_join callee "$CALLEE_IP" "$GATEWAY_CALLEE_IP"
+}
+
+# A veth pair between `side` and the gateway. Neither end leaves checksums to the other: what AF_XDP
+# takes from or gives to a veth has no one who would still fill them in.
+lab_join() {
+	local side=$1 far_ip=$2 near_ip=$3 far=sluice-$LAB_ID-$1 near=sluice-$LAB_ID-gateway
+	ip link add eth0 netns "$far" type veth peer name "$side" netns "$near"
+	ip -n "$far" addr add "$far_ip/24" dev eth0
+	ip -n "$near" addr add "$near_ip/24" dev "$side"
+	ip netns exec "$far" ethtool -K eth0 tx off >/dev/null
+	ip netns exec "$near" ethtool -K "$side" tx off >/dev/null
+	ip -n "$far" link set eth0 up
+	ip -n "$near" link set "$side" up
+}
+
+namespace_remove() {
+	local namespace=$1 pids
+	[ -e "/run/netns/$namespace" ] || return 0
+	pids=$(ip netns pids "$namespace")
+	# shellcheck disable=SC2086 # several pids
+	[ -z "$pids" ] || kill $pids 2>/dev/null || true
+	if ! wait_until 2 namespace_is_empty "$namespace"; then
+		pids=$(ip netns pids "$namespace")
+		# shellcheck disable=SC2086
+		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
+		wait_until 2 namespace_is_empty "$namespace" || true
+	fi
+	ip netns del "$namespace"
+}
+
+namespace_is_empty() {
+	[ -z "$(ip netns pids "$1")" ]
+}
+
+# --- processes ---
+
+# lab_in SIDE COMMAND...
+lab_in() {
+	local side=$1
+	shift
+	ip netns exec "sluice-$LAB_ID-$side" "$@"
+}
+
+# lab_spawn NAME SIDE COMMAND...: run in the background; output to $LAB/NAME.log. setsid: Ctrl-C is
+# for the script alone, which then ends its processes in order.
+lab_spawn() {
+	local name=$1 side=$2
+	shift 2
+	setsid ip netns exec "sluice-$LAB_ID-$side" "$@" >>"$LAB/$name.log" 2>&1 </dev/null &
+	echo $! >"$LAB/$name.pid"
+}
+
+lab_pid() {
+	cat "$LAB/$1.pid" 2>/dev/null
+}
+
+lab_alive() {
+	local pid
+	pid=$(lab_pid "$1") && [ -d "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null
+}
+
+lab_dead() {
+	! lab_alive "$1"
+}
+
+# lab_stop NAME [SIGNAL]: and wait until it is gone, with KILL after five seconds.
+lab_stop() {
+	local name=$1 signal=${2:-TERM} pid
+	pid=$(lab_pid "$name") || return 0
+	kill -"$signal" "$pid" 2>/dev/null || true
+	if ! wait_until 5 lab_dead "$name"; then
+		say "$name did not end on SIG$signal within five seconds; killing it"
+		kill -KILL "$pid" 2>/dev/null || true
+		wait_until 2 lab_dead "$name" || true
+	fi
+	rm -f "$LAB/$name.pid"
+}
+
+# --- hugepages ---
+
+HUGEPAGES_FILE=/proc/sys/vm/nr_hugepages
+
+# hugepages_reserve MEGABYTES: for this laboratory; given back by lab_down().
+hugepages_reserve() {
+	local before got wanted=$(($1 / 2))
+	[ -w "$HUGEPAGES_FILE" ] || die "this kernel has no hugepages"
+	before=$(cat "$HUGEPAGES_FILE")
+	echo $((before + wanted)) >"$HUGEPAGES_FILE"
+	got=$(($(cat "$HUGEPAGES_FILE") - before))
+	echo $got >"$LAB/hugepages"
+	[ $got = $wanted ] || die "the kernel could not find $1 MB of hugepages"
+}
+
+hugepages_return() {
+	local taken
+	taken=$(cat "$LAB_ROOT/$1/hugepages" 2>/dev/null) || return 0
+	echo $(($(cat "$HUGEPAGES_FILE") - taken)) >"$HUGEPAGES_FILE"
+	rm -f "$LAB_ROOT/$1/hugepages"
+}
