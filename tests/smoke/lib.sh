@@ -1,0 +1,185 @@
+# shellcheck shell=bash
+# What the smoke tests share. A test is one file: it sources this, builds the situation, and says
+# what it expects; anything that fails ends it, with the logs kept and named. Without root it is
+# skipped (status 77).
+#
+#   SIPp or phone                sluice-dataplane, sluice-control                SIPp or phone
+#   caller 192.0.2.2 ──────── 192.0.2.1  gateway  198.51.100.1 ──────── callee 198.51.100.2
+#
+# Numbers beginning with 2 are routed to the callee, those beginning with 1 to the caller.
+
+SMOKE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+for part in common lab gateway phone; do
+	# shellcheck source=/dev/null
+	. "$SMOKE/../../scripts/lib/$part.sh"
+done
+SLUICE_BUILD=$(realpath "${SLUICE_BUILD:-$SLUICE_ROOT/build}")
+
+MEDIA_PORT=4000
+SIPP_TRACE=yes # every message to $LAB/SIDE.messages
+FORMATS="0 101"
+RTPMAPS=$'a=rtpmap:0 PCMU/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\na=ptime:20'
+OPUS_FORMATS="96 101"
+OPUS_RTPMAPS=$'a=rtpmap:96 opus/48000/2\na=rtpmap:101 telephone-event/48000\na=fmtp:101 0-15\na=ptime:20'
+
+# --- begin and end ---
+
+smoke_needs_root() {
+	if [ "$(id -u)" != 0 ]; then
+		say "skipped: network namespaces need root"
+		exit 77
+	fi
+}
+
+smoke_begin() {
+	smoke_needs_root
+	trap 'smoke_end $?' EXIT
+	trap 'exit 130' INT TERM
+	lab_up
+	export TERM=xterm # SIPp will not start without one
+}
+
+smoke_end() {
+	local status=$1 log
+	trap - EXIT
+	lab_down
+	if [ "$status" = 0 ]; then
+		rm -rf "$LAB"
+		exit 0
+	fi
+	for log in "$LAB"/*.log "$LAB"/*.errors; do
+		[ -s "$log" ] || continue
+		say "--- end of ${log##*/}"
+		tail -n 12 "$log" | cut -c 1-400 >&2
+	done
+	say "FAILED; all logs are in $LAB"
+	exit "$status"
+}
+
+fail() {
+	say "$*"
+	exit 1
+}
+
+# --- SIP ---
+
+# callee_plays SCENARIO [NAME=VALUE...] [-- SIPP OPTION...]: in the background.
+callee_plays() {
+	FORMATS=${CALLEE_FORMATS:-$FORMATS} RTPMAPS=${CALLEE_RTPMAPS:-$RTPMAPS} \
+		sipp_start callee "$CALLEE_IP" "$@"
+	wait_until 5 sipp_listens callee
+}
+
+# caller_plays NUMBER SCENARIO [NAME=VALUE...] [-- SIPP OPTION...]: in the background.
+caller_plays() {
+	local number=$1
+	shift
+	sipp_start caller "$CALLER_IP" "$@" -- -s "$number" "$GATEWAY_CALLER_IP:5060"
+}
+
+sipp_start() {
+	local side=$1 ip=$2 scenario=$3 values=() options=() option
+	shift 3
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		values+=("$1")
+		shift
+	done
+	for option in "$@"; do
+		[ "$option" = -- ] || options+=("$option")
+	done
+	"$SMOKE/sipp.py" "$scenario" DIR="$LAB" MEDIA_PORT=$MEDIA_PORT FORMATS="$FORMATS" \
+		RTPMAPS="$RTPMAPS" "${values[@]}" >"$LAB/$side.xml"
+	[ "$SIPP_TRACE" = no ] || options=(-trace_msg -message_file "$LAB/$side.messages" "${options[@]}")
+	lab_spawn "sipp-$side" "$side" sipp -sf "$LAB/$side.xml" -i "$ip" -p 5060 -nostdin -m 1 \
+		-timeout 40 -timeout_error -trace_err -error_file "$LAB/$side.errors" "${options[@]}"
+}
+
+sipp_listens() {
+	lab_in "$1" ss -Hlun "sport = :5060" | grep -q .
+}
+
+# sipp_done SIDE...: wait for the scenarios to end well.
+sipp_done() {
+	local side
+	for side in "$@"; do
+		wait "$(lab_pid "sipp-$side")" ||
+			fail "the $side did not see what scenario $(scenario_name "$side") expects"
+	done
+}
+
+scenario_name() {
+	sed -n 's/.*<scenario name="\(.*\)">/"\1"/p' "$LAB/$1.xml"
+}
+
+# sipp_received SIDE TEXT [TIMES]: that side has seen it in a message, so often.
+sipp_received() {
+	[ "$(grep -c -- "$2" "$LAB/$1.messages")" -ge "${3:-1}" ]
+}
+
+call_is_up() {
+	wait_until 5 test -s "$LAB/caller.port" || fail "the call was not answered"
+}
+
+# --- media ---
+
+# media_start SIDE SECONDS [OPTION of rtp.py...]: from the address and port that the SIPp of that
+# side named in its SDP, to the port that the gateway named. MEDIA_NAME (default: SIDE) names the
+# report.
+media_start() {
+	local side=$1 seconds=$2 near far name=${MEDIA_NAME:-$1}
+	shift 2
+	near=$CALLER_IP far=$GATEWAY_CALLER_IP
+	[ "$side" = caller ] || near=$CALLEE_IP far=$GATEWAY_CALLEE_IP
+	lab_spawn "media-$name" "$side" "$SMOKE/rtp.py" --bind "${MEDIA_FROM:-$near:$MEDIA_PORT}" \
+		--remote "$far:$(cat "$LAB/$side.port")" --seconds "$seconds" \
+		--report "$LAB/media-$name.json" "$@"
+}
+
+# media_done NAME...: wait for the reports.
+media_done() {
+	local name
+	for name in "$@"; do
+		wait "$(lab_pid "media-$name")" || fail "rtp.py failed: see $LAB/media-$name.log"
+	done
+}
+
+# media_both SECONDS: both ends send and receive; to be followed by expect_media.
+media_both() {
+	media_start caller "$1"
+	media_start callee "$1"
+	media_done caller callee
+}
+
+# --- expectations: see check.py for statements ---
+
+expect_media() {
+	local name=$1
+	shift
+	"$SMOKE/check.py" "$LAB/media-$name.json" "$@" >&2 || fail "media at the $name is not as expected"
+}
+
+# Nothing lost, doubled, disordered or altered on the way to NAME; at least PACKETS of it.
+expect_clean_media() {
+	expect_media "$1" "received>=$2" lost=0 duplicates=0 reordered=0 timestamp_jumps=0 ssrcs=1 \
+		strangers=0 malformed=0 "${@:3}"
+}
+
+cdr_count() {
+	[ -e "$LAB/cdr.json" ] && [ "$(wc -l <"$LAB/cdr.json")" -ge "$1" ]
+}
+
+# The one CDR of the call says so.
+expect_cdr() {
+	wait_until 5 cdr_count 1 || fail "no CDR was written"
+	[ "$(wc -l <"$LAB/cdr.json")" = 1 ] || fail "more than one CDR was written: $LAB/cdr.json"
+	"$SMOKE/check.py" "$LAB/cdr.json" "$@" >&2 || fail "the CDR is not as expected"
+}
+
+sessions_are() {
+	[ "$(ctl --json sessions | /usr/bin/python3 -c 'import json, sys; print(len(json.load(sys.stdin)))')" = "$1" ]
+}
+
+# No call, no session, no port in use.
+expect_nothing_left() {
+	wait_until 5 sessions_are 0 || fail "a session is left in the dataplane"
+}
