@@ -1,0 +1,58 @@
+// The list of codecs, and what can be told from their descriptions alone.
+#include "codec.h"
+
+#include <strings.h>
+
+#include "codec_list.h"
+
+const struct codec *const codecs[] = {&codec_pcmu, &codec_pcma, &codec_opus, NULL};
+
+int codecs_init(void)
+{
+	return opus_templates_init();
+}
+
+const struct codec *codec_find(const char *name, uint32_t clock_hz, uint8_t channels)
+{
+	for (const struct codec *const *c = codecs; *c; c++) {
+		if (strcasecmp((*c)->name, name) == 0 && (*c)->clock_hz == clock_hz &&
+			(*c)->channels == channels)
+			return *c;
+	}
+	return NULL;
+}
+
+uint8_t codec_frame_ms(const struct codec *codec, uint8_t ptime_ms)
+{
+	uint8_t best = codec->frames_ms[0];
+
+	if (ptime_ms == 0)
+		ptime_ms = 20;
+	for (const uint8_t *ms = codec->frames_ms; *ms; ms++) {
+		if (*ms <= ptime_ms)
+			best = *ms;
+	}
+	return best;
+}
+
+bool codec_has_rate(const struct codec *codec, uint32_t sample_hz)
+{
+	for (const uint32_t *rate = codec->sample_rates; *rate; rate++) {
+		if (*rate == sample_hz)
+			return true;
+	}
+	return false;
+}
+
+uint32_t codec_common_rate(const struct codec *a, const struct codec *b, uint32_t limit_hz)
+{
+	uint32_t best = 0;
+
+	for (const uint32_t *rate = a->sample_rates; *rate; rate++) {
+		bool in_limit = limit_hz == 0 || *rate <= limit_hz;
+
+		if (codec_has_rate(b, *rate) && (in_limit || best == 0))
+			best = *rate;
+	}
+	return best;
+}

@@ -1,0 +1,169 @@
+// Opus (RFC 6716, RTP payload RFC 7587) by libopus' plain API, mono, at any of its native rates.
+//
+// What is subtle: initialising a state runs CPUID several times inside libopus, which is slow in a
+// virtual machine, and so does asking for its size. So sizes and one initialised state for each
+// rate are made once (opus_templates_init()), and a stream begins with a copy: states hold offsets
+// and pointers to constants, never to themselves. Nothing here is called per frame but
+// opus_encode() and opus_decode(), and nothing of opus_multistream_*.
+#include <errno.h>
+#include <opus.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec_list.h"
+
+#define N_RATES		   5
+#define DEFAULT_COMPLEXITY 5
+#define FEC_LOSS_PERCENT   10 // expected loss that makes the encoder spend bits on FEC
+
+static const struct {
+	uint32_t sample_hz;
+	uint32_t bitrate; // default: where quality levels off for speech
+} rates[N_RATES] = {{8000, 24000}, {12000, 26000}, {16000, 28000}, {24000, 32000}, {48000, 36000}};
+
+// Written once by opus_templates_init(), read by all.
+static size_t encoder_bytes, decoder_bytes;
+static void *encoder_templates[N_RATES], *decoder_templates[N_RATES];
+
+static int rate_index(uint32_t sample_hz)
+{
+	for (int i = 0; i < N_RATES; i++) {
+		if (rates[i].sample_hz == sample_hz)
+			return i;
+	}
+	return -1;
+}
+
+static void templates_free(void)
+{
+	for (int i = 0; i < N_RATES; i++) {
+		free(encoder_templates[i]);
+		free(decoder_templates[i]);
+		encoder_templates[i] = decoder_templates[i] = NULL;
+	}
+}
+
+static int template_create(int i)
+{
+	int hz = (int)rates[i].sample_hz;
+	OpusEncoder *encoder = encoder_templates[i] = calloc(1, encoder_bytes);
+	OpusDecoder *decoder = decoder_templates[i] = calloc(1, decoder_bytes);
+
+	if (!encoder || !decoder)
+		return -ENOMEM;
+	if (opus_encoder_init(encoder, hz, 1, OPUS_APPLICATION_VOIP) != OPUS_OK ||
+		opus_encoder_ctl(encoder, OPUS_SET_SIGNAL(OPUS_SIGNAL_VOICE)) != OPUS_OK ||
+		opus_decoder_init(decoder, hz, 1) != OPUS_OK)
+		return -ENOMEM;
+	return 0;
+}
+
+int opus_templates_init(void)
+{
+	if (encoder_bytes)
+		return 0;
+	encoder_bytes = (size_t)opus_encoder_get_size(1);
+	decoder_bytes = (size_t)opus_decoder_get_size(1);
+	for (int i = 0; i < N_RATES; i++) {
+		int error = template_create(i);
+
+		if (error) {
+			templates_free();
+			encoder_bytes = 0;
+			return error;
+		}
+	}
+	return 0;
+}
+
+static size_t encoder_size(void)
+{
+	return encoder_bytes;
+}
+
+static size_t decoder_size(void)
+{
+	return decoder_bytes;
+}
+
+static int encoder_init(void *state, const struct codec_params *params)
+{
+	int i = rate_index(params->sample_hz);
+	int complexity =
+		params->complexity == CODEC_DEFAULT ? DEFAULT_COMPLEXITY : params->complexity;
+	int bitrate;
+
+	if (i < 0 || params->channels != 1 || complexity > 10)
+		return -EINVAL;
+	bitrate = (int)(params->bitrate ? params->bitrate : rates[i].bitrate);
+	if (bitrate < 6000 || bitrate > 510000)
+		return -EINVAL;
+	memcpy(state, encoder_templates[i], encoder_bytes);
+	opus_encoder_ctl(state, OPUS_SET_BITRATE(bitrate));
+	opus_encoder_ctl(state, OPUS_SET_COMPLEXITY(complexity));
+	opus_encoder_ctl(state, OPUS_SET_INBAND_FEC(params->fec ? 1 : 0));
+	opus_encoder_ctl(state, OPUS_SET_PACKET_LOSS_PERC(params->fec ? FEC_LOSS_PERCENT : 0));
+	return 0;
+}
+
+static int decoder_init(void *state, const struct codec_params *params)
+{
+	int i = rate_index(params->sample_hz);
+
+	if (i < 0 || params->channels != 1)
+		return -EINVAL;
+	memcpy(state, decoder_templates[i], decoder_bytes);
+	return 0;
+}
+
+static void encode(struct codec_encode_job *jobs, size_t n_jobs)
+{
+	for (size_t i = 0; i < n_jobs; i++) {
+		struct codec_encode_job *job = &jobs[i];
+		int n = opus_encode(
+			job->state, job->pcm, job->n_samples, job->payload, CODEC_FRAME_BYTES_MAX);
+
+		job->n_bytes = n < 0 ? -EINVAL : n;
+	}
+}
+
+static void decode(struct codec_decode_job *jobs, size_t n_jobs)
+{
+	for (size_t i = 0; i < n_jobs; i++) {
+		struct codec_decode_job *job = &jobs[i];
+		bool is_lost = !job->payload;
+		int n = opus_decode(job->state, job->payload, is_lost ? 0 : job->n_bytes, job->pcm,
+			job->n_samples, !is_lost && job->fec);
+
+		job->n_decoded = n < 0 ? -EBADMSG : n;
+	}
+}
+
+static int payload_samples(const uint8_t *payload, size_t n_bytes, uint32_t sample_hz)
+{
+	int n = n_bytes > 0 && n_bytes <= INT32_MAX
+			? opus_packet_get_nb_samples(
+				  payload, (opus_int32)n_bytes, (opus_int32)sample_hz)
+			: 0;
+
+	return n > 0 ? n : -EBADMSG;
+}
+
+const struct codec codec_opus = {
+	.name = "opus",
+	.clock_hz = 48000,
+	.channels = 2,
+	.static_pt = CODEC_DEFAULT,
+	.sample_rates = {8000, 12000, 16000, 24000, 48000},
+	.frames_ms = {10, 20, 40, 60},
+	.has_fec = true,
+	.encode_ns = 45000,
+	.decode_ns = 10000,
+	.encoder_size = encoder_size,
+	.decoder_size = decoder_size,
+	.encoder_init = encoder_init,
+	.decoder_init = decoder_init,
+	.encode = encode,
+	.decode = decode,
+	.payload_samples = payload_samples,
+};

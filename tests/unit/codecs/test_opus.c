@@ -1,0 +1,213 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "codec.h"
+#include "speech.h"
+
+#define N_FRAMES 150
+
+static const struct codec *opus;
+
+struct stream {
+	void *encoder, *decoder;
+};
+
+static struct stream stream_create(struct codec_params encode, uint32_t decode_hz)
+{
+	struct stream s = {malloc(opus->encoder_size()), malloc(opus->decoder_size())};
+	struct codec_params decode = {.sample_hz = decode_hz, .channels = 1};
+
+	assert_non_null(s.encoder);
+	assert_non_null(s.decoder);
+	assert_int_equal(opus->encoder_init(s.encoder, &encode), 0);
+	assert_int_equal(opus->decoder_init(s.decoder, &decode), 0);
+	return s;
+}
+
+static void stream_destroy(struct stream *s)
+{
+	free(s->encoder);
+	free(s->decoder);
+}
+
+static int encode_frame(struct stream *s, const int16_t *pcm, uint16_t n, uint8_t *payload)
+{
+	struct codec_encode_job job = {
+		.state = s->encoder, .pcm = pcm, .n_samples = n, .payload = payload};
+
+	opus->encode(&job, 1);
+	return job.n_bytes;
+}
+
+static int decode_frame(struct stream *s, const uint8_t *payload, int n_bytes, bool fec,
+	int16_t *pcm, uint16_t room)
+{
+	struct codec_decode_job job = {.state = s->decoder,
+		.payload = payload,
+		.n_bytes = (uint16_t)n_bytes,
+		.fec = fec,
+		.pcm = pcm,
+		.n_samples = room};
+
+	opus->decode(&job, 1);
+	return job.n_decoded;
+}
+
+static void speech_survives_at_every_rate_and_frame_length(void **)
+{
+	static const uint32_t rates[] = {8000, 12000, 16000, 24000, 48000};
+	static const uint8_t frames_ms[] = {10, 20, 40, 60};
+
+	for (size_t r = 0; r < 5; r++) {
+		for (size_t f = 0; f < 4; f++) {
+			struct stream s = stream_create((struct codec_params){.sample_hz = rates[r],
+								.channels = 1,
+								.frame_ms = frames_ms[f],
+								.complexity = CODEC_DEFAULT},
+				rates[r]);
+			uint16_t frame = (uint16_t)(rates[r] / 1000 * frames_ms[f]);
+			size_t n = (size_t)rates[r] * 2 / frame * frame;
+			int16_t *in = calloc(n, 2), *out = calloc(n + 5760, 2);
+			uint8_t payload[CODEC_FRAME_BYTES_MAX];
+
+			speech_synthesise(in, n, rates[r], 3);
+			for (size_t at = 0; at < n; at += frame) {
+				int bytes = encode_frame(&s, in + at, frame, payload);
+
+				assert_in_range(bytes, 1, CODEC_FRAME_BYTES_MAX);
+				assert_int_equal(
+					opus->payload_samples(payload, (size_t)bytes, rates[r]),
+					frame);
+				assert_int_equal(
+					decode_frame(&s, payload, bytes, false, out + at, 5760),
+					frame);
+			}
+			assert_true(speech_snr_db(in, out, n, rates[r] / 100, NULL) > 6);
+			free(in);
+			free(out);
+			stream_destroy(&s);
+		}
+	}
+}
+
+static void decoder_runs_at_the_other_sides_rate(void **)
+{
+	struct stream s = stream_create(
+		(struct codec_params){
+			.sample_hz = 48000, .channels = 1, .frame_ms = 20, .complexity = 5},
+		8000);
+	static int16_t in[960 * N_FRAMES];
+	uint8_t payload[CODEC_FRAME_BYTES_MAX];
+	int16_t out[960];
+
+	speech_synthesise(in, 960 * N_FRAMES, 48000, 4);
+	for (int k = 0; k < N_FRAMES; k++) {
+		int bytes = encode_frame(&s, in + k * 960, 960, payload);
+
+		assert_int_equal(opus->payload_samples(payload, (size_t)bytes, 8000), 160);
+		assert_int_equal(decode_frame(&s, payload, bytes, false, out, 960), 160);
+	}
+	stream_destroy(&s);
+}
+
+// Encode with FEC, lose every tenth frame, and get it back from the frame behind it or not.
+static double snr_with_loss(bool use_fec)
+{
+	struct stream s = stream_create((struct codec_params){.sample_hz = 8000,
+						.channels = 1,
+						.frame_ms = 20,
+						.complexity = 5,
+						.fec = 1,
+						.bitrate = 24000},
+		8000);
+	static int16_t in[160 * N_FRAMES], out[160 * N_FRAMES + 960];
+	static uint8_t payloads[N_FRAMES][CODEC_FRAME_BYTES_MAX];
+	int bytes[N_FRAMES];
+	double snr;
+
+	speech_synthesise(in, 160 * N_FRAMES, 8000, 5);
+	for (int k = 0; k < N_FRAMES; k++)
+		bytes[k] = encode_frame(&s, in + k * 160, 160, payloads[k]);
+	for (int k = 0; k < N_FRAMES; k++) {
+		bool lost = k % 10 == 5, fec = lost && use_fec;
+		const uint8_t *payload = fec ? payloads[k + 1] : lost ? NULL : payloads[k];
+
+		assert_int_equal(decode_frame(&s, payload, fec ? bytes[k + 1] : bytes[k], fec,
+					 out + k * 160, lost ? 160 : 960),
+			160);
+	}
+	snr = speech_snr_db(in, out, 160 * N_FRAMES, 80, NULL);
+	stream_destroy(&s);
+	return snr;
+}
+
+static void fec_recovers_more_than_concealment(void **)
+{
+	double fec = snr_with_loss(true), plc = snr_with_loss(false);
+
+	print_message("10 %% loss: SNR %.1f dB with FEC, %.1f dB concealed\n", fec, plc);
+	assert_true(fec > plc + 0.5);
+}
+
+static void bad_parameters_are_refused(void **)
+{
+	static const struct codec_params bad[] = {
+		{.sample_hz = 44100, .channels = 1, .complexity = 5},
+		{.sample_hz = 8000, .channels = 2, .complexity = 5},
+		{.sample_hz = 8000, .channels = 1, .complexity = 11},
+		{.sample_hz = 8000, .channels = 1, .complexity = 5, .bitrate = 5999},
+		{.sample_hz = 8000, .channels = 1, .complexity = 5, .bitrate = 510001},
+	};
+	void *state = calloc(1, opus->encoder_size());
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(opus->encoder_init(state, &bad[i]), -EINVAL);
+	assert_int_equal(opus->decoder_init(state, &bad[0]), -EINVAL);
+	for (size_t i = 0; i < opus->encoder_size(); i++)
+		assert_int_equal(((uint8_t *)state)[i], 0); // nothing changed
+	free(state);
+}
+
+static void garbage_is_refused_and_harms_nothing(void **)
+{
+	struct stream s = stream_create(
+		(struct codec_params){
+			.sample_hz = 8000, .channels = 1, .frame_ms = 20, .complexity = 5},
+		8000);
+	int16_t pcm[960];
+	uint8_t payload[200];
+
+	srand(7);
+	for (int k = 0; k < 3000; k++) {
+		int n = rand() % (int)sizeof(payload), samples, decoded;
+
+		for (int i = 0; i < n; i++)
+			payload[i] = (uint8_t)rand();
+		samples = opus->payload_samples(payload, (size_t)n, 8000);
+		decoded = decode_frame(&s, payload, n, false, pcm, 960);
+		assert_true(decoded == -EBADMSG || decoded == samples || n == 0);
+	}
+	assert_int_equal(opus->payload_samples(payload, 0, 8000), -EBADMSG);
+	stream_destroy(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(speech_survives_at_every_rate_and_frame_length),
+		cmocka_unit_test(decoder_runs_at_the_other_sides_rate),
+		cmocka_unit_test(fec_recovers_more_than_concealment),
+		cmocka_unit_test(bad_parameters_are_refused),
+		cmocka_unit_test(garbage_is_refused_and_harms_nothing),
+	};
+
+	opus = codec_find("OPUS", 48000, 2);
+	return opus && codecs_init() == 0 ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}
