@@ -191,10 +191,21 @@ static int find_line(yaml_document_t *document, const char *where)
 	return line;
 }
 
+static int parsed_line(yaml_parser_t *parser, const char *where)
+{
+	yaml_document_t document;
+	int line;
+
+	if (!yaml_parser_load(parser, &document))
+		return 0;
+	line = find_line(&document, where);
+	yaml_document_delete(&document);
+	return line;
+}
+
 int yaml_file_line(const char *path, const char *where)
 {
 	FILE *file = fopen(path, "r");
-	yaml_document_t document;
 	yaml_parser_t parser;
 	int line = 0;
 
@@ -202,12 +213,22 @@ int yaml_file_line(const char *path, const char *where)
 		return 0;
 	if (yaml_parser_initialize(&parser)) {
 		yaml_parser_set_input_file(&parser, file);
-		if (yaml_parser_load(&parser, &document)) {
-			line = find_line(&document, where);
-			yaml_document_delete(&document);
-		}
+		line = parsed_line(&parser, where);
 		yaml_parser_delete(&parser);
 	}
 	fclose(file);
+	return line;
+}
+
+int yaml_text_line(const void *text, size_t length, const char *where)
+{
+	yaml_parser_t parser;
+	int line = 0;
+
+	if (yaml_parser_initialize(&parser)) {
+		yaml_parser_set_input_string(&parser, text, length);
+		line = parsed_line(&parser, where);
+		yaml_parser_delete(&parser);
+	}
 	return line;
 }

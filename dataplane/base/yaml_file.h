@@ -26,3 +26,5 @@ void yaml_file_free(const cyaml_schema_value_t *schema, void *config);
 // The line of `where` ("ports[2].addresses[1]") in the file, for checks that no schema can make. Of
 // a key that is not there: the line of what should hold it. 0: cannot tell.
 int yaml_file_line(const char *path, const char *where);
+// As yaml_file_line(), in memory.
+int yaml_text_line(const void *text, size_t length, const char *where);
