@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "address.h"
 #include "negotiate.h"
 #include "realm.h"
 
@@ -50,11 +51,3 @@ struct trunk *trunk_find(const struct trunks *trunks, const char *name);
 // of calls per second (both: 503). Each 0 is paired with one trunk_call_stop().
 int trunk_call_start(struct trunk *trunk, uint64_t now_ms);
 void trunk_call_stop(struct trunk *trunk);
-
-// IP address and port of two socket addresses, IPv4 or IPv6.
-bool address_equal(const struct sockaddr *a, const struct sockaddr *b);
-bool address_equal_host(const struct sockaddr *a, const struct sockaddr *b);
-// "192.0.2.1:5060", "[2001:db8::1]:5060". `out` of 64 bytes is enough. Returns `out`.
-const char *address_text(const struct sockaddr *address, char *out, size_t size);
-// An IPv4 or IPv6 literal. Returns 0 or -EINVAL.
-int address_parse(const char *host, uint16_t port, struct sockaddr_storage *out);

@@ -1,0 +1,127 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+
+#include "trunk.h"
+
+static struct realm wan = {.name = "wan"}, lan = {.name = "lan"};
+static struct sockaddr_storage first_peers[2], second_peers[1], third_peers[1];
+static struct trunk list[] = {
+	{.name = "first", .realm = &wan, .peers = first_peers, .n_peers = 2},
+	{.name = "second", .realm = &wan, .peers = second_peers, .n_peers = 1},
+	{.name = "third", .realm = &lan, .peers = third_peers, .n_peers = 1},
+};
+static struct trunks trunks = {list, 3};
+
+static int set_peers(void **)
+{
+	return address_parse("192.0.2.1", 5060, &first_peers[0]) ||
+	       address_parse("2001:db8::1", 5060, &first_peers[1]) ||
+	       address_parse("192.0.2.1", 5070, &second_peers[0]) ||
+	       address_parse("192.0.2.1", 5060, &third_peers[0]);
+}
+
+static const char *match(const struct realm *realm, const char *host, uint16_t port)
+{
+	struct sockaddr_storage source;
+	const struct trunk *trunk;
+
+	assert_int_equal(address_parse(host, port, &source), 0);
+	trunk = trunk_match(&trunks, realm, (struct sockaddr *)&source);
+	return trunk ? trunk->name : "";
+}
+
+static void source_is_matched_by_port_then_by_host_within_its_realm(void **)
+{
+	assert_string_equal(match(&wan, "192.0.2.1", 5060), "first");
+	assert_string_equal(match(&wan, "192.0.2.1", 5070), "second");
+	assert_string_equal(match(&wan, "192.0.2.1", 1234), "first");
+	assert_string_equal(match(&lan, "192.0.2.1", 5070), "third");
+	assert_string_equal(match(&wan, "2001:db8::1", 9), "first");
+	assert_string_equal(match(&wan, "2001:db8::2", 5060), "");
+	assert_string_equal(match(&wan, "192.0.2.2", 5060), "");
+	assert_string_equal(match(&lan, "2001:db8::1", 5060), "");
+}
+
+static void trunk_is_found_by_name(void **)
+{
+	assert_ptr_equal(trunk_find(&trunks, "second"), &list[1]);
+	assert_null(trunk_find(&trunks, "fourth"));
+}
+
+static void calls_at_the_same_time_are_limited(void **)
+{
+	struct trunk trunk = {.limits = {.calls = 2}};
+
+	assert_int_equal(trunk_call_start(&trunk, 1), 0);
+	assert_int_equal(trunk_call_start(&trunk, 1), 0);
+	assert_int_equal(trunk_call_start(&trunk, 1), -EBUSY);
+	trunk_call_stop(&trunk);
+	assert_int_equal(trunk_call_start(&trunk, 1), 0);
+	assert_int_equal(trunk.load.calls, 2);
+	assert_int_equal(trunk.load.started, 3);
+	assert_int_equal(trunk.load.refused, 1);
+}
+
+static unsigned int offer_calls(struct trunk *trunk, uint64_t from_ms, uint64_t to_ms)
+{
+	unsigned int n = 0;
+
+	for (uint64_t now_ms = from_ms; now_ms < to_ms; now_ms++)
+		if (trunk_call_start(trunk, now_ms) == 0) {
+			trunk_call_stop(trunk);
+			n++;
+		}
+	return n;
+}
+
+static void calls_per_second_are_limited(void **)
+{
+	struct trunk trunk = {.limits = {.calls_per_s = 10}};
+
+	// One second's worth at once, then ten a second.
+	assert_int_equal(offer_calls(&trunk, 1000000, 1001000), 19);
+	assert_int_equal(offer_calls(&trunk, 1001000, 1011000), 100);
+	// Idle time earns one second's worth at most.
+	assert_int_equal(offer_calls(&trunk, 9000000, 9000001), 1);
+	assert_int_equal(trunk.load.allowance, 9000);
+}
+
+static void no_limit_is_no_limit(void **)
+{
+	struct trunk trunk = {};
+
+	assert_int_equal(offer_calls(&trunk, 1, 5000), 4999);
+}
+
+static void addresses_are_written_with_their_port(void **)
+{
+	struct sockaddr_storage address;
+	char text[ADDRESS_TEXT_SIZE];
+
+	assert_int_equal(address_parse("2001:db8::1", 5060, &address), 0);
+	assert_string_equal(address_text((struct sockaddr *)&address, text, sizeof(text)),
+		"[2001:db8::1]:5060");
+	assert_int_equal(address_parse("host.example", 5060, &address), -EINVAL);
+	address = (struct sockaddr_storage){};
+	assert_string_equal(address_text((struct sockaddr *)&address, text, sizeof(text)), "?");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(source_is_matched_by_port_then_by_host_within_its_realm),
+		cmocka_unit_test(trunk_is_found_by_name),
+		cmocka_unit_test(calls_at_the_same_time_are_limited),
+		cmocka_unit_test(calls_per_second_are_limited),
+		cmocka_unit_test(no_limit_is_no_limit),
+		cmocka_unit_test(addresses_are_written_with_their_port),
+	};
+
+	return cmocka_run_group_tests(tests, set_peers, NULL);
+}
