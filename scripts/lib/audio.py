@@ -99,6 +99,7 @@ def main():
     if rate != other:
         sys.exit(f"audio.py: {options.source} has {rate} Hz, {options.recording} {other} Hz")
     result = compare(source, recording, rate)
+    result["min_correlation"] = options.min_correlation
     result["same"] = (
         result["correlation"] >= options.min_correlation
         and abs(result["level_db"]) <= options.max_level_error

@@ -20,6 +20,18 @@ die() {
 	exit 1
 }
 
+# For scripts in which every command has to succeed: say which one did not.
+explain_failures() {
+	set -E
+	trap 'say "${0##*/}: line $LINENO of ${BASH_SOURCE[0]##*/} failed: $BASH_COMMAND"' ERR
+}
+
+# sleep that a signal ends at once: bash runs no trap while it waits for a command.
+pause() {
+	sleep "$1" &
+	wait $!
+}
+
 # The comment at the top of the script is its help text.
 usage() {
 	sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"

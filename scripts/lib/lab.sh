@@ -91,7 +91,8 @@ process_identity() {
 lab_make_network() {
 	local side
 	for side in "${LAB_SIDES[@]}"; do
-		ip netns add "sluice-$LAB_ID-$side"
+		ip netns add "sluice-$LAB_ID-$side" ||
+			die "cannot make network namespaces (in a container: run it privileged)"
 		ip -n "sluice-$LAB_ID-$side" link set lo up
 	done
 	lab_join caller "$CALLER_IP" "$GATEWAY_CALLER_IP"

@@ -15,5 +15,5 @@ sipp_done caller callee
 
 expect_clean_media caller 70 "exact>=70"
 expect_clean_media callee 70 "exact>=70"
-expect_cdr legs.0.rx_packets=75 legs.1.rx_packets=75
+expect_cdr status=200 ended_by=b legs.a.packets_in=75 legs.b.packets_in=75
 expect_nothing_left

@@ -21,5 +21,5 @@ media_both 2
 expect_clean_media caller 95 "exact>=95"
 expect_clean_media callee 95 "exact>=95"
 sipp_done caller callee
-expect_cdr answered!=null
+expect_cdr answer!=null
 expect_nothing_left

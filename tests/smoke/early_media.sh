@@ -15,5 +15,5 @@ media_both 1.5
 sipp_done caller callee
 
 expect_clean_media caller 70 "exact>=70"
-expect_cdr answered!=null
+expect_cdr answer!=null
 expect_nothing_left

@@ -24,5 +24,5 @@ media_both 1
 expect_clean_media caller 45 "exact>=45"
 expect_clean_media callee 45 "exact>=45"
 sipp_done caller callee
-expect_cdr legs.0.lost=0 legs.1.lost=0
+expect_cdr legs.a.lost=0 legs.b.lost=0
 expect_nothing_left

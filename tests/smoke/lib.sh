@@ -35,6 +35,7 @@ smoke_begin() {
 	smoke_needs_root
 	trap 'smoke_end $?' EXIT
 	trap 'exit 130' INT TERM
+	explain_failures
 	lab_up
 	export TERM=xterm # SIPp will not start without one
 }
@@ -90,7 +91,7 @@ sipp_start() {
 	"$SMOKE/sipp.py" "$scenario" DIR="$LAB" MEDIA_PORT=$MEDIA_PORT FORMATS="$FORMATS" \
 		RTPMAPS="$RTPMAPS" "${values[@]}" >"$LAB/$side.xml"
 	[ "$SIPP_TRACE" = no ] || options=(-trace_msg -message_file "$LAB/$side.messages" "${options[@]}")
-	lab_spawn "sipp-$side" "$side" sipp -sf "$LAB/$side.xml" -i "$ip" -p 5060 -nostdin -m 1 \
+	lab_spawn "sipp-$side" "$side" sipp -sf "$LAB/$side.xml" -i "$ip" -mi "$ip" -p 5060 -nostdin -m 1 \
 		-timeout 40 -timeout_error -trace_err -error_file "$LAB/$side.errors" "${options[@]}"
 }
 

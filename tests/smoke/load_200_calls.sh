@@ -9,9 +9,9 @@
 smoke_begin
 gateway_start
 head -c 40000 /dev/urandom >"$LAB/stream.raw"
-callee_plays callee_answers -- -m 200 -mp $MEDIA_PORT -rtp_echo
+callee_plays bench_callee -- -m 200 -mp $MEDIA_PORT -rtp_echo
 caller_plays 2001 caller_streams MEDIA_PORT="[rtpstream_audio_port]" -- \
-	-m 200 -r 20 -l 200 -d 5500 -min_rtp_port 10000 -max_rtp_port 20000
+	-m 200 -r 20 -l 200 -d 5500
 sipp_done caller callee
 
 wait_until 5 cdr_count 200 || fail "$(wc -l <"$LAB/cdr.json") CDRs for 200 calls"
