@@ -25,7 +25,7 @@ build_configure() {
 	if [ -e "$SLUICE_ROOT/$name/build.ninja" ]; then
 		meson configure "$SLUICE_ROOT/$name" "${options[@]}" >/dev/null
 	else
-		CC=$compiler meson setup "$SLUICE_ROOT/$name" "$SLUICE_ROOT" "${options[@]}" >/dev/null
+		CC=$compiler meson setup "$SLUICE_ROOT/$name" "$SLUICE_ROOT" "${options[@]}"
 	fi
 }
 
