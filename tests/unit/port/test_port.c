@@ -32,6 +32,13 @@
 #define LEAVE_NATIVE  "leave-native-program" // argument of this program run by itself
 #define LEAVE_GENERIC "leave-generic-program"
 
+// For LeakSanitizer: the driver keeps the BPF object and the sockets of a closed port.
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libbpf.so\nleak:libxdp.so\nleak:librte_";
+}
+
 static struct lab lab;
 static bool have_lab;
 static struct rte_mempool *pool;
