@@ -6,6 +6,7 @@
 #pragma once
 
 #include "builder.h"
+#include "hash.h"
 #include "message.h"
 
 struct sip_stack;
@@ -38,7 +39,7 @@ struct dialog {
 	struct slice strings[DIALOG_N_STRINGS];
 	char *block;		    // what the strings point into
 	struct slice ack;	    // the last ACK as sent, for retransmitted 2xx; malloced
-	struct dialog *next;	    // in its table
+	struct hash_node node;	    // in its table
 	struct dialog_table *table; // NULL: not in one
 };
 
@@ -49,9 +50,12 @@ struct dialog_request {
 	bool secure;
 };
 
-// UAS side, 12.1.1: from a request and the To tag of our response. `contact` is our Contact value.
-// UAC side, 12.1.2: from what was sent and a 1xx with To tag or a 2xx. Early until
-// dialog_confirm(). Returns 0, -EBADMSG (no usable Contact), -ENOMEM. Free it with dialog_fini().
+// UAS side, 12.1.1: from a request and the To tag of our response; early until dialog_confirm().
+// `contact` is our Contact value. -EBADMSG where the request has no Contact.
+// UAC side, 12.1.2: from what was sent and a 1xx with To tag (early) or a 2xx (confirmed). A
+// response without Contact is taken for one whose Contact is the remote URI.
+// Both return 0, -EBADMSG, -EMSGSIZE (route set or names beyond reason), -ENOMEM; on an error there
+// is nothing to free. The flow is that of the message; `user` is left NULL.
 int dialog_init_uas(struct dialog *dialog, const struct sip_message *request, struct slice to_tag,
 	struct slice contact);
 int dialog_init_uac(struct dialog *dialog, const struct dialog_request *request,
@@ -59,7 +63,7 @@ int dialog_init_uac(struct dialog *dialog, const struct dialog_request *request,
 void dialog_fini(struct dialog *dialog); // also takes it out of its table
 
 // A final 2xx. For a UAC dialog that was early, the route set and target come from it again
-// (13.2.2.4).
+// (13.2.2.4); for a UAS one `response` is NULL. Returns 0 or as above.
 int dialog_confirm(struct dialog *dialog, const struct sip_message *response);
 
 // Change one string. Returns 0 or -ENOMEM.
@@ -106,7 +110,8 @@ struct dialog *dialog_find_ids(const struct dialog_table *table, struct slice ca
 
 // ---- records
 
-// Save all values (not user, ack, table; the flow's listener as its address). Returns the bytes
+// Save all values (not user, table, and the stored ACK: after dialog_restore() a retransmitted 2xx
+// is answered with dialog_ack(); the flow's listener is saved as its address). Returns the bytes
 // written, or -ENOSPC. Compact binary with a version; at most 64 kB.
 int dialog_save(const struct dialog *dialog, void *out, size_t size);
 // The reverse into a fresh dialog; the listener is looked up in the stack's transport (without a

@@ -8,7 +8,8 @@
 struct retransmit;
 
 // `message` was sent once already; it is copied. `give_up` comes at 64*T1, from the event loop,
-// and `retransmit` is gone when it returns. Returns NULL when out of memory.
+// and the retransmit is gone when it returns (stopping it in there is harmless). Returns NULL when
+// out of memory.
 struct retransmit *retransmit_start(struct sip_stack *stack, const struct flow *flow,
 	struct slice message, void (*give_up)(void *arg), void *arg);
 void retransmit_stop(struct retransmit *retransmit); // NULL is fine

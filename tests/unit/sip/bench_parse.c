@@ -23,10 +23,11 @@ static const char invite_head[] =
 	"User-Agent: Carrier SBC 7.2.1\r\n"
 	"Content-Type: application/sdp\r\n"
 	"Content-Length: ";
-static const char sdp[] = "v=0\r\no=- 20518 0 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
-			  "m=audio 54400 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\n"
-			  "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
-			  "a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+static const char sdp[] =
+	"v=0\r\no=- 20518 0 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
+	"m=audio 54400 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\n"
+	"a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+	"a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
 
 int main(void)
 {

@@ -51,7 +51,7 @@ static const struct verdict rfc4475[] = {
 	{"baddate", OK}, // Date is nothing to the stack
 	{"regbadct", 400},
 	{"badaspec", OK}, // lenient: white space inside <>
-	{"baddn", 400}, // its display name would pass, but the file has no empty line at its end
+	{"baddn", 400},	  // its display name would pass, but the file has no empty line at its end
 	{"badvers", 505},
 	{"mismatch01", 400},
 	{"mismatch02", 400},

@@ -1,0 +1,205 @@
+// Client transactions: our Via in front of what the TU wrote, ACK for a refusal, CANCEL.
+//
+// Subtle: ACK and CANCEL are made from the request as it was sent (9.1, 17.1.1.3), which is parsed
+// again for them: they are rare, and keeping the headers would cost every transaction.
+#include <errno.h>
+#include <stdlib.h>
+
+#include "chars.h"
+#include "transaction_internal.h"
+
+void client_branch_make(char out[BRANCH_SIZE])
+{
+	memcpy(out, "z9hG4bK", BRANCH_COOKIE_SIZE);
+	token_make(out + BRANCH_COOKIE_SIZE);
+}
+
+size_t client_via_insert(
+	const struct flow *flow, struct slice request, struct slice branch, char *out)
+{
+	const char *end = request.n ? memchr(request.p, '\n', request.n) : NULL;
+	struct slice line = {request.p, end ? (size_t)(end + 1 - request.p) : 0};
+	struct builder b;
+
+	if (!line.n)
+		return 0;
+	builder_init(&b, out, request.n + VIA_ROOM);
+	builder_slice(&b, line);
+	builder_slice(&b, SLICE("Via: SIP/2.0/"));
+	builder_slice(&b, listener_via_name(flow->listener));
+	builder_char(&b, ' ');
+	builder_slice(&b, listener_sent_by(flow->listener));
+	builder_slice(&b, SLICE(";branch="));
+	builder_slice(&b, branch);
+	builder_slice(&b, SLICE(";rport\r\n"));
+	builder_slice(&b, slice_skip(request, line.n));
+	return builder_finish(&b).n;
+}
+
+static enum fsm_machine machine_of(enum method method)
+{
+	return method == METHOD_INVITE ? FSM_CLIENT_INVITE : FSM_CLIENT;
+}
+
+// The request with our Via, malloced.
+static struct slice with_via(
+	const struct flow *flow, struct slice request, struct slice branch, int *error)
+{
+	char *text = malloc(request.n + VIA_ROOM);
+	size_t n = text ? client_via_insert(flow, request, branch, text) : 0;
+
+	*error = !text ? -ENOMEM : !n ? -EBADMSG : n > MESSAGE_MAX_SIZE ? -EMSGSIZE : 0;
+	if (*error) {
+		free(text);
+		return (struct slice){0};
+	}
+	return (struct slice){text, n};
+}
+
+struct transaction *client_create(
+	struct sip_stack *stack, const struct flow *flow, struct slice request, struct slice branch)
+{
+	struct transaction *t = calloc(1, sizeof(*t));
+	struct slice rest = request, method = slice_cut(&rest, ' ');
+	int error;
+
+	if (!t)
+		return NULL;
+	t->stack = stack;
+	t->flow = *flow;
+	t->method = (uint8_t)method_from(method);
+	if (branch.n == BRANCH_SIZE)
+		memcpy(t->own_branch, branch.p, BRANCH_SIZE);
+	else
+		client_branch_make(t->own_branch);
+	t->branch = (struct slice){t->own_branch, BRANCH_SIZE};
+	t->sent = with_via(flow, request, t->branch, &error);
+	if (error) {
+		free(t);
+		errno = -error;
+		return NULL;
+	}
+	transaction_enter(t, machine_of(t->method), client_hash(stack, method, t->branch));
+	transport_send(flow, t->sent);
+	return t;
+}
+
+struct transaction *transaction_start(
+	struct sip_stack *stack, const struct flow *flow, struct slice request, void *user)
+{
+	struct transaction *t;
+
+	if (!request.n) {
+		errno = EMSGSIZE; // the builder ran out of room
+		return NULL;
+	}
+	t = client_create(stack, flow, request, (struct slice){0});
+	if (t)
+		t->user = user;
+	return t;
+}
+
+int stack_send_request(
+	struct sip_stack *, const struct flow *flow, struct slice request, struct slice *sent)
+{
+	char branch[BRANCH_SIZE];
+	struct slice text;
+	int error;
+
+	client_branch_make(branch);
+	text = with_via(flow, request, (struct slice){branch, BRANCH_SIZE}, &error);
+	if (error)
+		return error;
+	error = transport_send(flow, text);
+	if (!error && sent)
+		*sent = text;
+	else
+		free((char *)text.p);
+	return error;
+}
+
+// ---- ACK and CANCEL
+
+// What both take from the INVITE, up to To; `via` for the ACK, which is not sent by
+// client_create().
+static void follow_up(struct builder *b, const struct sip_message *invite, enum method method,
+	bool via, struct slice to)
+{
+	builder_request_line(b, method_name(method), invite->uri);
+	if (via)
+		builder_header(b, HEADER_VIA, invite->via.value);
+	builder_header_unsigned(b, HEADER_MAX_FORWARDS, 70);
+	builder_copy(b, invite, HEADER_ROUTE);
+	builder_copy(b, invite, HEADER_FROM);
+	builder_header(b, HEADER_TO, to);
+	builder_copy(b, invite, HEADER_CALL_ID);
+	builder_cseq(b, invite->cseq, method_name(method));
+}
+
+static int invite_parse(
+	const struct transaction *t, struct sip_message *invite, struct sip_header *headers)
+{
+	struct message_error error;
+
+	return message_parse(invite, headers, (char *)t->sent.p, t->sent.n, &error);
+}
+
+void client_ack(struct transaction *t, const struct sip_message *response)
+{
+	struct sip_header headers[MESSAGE_MAX_HEADERS];
+	struct sip_message invite;
+	char text[8192];
+	struct builder b;
+
+	if (invite_parse(t, &invite, headers))
+		return;
+	builder_init(&b, text, sizeof(text));
+	follow_up(&b, &invite, METHOD_ACK, true, response->to.value);
+	builder_body(&b, (struct slice){0}, (struct slice){0});
+	transport_send(&t->flow, builder_finish(&b));
+}
+
+static int cancel_send(struct transaction *t)
+{
+	struct sip_header headers[MESSAGE_MAX_HEADERS];
+	struct sip_message invite;
+	struct transaction *cancel;
+	char text[8192];
+	struct builder b;
+
+	if (invite_parse(t, &invite, headers))
+		return -EBADMSG;
+	builder_init(&b, text, sizeof(text));
+	follow_up(&b, &invite, METHOD_CANCEL, false, invite.to.value);
+	builder_slice(&b, t->cancel_extra);
+	builder_body(&b, (struct slice){0}, (struct slice){0});
+	cancel = client_create(t->stack, &t->flow, builder_finish(&b), t->branch);
+	if (!cancel)
+		return -errno;
+	cancel->is_private = true;
+	t->cancel_sent = true;
+	transaction_life_set(t, 64 * t->stack->t1_ms); // 9.1: give up waiting for the 487
+	return 0;
+}
+
+void client_progress(struct transaction *t)
+{
+	if (t->cancel_wanted && !t->cancel_sent)
+		cancel_send(t);
+}
+
+int transaction_cancel(struct transaction *t, struct slice extra)
+{
+	if (t->machine != FSM_CLIENT_INVITE || transaction_is_final(t) || t->cancel_wanted)
+		return -EALREADY;
+	if (extra.n) {
+		char *copy = malloc(extra.n);
+
+		if (!copy)
+			return -ENOMEM;
+		memcpy(copy, extra.p, extra.n);
+		t->cancel_extra = (struct slice){copy, extra.n};
+	}
+	t->cancel_wanted = true;
+	return t->state == FSM_PROCEEDING ? cancel_send(t) : 0;
+}
