@@ -13,7 +13,7 @@
 #include "siphash.h"
 #include "token.h"
 
-static LOG_MODULE(log_guard, "guard");
+LOG_MODULE(log_guard, "guard");
 
 #define SIZE_MIN      64 // power of two, kept at most half full
 #define LOG_PER_S_MAX 1

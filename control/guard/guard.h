@@ -10,6 +10,9 @@
 #include <sys/socket.h>
 
 struct guard;
+struct log_module;
+
+extern struct log_module log_guard;
 
 struct guard_counters {
 	uint64_t allowed;
