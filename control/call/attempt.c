@@ -1,0 +1,363 @@
+// One INVITE to one peer. It lives as long as its transaction, which may be 32 s longer than
+// anybody is interested in it: in that time it acknowledges 2xx again, and ends those that nobody
+// wants with ACK and BYE: of other forks, of a peer that was given up, or crossing our CANCEL.
+#include "call_private.h"
+#include "token.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+#define MESSAGE_SIZE 8192
+#define TEXT_SIZE    2048 // of the values that dialogs are made from
+
+// A dialog that an unwanted 2xx has made, kept to acknowledge its repetitions.
+struct stray {
+	SLIST_ENTRY(stray) next;
+	struct dialog dialog;
+};
+
+struct attempt {
+	struct owner owner;
+	struct calls *calls;
+	struct call *call; // NULL: abandoned or won
+	struct transaction *transaction;
+	struct dialog_request request; // slices of `text`
+	char id_text[ULID_TEXT_SIZE];  // of the call, for logs
+	bool ringing;
+	struct event patience; // for any response, where there are other peers
+	bool patience_set;
+	SLIST_HEAD(, stray) strays;
+	size_t text_used;
+	char text[TEXT_SIZE];
+};
+
+// Writing the request.
+
+static struct slice text_keep(struct attempt *attempt, const struct builder *b)
+{
+	struct slice written = builder_finish(b);
+
+	attempt->text_used += written.n;
+	return written;
+}
+
+static void text_begin(struct attempt *attempt, struct builder *b)
+{
+	builder_init(b, attempt->text + attempt->text_used, TEXT_SIZE - attempt->text_used);
+}
+
+static void uri_write(struct builder *b, struct slice user, struct slice host)
+{
+	builder_text(b, "sip:");
+	if (user.n) {
+		builder_slice(b, user);
+		builder_char(b, '@');
+	}
+	builder_slice(b, host);
+}
+
+// `"Display" <sip:user@host>` from somebody else's name-addr with a host of ours.
+static void nameaddr_write(struct builder *b, const struct nameaddr *from, struct slice host)
+{
+	struct uri uri;
+
+	if (from->display.n) {
+		builder_char(b, '"');
+		builder_slice(b, from->display);
+		builder_text(b, "\" ");
+	}
+	builder_char(b, '<');
+	if (uri_parse(from->uri, &uri))
+		uri = (struct uri){};
+	uri_write(b, uri.user, host);
+	builder_char(b, '>');
+}
+
+static struct slice tag_make(struct attempt *attempt)
+{
+	char *tag = attempt->text + attempt->text_used;
+
+	token_make(tag);
+	attempt->text_used += TOKEN_SIZE;
+	return (struct slice){tag, TOKEN_SIZE};
+}
+
+// The values of the dialog-to-be. Nothing of a's side but the user parts and the display name.
+static int request_fill(struct attempt *attempt, const struct call *call, struct slice peer)
+{
+	const struct leg *b_leg = &call->legs[LEG_B];
+	const struct sip_message *invite = transaction_request(call->legs[LEG_A].invite);
+	struct dialog_request *request = &attempt->request;
+	struct slice host = listener_sent_by(b_leg->listener);
+	struct builder b;
+
+	request->cseq = 1;
+	request->local_tag = tag_make(attempt);
+	text_begin(attempt, &b);
+	builder_text(&b, call->id_text);
+	builder_char(&b, '-'); // several peers of one call are several dialogs
+	builder_unsigned(&b, call->n_peers_tried);
+	request->call_id = text_keep(attempt, &b);
+	text_begin(attempt, &b);
+	nameaddr_write(&b, &invite->from, host);
+	request->local_uri = text_keep(attempt, &b);
+	text_begin(attempt, &b);
+	builder_char(&b, '<');
+	uri_write(&b, slice_of(call->target.number), peer);
+	builder_char(&b, '>');
+	request->remote_uri = text_keep(attempt, &b);
+	text_begin(attempt, &b);
+	request->contact =
+		contact_write(b_leg->listener, b.p, b.size); // the last, so its size is free
+	attempt->text_used += request->contact.n;
+	return request->call_id.p && request->local_uri.p && request->remote_uri.p &&
+			       request->contact.p
+		       ? 0
+		       : -EMSGSIZE;
+}
+
+// Who vouches for the caller (RFC 3325): both trunks are trusted, hosts become ours.
+static void identity_write(struct builder *b, const struct sip_message *invite, struct slice host)
+{
+	struct message_values it = message_values(invite, HEADER_P_ASSERTED_IDENTITY);
+	struct nameaddr identity;
+	struct slice value;
+	struct uri uri;
+
+	while (message_values_next(&it, &value) > 0) {
+		char text[TEXT_SIZE];
+		struct builder v;
+
+		if (nameaddr_parse(value, &identity) || uri_parse(identity.uri, &uri))
+			continue;
+		builder_init(&v, text, sizeof(text));
+		if (uri.scheme == URI_TEL) {
+			builder_char(&v, '<');
+			builder_slice(&v, uri.text);
+			builder_char(&v, '>');
+		} else {
+			nameaddr_write(&v, &identity, host);
+		}
+		builder_header(b, HEADER_P_ASSERTED_IDENTITY, builder_finish(&v));
+	}
+}
+
+static void tagged_write(struct builder *b, enum header_id id, struct slice value, struct slice tag)
+{
+	char text[TEXT_SIZE];
+	struct builder v;
+
+	builder_init(&v, text, sizeof(text));
+	builder_slice(&v, value);
+	builder_text(&v, ";tag=");
+	builder_slice(&v, tag);
+	builder_header(b, id, builder_finish(&v));
+}
+
+static struct slice invite_write(struct builder *b, const struct attempt *attempt,
+	const struct call *call, const char *description)
+{
+	const struct sip_message *from = transaction_request(call->legs[LEG_A].invite);
+	const struct dialog_request *request = &attempt->request;
+	struct slice uri = request->remote_uri;
+	struct slice user_to_user = message_value_named(from, SLICE("User-to-User"));
+
+	uri.p += 1; // without < and >
+	uri.n -= 2;
+	builder_request_line(b, SLICE("INVITE"), uri);
+	builder_header_unsigned(b, HEADER_MAX_FORWARDS,
+		from->max_forwards > 0 ? (uint64_t)from->max_forwards - 1 : 69);
+	tagged_write(b, HEADER_FROM, request->local_uri, request->local_tag);
+	builder_header(b, HEADER_TO, request->remote_uri);
+	builder_header(b, HEADER_CALL_ID, request->call_id);
+	builder_cseq(b, request->cseq, SLICE("INVITE"));
+	builder_header(b, HEADER_CONTACT, request->contact);
+	builder_header(b, HEADER_ALLOW, SLICE(LEG_ALLOW));
+	identity_write(b, from, listener_sent_by(call->legs[LEG_B].listener));
+	builder_copy(b, from, HEADER_PRIVACY);
+	builder_copy(b, from, HEADER_PRIORITY);
+	builder_copy(b, from, HEADER_SUBJECT);
+	if (user_to_user.p)
+		builder_header_named(b, SLICE("User-to-User"), user_to_user);
+	builder_body(b, SLICE("application/sdp"), slice_of(description));
+	return builder_finish(b);
+}
+
+// The peer's patience: it is given up without a word from it, where there is another.
+
+static void on_impatient(evutil_socket_t, short, void *arg)
+{
+	struct attempt *attempt = arg;
+
+	attempt->patience_set = false;
+	transaction_cancel(attempt->transaction, (struct slice){});
+	attempt_failed(attempt, 408);
+}
+
+static void patience_end(struct attempt *attempt)
+{
+	if (attempt->patience_set)
+		event_del(&attempt->patience);
+	attempt->patience_set = false;
+}
+
+struct attempt *attempt_start(struct call *call, const struct sockaddr *peer,
+	const char *description, const struct timeval *patience)
+{
+	struct attempt *attempt = calloc(1, sizeof(*attempt));
+	char buffer[MESSAGE_SIZE], host[SIP_ADDRESS_TEXT_SIZE];
+	struct flow flow = {.listener = call->legs[LEG_B].listener};
+	struct builder b;
+
+	if (!attempt)
+		return NULL;
+	attempt->owner.kind = OWNER_ATTEMPT;
+	attempt->calls = call->calls;
+	attempt->call = call;
+	memcpy(attempt->id_text, call->id_text, sizeof(attempt->id_text));
+	SLIST_INIT(&attempt->strays);
+	errno = EINVAL;
+	if (sip_address_from(peer, sizeof(struct sockaddr_storage), &flow.remote))
+		goto fail;
+	errno = EMSGSIZE;
+	if (request_fill(attempt, call, sip_address_format(&flow.remote, host)))
+		goto fail;
+	builder_init(&b, buffer, sizeof(buffer));
+	attempt->transaction = transaction_start(
+		call->calls->stack, &flow, invite_write(&b, attempt, call, description), attempt);
+	if (!attempt->transaction)
+		goto fail;
+	if (patience) {
+		evtimer_assign(
+			&attempt->patience, call->calls->settings.base, on_impatient, attempt);
+		evtimer_add(&attempt->patience, patience);
+		attempt->patience_set = true;
+	}
+	return attempt;
+fail:
+	free(attempt);
+	return NULL;
+}
+
+void attempt_abandon(struct attempt *attempt, const struct sip_message *cause)
+{
+	char reason[512];
+	struct builder b;
+
+	attempt->call = NULL;
+	patience_end(attempt);
+	builder_init(&b, reason, sizeof(reason));
+	if (cause)
+		builder_copy(&b, cause, HEADER_REASON);
+	// -EALREADY is fine: there is nothing left to cancel.
+	transaction_cancel(attempt->transaction, builder_finish(&b));
+}
+
+void attempt_won(struct attempt *attempt)
+{
+	attempt->call = NULL;
+	patience_end(attempt);
+}
+
+const struct dialog_request *attempt_request(const struct attempt *attempt)
+{
+	return &attempt->request;
+}
+
+// Answers.
+
+static void stray_end(struct attempt *attempt, const struct sip_message *response)
+{
+	struct sip_stack *stack = attempt->calls->stack;
+	struct stray *stray = calloc(1, sizeof(*stray));
+
+	if (!stray)
+		return; // it comes again
+	if (dialog_init_uac(&stray->dialog, &attempt->request, response))
+		goto fail;
+	if (dialog_confirm(&stray->dialog, response) ||
+		dialog_table_add(attempt->calls->dialogs, &stray->dialog))
+		goto fail_dialog;
+	SLIST_INSERT_HEAD(&attempt->strays, stray, next);
+	dialog_flow_update(&stray->dialog);
+	dialog_ack(&stray->dialog, stack, (struct slice){}, (struct slice){});
+	dialog_bye(&stray->dialog, stack, NULL, (struct slice){});
+	log_info(&log_call, "unwanted_answer", "call=%s status=%u", attempt->id_text,
+		response->status);
+	return;
+fail_dialog:
+	dialog_fini(&stray->dialog);
+fail:
+	free(stray);
+}
+
+static void attempt_answered(struct attempt *attempt, const struct sip_message *response)
+{
+	struct call_event event = {.type = EVENT_ANSWER, .message = response};
+	struct dialog *known = dialog_find(attempt->calls->dialogs, response);
+
+	if (known && known->state != DIALOG_EARLY) {
+		dialog_ack_again(known, attempt->calls->stack);
+	} else if (attempt->call) {
+		event.leg = &attempt->call->legs[LEG_B];
+		call_event(attempt->call, &event);
+	} else {
+		stray_end(attempt, response);
+	}
+}
+
+// No answer will come of it.
+static void attempt_lost(
+	struct attempt *attempt, unsigned int status, const struct sip_message *response)
+{
+	struct call *call = attempt->call;
+	const struct trunk *trunk = call->legs[LEG_B].trunk;
+	bool may_retry = (status == 408 || status == 503) && !attempt->ringing &&
+			 call->n_peers_tried < trunk->n_peers;
+	struct call_event event = {.type = may_retry ? EVENT_NEXT_PEER : EVENT_REFUSAL,
+		.leg = &call->legs[LEG_B],
+		.message = response,
+		.status = status};
+
+	attempt->call = NULL;
+	call->attempt = NULL;
+	patience_end(attempt);
+	call_event(call, &event);
+}
+
+void attempt_response(struct attempt *attempt, const struct sip_message *response)
+{
+	struct call *call = attempt->call;
+	struct call_event event = {.type = EVENT_PROVISIONAL, .message = response};
+
+	patience_end(attempt);
+	if (response->status >= 200 && response->status < 300) {
+		attempt_answered(attempt, response);
+	} else if (call && response->status >= 300) {
+		attempt_lost(attempt, response->status, response);
+	} else if (call && response->status > 100) {
+		attempt->ringing = true;
+		event.leg = &call->legs[LEG_B];
+		call_event(call, &event);
+	}
+}
+
+void attempt_failed(struct attempt *attempt, unsigned int status)
+{
+	if (attempt->call)
+		attempt_lost(attempt, status, NULL);
+}
+
+void attempt_destroy(struct attempt *attempt)
+{
+	struct stray *stray;
+
+	patience_end(attempt);
+	while ((stray = SLIST_FIRST(&attempt->strays))) {
+		SLIST_REMOVE_HEAD(&attempt->strays, next);
+		dialog_fini(&stray->dialog);
+		free(stray);
+	}
+	free(attempt);
+}

@@ -1,0 +1,307 @@
+// What the files of this folder share about a call.
+//
+//   calls.c      all calls, and the life of one
+//   signalling.c the SIP stack's callbacks, turned into events of calls
+//   session.c    the dataplane's, likewise
+//   fsm.c        the table: what each event does in each state
+//   setup.c      actions from the INVITE to the ACK
+//   modify.c     actions of a re-INVITE
+//   teardown.c   actions that end a call
+//   attempt.c    one INVITE to one peer of the far trunk: forks, late and crossing answers
+//   leg.c        requests and responses of one leg
+//   description.c  descriptions and codecs of both legs, into the media session
+//   record.c     the call as bytes in its session, for the next run
+//   cdr.c, describe.c  the call as JSON: for ever, and now
+//
+// Lifetime: a call is created by its INVITE (or from a record), is over when call_over() has run,
+// and is freed when in addition its media session has been read and deleted and no leg waits for an
+// ACK before its BYE. INVITEs that outlive that are attempts, which stand alone.
+#pragma once
+
+#include <event2/event_struct.h>
+#include <sys/queue.h>
+
+#include "call.h"
+#include "dialog.h"
+#include "log.h"
+#include "media.h"
+#include "negotiate.h"
+#include "retransmit.h"
+#include "stack.h"
+#include "transaction.h"
+#include "ulid.h"
+
+#define CALL_NAME_MAX 128 // of caller and called number in logs and CDRs, with the NUL
+
+extern struct log_module log_call;
+
+// What a transaction's user pointer points to: a leg or an attempt.
+enum owner_kind { OWNER_LEG, OWNER_ATTEMPT };
+struct owner {
+	enum owner_kind kind;
+};
+
+enum { LEG_A, LEG_B, LEGS };
+
+enum leg_state {
+	LEG_IDLE,
+	LEG_INVITED,   // its INVITE has no final response from us yet
+	LEG_CALLING,   // ours has none from it
+	LEG_ACCEPTED,  // we sent a 2xx, its ACK has not come
+	LEG_CONFIRMED, // both ways
+	LEG_OVER,
+};
+
+// One side of a call: a dialog and its media.
+struct leg {
+	struct owner owner;
+	struct call *call;
+	uint8_t index; // LEG_A, LEG_B: the same in the negotiation and the session
+	enum leg_state state;
+	struct trunk *trunk;
+	struct listener *listener;
+	bool counted; // trunk_call_start() has been called
+	bool has_dialog;
+	struct dialog dialog;
+	struct transaction *invite; // without final response: of theirs, or a re-INVITE of ours
+	struct retransmit *answer;  // our 2xx, until its ACK
+	bool bye_due;		    // a BYE must wait for that ACK (RFC 3261 15)
+};
+
+enum call_state {
+	CALL_IDLE,
+	CALL_NEW,	// ports asked for
+	CALL_TRYING,	// INVITE sent to b
+	CALL_RINGING,	// b has sent 101 to 199
+	CALL_ANSWERED,	// 2xx passed on to a, its ACK outstanding
+	CALL_UP,	// nothing under way
+	CALL_MODIFYING, // re-INVITE of one leg passed on to the other
+	CALL_MODIFIED,	// 2xx to it passed back, ACK outstanding
+	CALL_OVER,
+	CALL_STATES,
+};
+
+enum call_event_type {
+	EVENT_INVITE,	      // the initial one
+	EVENT_MEDIA_READY,    // ports are known, or an update was taken
+	EVENT_MEDIA_FAILED,   // status: what it means in SIP
+	EVENT_MEDIA_TIMEOUT,  // leg: from which nothing comes
+	EVENT_PROVISIONAL,    // b sent 101 to 199
+	EVENT_ANSWER,	      // b sent a first 2xx
+	EVENT_NEXT_PEER,      // a peer of b failed, and there is another
+	EVENT_REFUSAL,	      // b's final status, nobody left to try
+	EVENT_ACK,	      // leg: of a 2xx of ours
+	EVENT_NO_ACK,	      // leg: 64*T1 after our 2xx
+	EVENT_CANCEL,	      // leg: gave up its INVITE
+	EVENT_BYE,	      // leg: answered already
+	EVENT_REINVITE,	      // leg, transaction
+	EVENT_MODIFY_ANSWER,  // leg: 2xx to our re-INVITE
+	EVENT_MODIFY_REFUSAL, // leg, status
+	EVENT_TIMER,	      // set-up, no-answer or longest duration, by state
+	EVENT_HANGUP,	      // by a person, or at stop
+	EVENT_FAIL,	      // an action could not do its work; status
+	EVENT_TYPES,
+};
+
+struct call_event {
+	enum call_event_type type;
+	struct leg *leg;		   // whose doing it is; may be NULL
+	struct transaction *transaction;   // REINVITE
+	const struct sip_message *message; // what came; may be NULL
+	unsigned int status;		   // SIP
+	const char *why;		   // for logs and the CDR
+};
+
+// Who ended a call, for the CDR.
+enum call_ender { ENDED_BY_A, ENDED_BY_B, ENDED_BY_US };
+
+struct call_times {
+	uint64_t invite_ms, ringing_ms, answer_ms, end_ms; // CLOCK_REALTIME; 0: has not happened
+};
+
+struct call {
+	struct calls *calls;
+	TAILQ_ENTRY(call) in_calls;
+	struct ulid id;
+	char id_text[ULID_TEXT_SIZE];
+	enum call_state state;
+	struct leg legs[LEGS];
+	struct attempt *attempt; // the INVITE to b that has no final response
+	unsigned int n_peers_tried;
+	struct route_target target;
+	char from[CALL_NAME_MAX]; // user part of From
+
+	struct negotiation negotiation;
+	struct negotiation *before; // a re-INVITE is under way: what held before it
+	bool late_offer;	    // the answer comes in the ACK
+	struct media_session session;
+	bool session_closed;
+
+	struct event timer;
+	struct call_times times;
+	bool recovered;
+	enum call_ender ended_by;
+	unsigned int end_status; // SIP status that describes the end; 200: normal clearing
+	unsigned int far_status; // what b refused with
+	const char *end_why;
+};
+
+TAILQ_HEAD(call_list, call);
+
+struct calls_listener {
+	struct listener *listener;
+	const struct realm *realm;
+};
+
+struct calls {
+	struct calls_settings settings;
+	struct call_list list;
+	struct sip_stack *stack;
+	struct dialog_table *dialogs;
+	struct media *media;
+	struct cdr_file *cdr;
+	struct calls_listener *listeners;
+	size_t n_listeners;
+	struct sdp *sdp; // scratch: one description is parsed at a time
+	const struct timeval *setup_timeout, *peer_timeout, *no_answer_timeout, *max_duration;
+	struct calls_counters counters;
+	bool ready; // earlier calls have been recovered, or are not to be expected any more
+	struct event *grace_timer, *stop_timer;
+	unsigned int stop_turns;
+	void (*stopped)(void *arg);
+	void *stopped_arg;
+};
+
+// fsm.c
+void call_event(struct call *call, const struct call_event *event);
+const char *call_state_name(enum call_state state);
+
+// An action returns 0: go to the table's next state; a SIP status: it failed, EVENT_FAIL follows in
+// the old state; ACTION_GO(state): go there instead.
+typedef int call_action_fn(struct call *call, const struct call_event *event);
+#define ACTION_GO(state) (~(int)(state))
+
+call_action_fn setup_admit, setup_invite, setup_next_peer, setup_provisional, setup_answer,
+	setup_confirm;
+call_action_fn modify_begin, modify_answer, modify_refuse, modify_confirm, modify_cancel,
+	modify_busy;
+call_action_fn end_refused, end_cancelled, end_bye, end_unacknowledged, end_media_timeout,
+	end_no_answer, end_no_media, end_duration, end_hangup, end_failed, end_answer_acknowledged;
+
+// cdr.c
+struct cdr_file;
+// "-": standard output; NULL: a file that takes nothing. NULL with errno set.
+struct cdr_file *cdr_open(const char *path);
+void cdr_close(struct cdr_file *file);
+// Whether a CDR of that call is among the last ones of the file.
+bool cdr_is_written(struct cdr_file *file, const char *id);
+// Append the call's CDR. `report` may be NULL. Returns 0 or a negative errno.
+int cdr_write(
+	struct cdr_file *file, const struct call *call, const struct sl_session_report *report);
+
+// signalling.c, session.c
+extern const struct stack_user signalling;
+extern const struct media_ops session_ops;
+
+// calls.c
+uint64_t now_realtime_ms(void);
+const struct realm *calls_realm(const struct calls *calls, const struct listener *listener);
+// The listener of a realm that can reach `peer`, or NULL.
+struct listener *calls_listener(
+	const struct calls *calls, const struct realm *realm, const struct sockaddr *peer);
+// A call in state CALL_IDLE; media does not know it yet. NULL: out of memory.
+struct call *call_create(struct calls *calls, const struct ulid *id);
+// Undo call_create().
+void call_forget(struct call *call);
+// Frees the call if it is over and nothing needs it any more.
+void call_release(struct call *call);
+void call_timer_set(struct call *call, const struct timeval *after); // NULL: never
+// Everything is ended that is not; `status` and `why` say how for logs, CDR and unanswered INVITEs.
+// `cause` is the message that did it, whose Reason is passed on; may be NULL.
+void call_over(struct call *call, enum call_ender by, unsigned int status, const char *why,
+	const struct sip_message *cause);
+
+static inline struct leg *leg_other(struct leg *leg)
+{
+	return &leg->call->legs[!leg->index];
+}
+
+static inline const char *leg_name(const struct leg *leg)
+{
+	return leg->index == LEG_A ? "a" : "b";
+}
+
+static inline struct call *call_of_session(struct media_session *session)
+{
+	return (struct call *)((char *)session - offsetof(struct call, session));
+}
+
+// leg.c
+#define LEG_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS"
+void leg_init(struct leg *leg, struct call *call, uint8_t index);
+// Whatever its state: final response, CANCEL, BYE, or nothing; `cause` as for call_over().
+void leg_end(struct leg *leg, unsigned int status, const struct sip_message *cause);
+void leg_fini(struct leg *leg);
+// Start its dialog and make it known; replaces an early one of another fork.
+int leg_dialog_uas(struct leg *leg, const struct transaction *invite);
+int leg_dialog_uac(
+	struct leg *leg, const struct dialog_request *request, const struct sip_message *response);
+// Provisional response or 2xx to its INVITE; `description` may be NULL. The 2xx is repeated until
+// its ACK. Return 0 or a negative errno.
+int leg_provisional(struct leg *leg, unsigned int status, const char *description);
+int leg_accept(struct leg *leg, const char *description);
+// A final response other than 2xx to its INVITE.
+void leg_refuse(struct leg *leg, unsigned int status);
+void leg_acknowledged(struct leg *leg);
+int leg_reinvite(struct leg *leg, const char *description);
+// Send requests where the dialog says, as far as that is an IP address.
+void dialog_flow_update(struct dialog *dialog);
+void dialog_bye(struct dialog *dialog, struct sip_stack *stack, const struct sip_message *cause,
+	struct slice reason);
+// Our Contact value on a listener. Returns a slice of `out`.
+struct slice contact_write(const struct listener *listener, char *out, size_t size);
+// What a status from one side is on the other.
+unsigned int status_pass_on(unsigned int status);
+
+// attempt.c
+struct attempt;
+// INVITE the peer. Returns NULL with errno set.
+struct attempt *attempt_start(struct call *call, const struct sockaddr *peer,
+	const char *description, const struct timeval *patience);
+// The call needs it no more: CANCEL it where it is unanswered, end any answer that still comes.
+void attempt_abandon(struct attempt *attempt, const struct sip_message *cause);
+// The call has taken its answer: acknowledge repetitions, end other forks.
+void attempt_won(struct attempt *attempt);
+const struct dialog_request *attempt_request(const struct attempt *attempt);
+void attempt_response(struct attempt *attempt, const struct sip_message *response);
+void attempt_failed(struct attempt *attempt, unsigned int status);
+void attempt_destroy(struct attempt *attempt); // its transaction is closed
+
+// description.c
+// Nothing known, ports to be chosen.
+void description_init(struct call *call);
+// Take what the leg's message describes. Return 0 or the SIP status to refuse with.
+unsigned int description_take_offer(struct leg *leg, const struct sip_message *message);
+// In a call: tells whether the other leg must be asked, or the answer is due at once.
+unsigned int description_take_reoffer(
+	struct leg *leg, const struct sip_message *message, bool *ask_other);
+unsigned int description_take_answer(struct leg *leg, const struct sip_message *message);
+bool message_has_sdp(const struct sip_message *message);
+// Our description for the leg into `out` (NEGOTIATION_TEXT_MAX). Returns 0 or a negative errno.
+int description_write(struct leg *leg, char *out);
+// The session from what was negotiated, and its record with it.
+void description_apply(struct call *call);
+// "PCMU/8000", "opus/48000/2"; "" where nothing is agreed.
+const char *description_codec(const struct call *call, unsigned int leg, char *out, size_t size);
+
+// describe.c
+// What the call list and the CDR have in common. A new reference, or NULL.
+json_t *call_summary(const struct call *call);
+// "2026-11-20T10:11:12.123Z", or null for 0.
+json_t *time_json(uint64_t realtime_ms);
+
+// record.c
+size_t record_save(const struct call *call, void *out, size_t size);
+// The reverse into a fresh call. Returns 0, -ENODATA (not established), -EBADMSG, -ENOENT (a trunk
+// is no more), -ENOMEM.
+int record_restore(struct call *call, const void *record, size_t length);

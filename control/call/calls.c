@@ -1,0 +1,374 @@
+// All calls, and the life of one. The subtle thing: a call is freed by call_release() only, which
+// the state machine asks after each event and the session after its last word, so an action may
+// end its call and still look at it.
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "call_private.h"
+#include "guard.h"
+#include "sdp.h"
+
+LOG_MODULE(log_call, "call");
+
+#define SETUP_S		 5 // for the dataplane to name ports
+#define PEER_S		 4 // for a peer to say anything, where there is another: 4 datagrams
+#define RECOVERY_GRACE_S 2 // for the dataplane to be there after our start
+#define STOP_TURN_MS	 20
+#define STOP_TURNS_MAX	 100
+
+uint64_t now_realtime_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+const struct realm *calls_realm(const struct calls *calls, const struct listener *listener)
+{
+	for (size_t i = 0; i < calls->n_listeners; i++) {
+		if (calls->listeners[i].listener == listener)
+			return calls->listeners[i].realm;
+	}
+	return NULL;
+}
+
+struct listener *calls_listener(
+	const struct calls *calls, const struct realm *realm, const struct sockaddr *peer)
+{
+	for (size_t i = 0; i < calls->n_listeners; i++) {
+		struct listener *listener = calls->listeners[i].listener;
+
+		if (calls->listeners[i].realm == realm &&
+			listener_address(listener)->any.sa_family == peer->sa_family)
+			return listener;
+	}
+	return NULL;
+}
+
+// One call.
+
+static void on_call_timer(evutil_socket_t, short, void *arg)
+{
+	struct call_event event = {.type = EVENT_TIMER};
+
+	call_event(arg, &event);
+}
+
+void call_timer_set(struct call *call, const struct timeval *after)
+{
+	evtimer_del(&call->timer);
+	if (after)
+		evtimer_add(&call->timer, after);
+}
+
+struct call *call_create(struct calls *calls, const struct ulid *id)
+{
+	struct call *call = calloc(1, sizeof(*call));
+
+	if (!call)
+		return NULL;
+	call->calls = calls;
+	call->id = *id;
+	ulid_format(id, call->id_text);
+	memcpy(call->session.id.bytes, id->bytes, sizeof(id->bytes));
+	leg_init(&call->legs[LEG_A], call, LEG_A);
+	leg_init(&call->legs[LEG_B], call, LEG_B);
+	evtimer_assign(&call->timer, calls->settings.base, on_call_timer, call);
+	TAILQ_INSERT_TAIL(&calls->list, call, in_calls);
+	calls->counters.active_now++;
+	return call;
+}
+
+static void call_destroy(struct call *call)
+{
+	TAILQ_REMOVE(&call->calls->list, call, in_calls);
+	evtimer_del(&call->timer);
+	for (int i = 0; i < LEGS; i++)
+		leg_fini(&call->legs[i]);
+	free(call->before);
+	free(call);
+}
+
+void call_forget(struct call *call)
+{
+	call->calls->counters.active_now--;
+	call_destroy(call);
+}
+
+void call_release(struct call *call)
+{
+	bool bye_due = call->legs[LEG_A].bye_due || call->legs[LEG_B].bye_due;
+
+	if (call->state == CALL_OVER && call->session_closed && !bye_due)
+		call_destroy(call);
+}
+
+void call_over(struct call *call, enum call_ender by, unsigned int status, const char *why,
+	const struct sip_message *cause)
+{
+	static const char *const enders[] = {"a", "b", "sluice"};
+	struct calls *calls = call->calls;
+
+	call->ended_by = by;
+	call->end_status = status;
+	call->end_why = why;
+	call->times.end_ms = now_realtime_ms();
+	call_timer_set(call, NULL);
+	for (int i = 0; i < LEGS; i++)
+		leg_end(&call->legs[i], status, cause);
+	calls->counters.active_now--;
+	if (!call->times.answer_ms)
+		calls->counters.refused++;
+	log_info(&log_call, "ended", "call=%s by=%s status=%u why=%s duration_ms=%llu",
+		call->id_text, enders[by], status, why,
+		(unsigned long long)(call->times.answer_ms
+					     ? call->times.end_ms - call->times.answer_ms
+					     : 0));
+	media_session_close(&call->session);
+}
+
+// All calls.
+
+// Timers of one length share a queue: O(1) however many calls there are.
+static const struct timeval *timeout_of(struct calls *calls, uint32_t seconds)
+{
+	struct timeval length = {.tv_sec = seconds};
+
+	return seconds ? event_base_init_common_timeout(calls->settings.base, &length) : NULL;
+}
+
+static void on_grace_over(evutil_socket_t, short, void *arg)
+{
+	struct calls *calls = arg;
+
+	if (!calls->ready)
+		log_warn(&log_call, "nothing_recovered", "reason=dataplane_away");
+	calls->ready = true;
+}
+
+static int parts_create(struct calls *calls, char *error, size_t error_size)
+{
+	const struct calls_settings *settings = &calls->settings;
+	const struct stack_config stack = {
+		.base = settings->base, .user = &signalling, .arg = calls};
+	struct timeval grace = {.tv_sec = RECOVERY_GRACE_S};
+
+	calls->cdr = cdr_open(settings->cdr_file);
+	if (!calls->cdr) {
+		snprintf(error, error_size, "CDR file %s: %s", settings->cdr_file, strerror(errno));
+		return -errno;
+	}
+	snprintf(error, error_size, "out of memory");
+	calls->sdp = malloc(sizeof(*calls->sdp));
+	calls->dialogs = dialog_table_create();
+	calls->stack = stack_create(&stack);
+	calls->media = media_create(settings->base, settings->dataplane, &session_ops, calls);
+	calls->grace_timer = evtimer_new(settings->base, on_grace_over, calls);
+	if (!calls->sdp || !calls->dialogs || !calls->stack || !calls->media || !calls->grace_timer)
+		return -ENOMEM;
+	evtimer_add(calls->grace_timer, &grace);
+	return 0;
+}
+
+struct calls *calls_create(const struct calls_settings *settings, char *error, size_t error_size)
+{
+	struct calls *calls = calloc(1, sizeof(*calls));
+	int err = -ENOMEM;
+
+	if (calls) {
+		calls->settings = *settings;
+		TAILQ_INIT(&calls->list);
+		calls->setup_timeout = timeout_of(calls, SETUP_S);
+		calls->peer_timeout = timeout_of(calls, PEER_S);
+		calls->no_answer_timeout = timeout_of(calls, settings->no_answer_s);
+		calls->max_duration = timeout_of(calls, settings->max_duration_s);
+		err = parts_create(calls, error, error_size);
+	}
+	if (err) {
+		calls_destroy(calls);
+		errno = -err;
+		return NULL;
+	}
+	return calls;
+}
+
+// "192.0.2.1:5060" of what the realm wants to be known as; absent: the bound address.
+static struct slice advertised_write(const struct realm *realm, uint16_t port, char *out)
+{
+	char host[SIP_ADDRESS_TEXT_SIZE];
+	struct sip_address address;
+
+	if (!realm->advertised.family)
+		return (struct slice){};
+	sdp_address_text(&realm->advertised, host, sizeof(host));
+	if (sip_address_parse(slice_of(host), port, &address))
+		return (struct slice){};
+	return sip_address_format(&address, out);
+}
+
+static int listener_add(
+	struct calls *calls, const struct realm *realm, const struct realm_listener *wanted)
+{
+	struct calls_listener *own = &calls->listeners[calls->n_listeners];
+	char advertised[SIP_ADDRESS_TEXT_SIZE];
+	struct sip_address address;
+	int err = sip_address_from(
+		(const struct sockaddr *)&wanted->address, sizeof(wanted->address), &address);
+
+	if (err)
+		return err;
+	own->realm = realm;
+	own->listener = listener_open(stack_transport(calls->stack), TRANSPORT_UDP, &address,
+		advertised_write(realm, sip_address_port(&address), advertised));
+	if (!own->listener)
+		return -errno;
+	calls->n_listeners++;
+	return 0;
+}
+
+static int realm_listen(
+	struct calls *calls, const struct realm *realm, char *error, size_t error_size)
+{
+	for (size_t i = 0; i < realm->n_listeners; i++) {
+		int err = listener_add(calls, realm, &realm->listeners[i]);
+		char text[SIP_ADDRESS_TEXT_SIZE];
+
+		address_text(
+			(const struct sockaddr *)&realm->listeners[i].address, text, sizeof(text));
+		if (err) {
+			snprintf(error, error_size, "realm %s: cannot listen on %s: %s",
+				realm->name, text, strerror(-err));
+			return err;
+		}
+		log_info(&log_call, "listening", "realm=%s udp=%s", realm->name, text);
+	}
+	return 0;
+}
+
+int calls_listen(struct calls *calls, char *error, size_t error_size)
+{
+	const struct calls_settings *settings = &calls->settings;
+	size_t n = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < settings->n_realms; i++)
+		n += settings->realms[i].n_listeners;
+	calls->listeners = calloc(n ? n : 1, sizeof(*calls->listeners));
+	if (!calls->listeners)
+		return -ENOMEM;
+	for (size_t i = 0; !err && i < settings->n_realms; i++)
+		err = realm_listen(calls, &settings->realms[i], error, error_size);
+	return err;
+}
+
+// Stopping: what is not answered ends, what is stays in the dataplane.
+
+static bool call_may_stay(const struct call *call)
+{
+	return call->state >= CALL_ANSWERED && call->state <= CALL_MODIFIED;
+}
+
+static void on_stop_turn(evutil_socket_t, short, void *arg)
+{
+	struct timeval turn = {.tv_usec = STOP_TURN_MS * 1000};
+	struct calls *calls = arg;
+	unsigned int n_ending = 0;
+	struct call *call;
+
+	TAILQ_FOREACH (call, &calls->list, in_calls)
+		n_ending += !call_may_stay(call);
+	if (n_ending && calls->stop_turns++ < STOP_TURNS_MAX)
+		evtimer_add(calls->stop_timer, &turn);
+	else
+		calls->stopped(calls->stopped_arg);
+}
+
+void calls_stop(struct calls *calls, void (*stopped)(void *arg), void *arg)
+{
+	struct call_event event = {.type = EVENT_HANGUP, .status = 503, .why = "stopping"};
+	struct call *call, *next;
+
+	if (calls->stopped)
+		return;
+	calls->stopped = stopped;
+	calls->stopped_arg = arg;
+	for (call = TAILQ_FIRST(&calls->list); call; call = next) {
+		next = TAILQ_NEXT(call, in_calls);
+		if (!call_may_stay(call) && call->state != CALL_OVER)
+			call_event(call, &event);
+	}
+	log_info(&log_call, "stopping", "calls_left_in_dataplane=%u", calls->counters.active_now);
+	calls->stop_timer = evtimer_new(calls->settings.base, on_stop_turn, calls);
+	if (calls->stop_timer)
+		event_active(calls->stop_timer, EV_TIMEOUT, 0);
+	else
+		stopped(arg);
+}
+
+void calls_destroy(struct calls *calls)
+{
+	struct call *call;
+
+	if (!calls)
+		return;
+	media_destroy(calls->media);
+	while ((call = TAILQ_FIRST(&calls->list)))
+		call_destroy(call);
+	if (calls->stack)
+		stack_destroy(calls->stack); // closes attempts, so the dialogs go after it
+	if (calls->dialogs)
+		dialog_table_destroy(calls->dialogs);
+	if (calls->grace_timer)
+		event_free(calls->grace_timer);
+	if (calls->stop_timer)
+		event_free(calls->stop_timer);
+	cdr_close(calls->cdr);
+	free(calls->listeners);
+	free(calls->sdp);
+	free(calls);
+}
+
+struct sip_stack *calls_stack(const struct calls *calls)
+{
+	return calls->stack;
+}
+
+struct media *calls_media(const struct calls *calls)
+{
+	return calls->media;
+}
+
+const struct calls_counters *calls_counters(const struct calls *calls)
+{
+	return &calls->counters;
+}
+
+struct call *call_find(struct calls *calls, const char *text)
+{
+	struct media_session *session;
+	struct sl_id id;
+	struct ulid ulid;
+
+	if (ulid_parse(text, strlen(text), &ulid))
+		return NULL;
+	memcpy(id.bytes, ulid.bytes, sizeof(id.bytes));
+	session = media_session_find(calls->media, &id);
+	return session ? call_of_session(session) : NULL;
+}
+
+const struct sl_id *call_session_id(const struct call *call)
+{
+	return &call->session.id;
+}
+
+void call_hangup(struct call *call)
+{
+	struct call_event event = {.type = EVENT_HANGUP, .status = 480, .why = "hangup"};
+
+	call_event(call, &event);
+}

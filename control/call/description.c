@@ -1,0 +1,197 @@
+// What the legs describe to each other, by way of control/sdp, and what the dataplane is to do
+// about it. The subtle thing: media is taken from a leg and sent to it as soon as both descriptions
+// are known (early media), but time-outs apply only once the call is answered.
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "call_private.h"
+#include "sdp.h"
+#include "token.h"
+
+// What the dataplane can transcode.
+static const struct sdp_encoding encodings[] = {
+	{"opus", 48000, 2},
+	{"PCMU", 8000, 1},
+	{"PCMA", 8000, 1},
+	{"telephone-event", 8000, 1},
+	{"telephone-event", 48000, 1},
+};
+static const struct sdp_encoding *const transcoders[] = {
+	&encodings[0],
+	&encodings[1],
+	&encodings[2],
+	&encodings[3],
+	&encodings[4],
+	NULL,
+};
+
+static struct sl_address address_from_sdp(const struct sdp_address *from, uint16_t port)
+{
+	struct sl_address address = {.family = from->family, .port = port};
+
+	if (!from->family || !port || sdp_address_is_any(from))
+		return (struct sl_address){};
+	memcpy(address.bytes, from->bytes, sizeof(address.bytes));
+	return address;
+}
+
+static void leg_local_address(struct call *call, int index)
+{
+	const struct sdp_address *local = &call->legs[index].trunk->realm->media_address;
+	struct sl_leg *leg = &call->session.legs[index];
+
+	leg->local.family = local->family;
+	memcpy(leg->local.bytes, local->bytes, sizeof(leg->local.bytes));
+	leg->source = SL_NO_LEG;
+	leg->source_rule = SL_SOURCE_STRICT;
+	leg->dscp = 46; // EF
+}
+
+void description_init(struct call *call)
+{
+	const struct sdp_policy *policies[LEGS];
+	uint64_t ids[LEGS];
+
+	token_random(ids, sizeof(ids));
+	for (int i = 0; i < LEGS; i++) {
+		ids[i] >>= 3; // below 2^62, as the lesser parsers want it
+		policies[i] = &call->legs[i].trunk->media;
+		leg_local_address(call, i);
+	}
+	negotiation_init(&call->negotiation, policies, transcoders, ids);
+}
+
+bool message_has_sdp(const struct sip_message *message)
+{
+	return message->body.n && message_body_is(message, SLICE("application"), SLICE("sdp"));
+}
+
+// Returns 0, or the status and a log line for what is not acceptable.
+static unsigned int refuse(const struct leg *leg, const char *what, int err)
+{
+	log_info(&log_call, "description_refused", "call=%s leg=%s kind=%s error=\"%s\"",
+		leg->call->id_text, leg_name(leg), what, strerror(-err));
+	switch (err) {
+	case -EOPNOTSUPP:
+		return 488;
+	case -EBUSY:
+		return 491;
+	default:
+		return 400;
+	}
+}
+
+static int parse(struct leg *leg, const struct sip_message *message)
+{
+	return sdp_parse(leg->call->calls->sdp, message->body.p, message->body.n, NULL);
+}
+
+unsigned int description_take_offer(struct leg *leg, const struct sip_message *message)
+{
+	struct call *call = leg->call;
+	int err = parse(leg, message);
+
+	if (!err)
+		err = negotiation_take_offer(&call->negotiation, leg->index, call->calls->sdp);
+	return err ? refuse(leg, "offer", err) : 0;
+}
+
+unsigned int description_take_reoffer(
+	struct leg *leg, const struct sip_message *message, bool *ask_other)
+{
+	struct negotiation *negotiation = &leg->call->negotiation;
+	const struct sdp *sdp = leg->call->calls->sdp;
+	int err = parse(leg, message);
+
+	if (!err) {
+		*ask_other = !negotiation_is_refresh(negotiation, leg->index, sdp);
+		err = *ask_other ? negotiation_take_offer(negotiation, leg->index, sdp)
+				 : negotiation_answer_here(negotiation, leg->index, sdp);
+	}
+	return err ? refuse(leg, "offer", err) : 0;
+}
+
+unsigned int description_take_answer(struct leg *leg, const struct sip_message *message)
+{
+	struct call *call = leg->call;
+	int err = parse(leg, message);
+
+	if (!err)
+		err = negotiation_take_answer(&call->negotiation, leg->index, call->calls->sdp);
+	return err ? refuse(leg, "answer", err) : 0;
+}
+
+int description_write(struct leg *leg, char *out)
+{
+	struct call *call = leg->call;
+	struct negotiation_local local = {
+		.address = *realm_media_advertised(leg->trunk->realm),
+		.port = call->session.legs[leg->index].local.port,
+	};
+	int n = negotiation_write(
+		&call->negotiation, leg->index, &local, out, NEGOTIATION_TEXT_MAX);
+
+	return n < 0 ? n : 0;
+}
+
+static struct sl_format format_from(
+	const struct media_summary_format *from, const struct media_summary_leg *leg)
+{
+	struct sl_format format = {
+		.clock_hz = from->encoding.clock_hz,
+		.bitrate = from->params.bitrate_max,
+		.pt = from->send_pt,
+		.channels = from->encoding.channels,
+		.ptime_ms = leg->ptime_ms,
+		.complexity = 0xff,
+		.fec = from->params.fec,
+		.playback_hz = from->params.playback_hz,
+	};
+
+	snprintf(format.name, sizeof(format.name), "%s", from->encoding.name);
+	return format;
+}
+
+static void session_leg_fill(struct call *call, const struct media_summary *media, int index)
+{
+	const struct calls_settings *settings = &call->calls->settings;
+	const struct media_summary_leg *from = &media->legs[index];
+	struct sl_leg *leg = &call->session.legs[index];
+	bool answered = call->times.answer_ms != 0;
+
+	leg->remote = address_from_sdp(&from->remote, from->remote_port);
+	leg->remote_rtcp = address_from_sdp(&from->remote_rtcp, from->remote_rtcp_port);
+	leg->flags = (from->receive ? SL_LEG_RECEIVE : SL_LEG_HELD) |
+		     (from->send ? SL_LEG_SEND : 0) | (from->rtcp_mux ? SL_LEG_RTCP_MUX : 0);
+	leg->source = media->agreed ? (uint8_t)!index : SL_NO_LEG;
+	leg->start_timeout_ms = answered ? settings->media_start_s * 1000 : 0;
+	leg->media_timeout_ms = answered ? settings->media_s * 1000 : 0;
+	leg->hold_timeout_ms = answered ? settings->media_hold_s * 1000 : 0;
+	leg->n_formats = 0;
+	memset(leg->formats, 0, sizeof(leg->formats));
+	for (int i = 0; i < from->n_formats && i < SL_FORMATS_MAX; i++)
+		leg->formats[leg->n_formats++] = format_from(&from->formats[i], from);
+}
+
+void description_apply(struct call *call)
+{
+	struct media_summary media;
+
+	negotiation_media(&call->negotiation, &media);
+	for (int i = 0; i < LEGS; i++)
+		session_leg_fill(call, &media, i);
+	media_session_update(&call->session);
+}
+
+const char *description_codec(const struct call *call, unsigned int leg, char *out, size_t size)
+{
+	struct media_summary media;
+
+	negotiation_media(&call->negotiation, &media);
+	if (!media.agreed || !media.legs[leg].n_formats)
+		*out = '\0';
+	else
+		sdp_encoding_text(&media.legs[leg].formats[0].encoding, out, size);
+	return out;
+}

@@ -1,0 +1,192 @@
+// The life of a call as a table: what each event does in each state. Both legs are in it: the leg
+// that an event comes from is in the event, and what a leg still owes its far end (a final
+// response, a CANCEL, a BYE) follows from the leg's own state when it is ended (leg_end()).
+//
+//   IDLE → NEW → TRYING → RINGING → ANSWERED → UP ⇄ MODIFYING → MODIFIED → UP … OVER
+//
+// An event without a row in a state is ignored: what it would mean has happened already, or the
+// stack has answered it.
+#include "call_private.h"
+
+struct transition {
+	call_action_fn *action;
+	enum call_state next;
+};
+
+static const struct transition table[CALL_STATES][EVENT_TYPES] =
+	{
+		[CALL_IDLE] =
+			{
+				// Trunk, number and offer are checked, ports are asked for.
+				[EVENT_INVITE] = {setup_admit, CALL_NEW},
+				// One of them does not allow it.
+				[EVENT_FAIL] = {end_failed, CALL_OVER},
+			},
+		[CALL_NEW] =
+			{
+				// The ports are known, so b's offer can be written.
+				[EVENT_MEDIA_READY] = {setup_invite, CALL_TRYING},
+				// No port left, or the like: 503.
+				[EVENT_MEDIA_FAILED] = {end_failed, CALL_OVER},
+				// The dataplane says nothing: 503.
+				[EVENT_TIMER] = {end_no_media, CALL_OVER},
+				[EVENT_CANCEL] = {end_cancelled, CALL_OVER},
+				// A caller may BYE its early dialog (RFC 3261 15).
+				[EVENT_BYE] = {end_bye, CALL_OVER},
+				[EVENT_REINVITE] = {modify_busy, CALL_NEW},
+				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
+				[EVENT_FAIL] = {end_failed, CALL_OVER},
+			},
+		[CALL_TRYING] =
+			{
+				[EVENT_MEDIA_FAILED] = {end_failed, CALL_OVER},
+				[EVENT_PROVISIONAL] = {setup_provisional, CALL_RINGING},
+				[EVENT_ANSWER] = {setup_answer, CALL_ANSWERED},
+				[EVENT_NEXT_PEER] = {setup_next_peer, CALL_TRYING},
+				[EVENT_REFUSAL] = {end_refused, CALL_OVER},
+				// The CANCEL to b is held until its first response (9.1).
+				[EVENT_CANCEL] = {end_cancelled, CALL_OVER},
+				[EVENT_BYE] = {end_bye, CALL_OVER},
+				[EVENT_REINVITE] = {modify_busy, CALL_TRYING},
+				[EVENT_TIMER] = {end_no_answer, CALL_OVER},
+				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
+				[EVENT_FAIL] = {end_failed, CALL_OVER},
+			},
+		[CALL_RINGING] =
+			{
+				[EVENT_MEDIA_FAILED] = {end_failed, CALL_OVER},
+				// More of them: forks, announcements, early media.
+				[EVENT_PROVISIONAL] = {setup_provisional, CALL_RINGING},
+				[EVENT_ANSWER] = {setup_answer, CALL_ANSWERED},
+				[EVENT_REFUSAL] = {end_refused, CALL_OVER},
+				// A 2xx that crosses our CANCEL is the attempt's to ACK and BYE.
+				[EVENT_CANCEL] = {end_cancelled, CALL_OVER},
+				[EVENT_BYE] = {end_bye, CALL_OVER},
+				[EVENT_REINVITE] = {modify_busy, CALL_RINGING},
+				[EVENT_TIMER] = {end_no_answer, CALL_OVER},
+				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
+				[EVENT_FAIL] = {end_failed, CALL_OVER},
+			},
+		[CALL_ANSWERED] =
+			{
+				[EVENT_MEDIA_FAILED] = {end_failed, CALL_OVER},
+				[EVENT_MEDIA_TIMEOUT] = {end_media_timeout, CALL_OVER},
+				// With a late offer it brings a's answer.
+				[EVENT_ACK] = {setup_confirm, CALL_UP},
+				[EVENT_NO_ACK] = {end_unacknowledged, CALL_OVER},
+				// Before its ACK a may, and b's makes a's wait for the ACK.
+				[EVENT_BYE] = {end_bye, CALL_OVER},
+				[EVENT_REINVITE] = {modify_busy, CALL_ANSWERED},
+				[EVENT_TIMER] = {end_duration, CALL_OVER},
+				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
+				[EVENT_FAIL] = {end_failed, CALL_OVER},
+			},
+		[CALL_UP] =
+			{
+				[EVENT_MEDIA_FAILED] = {end_failed, CALL_OVER},
+				[EVENT_MEDIA_TIMEOUT] = {end_media_timeout, CALL_OVER},
+				[EVENT_BYE] = {end_bye, CALL_OVER},
+				// Hold, resume, change of codec or address, refresh. Answers itself
+				// (and goes
+				// elsewhere) where the other leg need not be asked.
+				[EVENT_REINVITE] = {modify_begin, CALL_MODIFYING},
+				[EVENT_TIMER] = {end_duration, CALL_OVER},
+				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
+				[EVENT_FAIL] = {end_failed, CALL_OVER},
+			},
+		[CALL_MODIFYING] =
+			{
+				[EVENT_MEDIA_FAILED] = {end_failed, CALL_OVER},
+				[EVENT_MEDIA_TIMEOUT] = {end_media_timeout, CALL_OVER},
+				[EVENT_MODIFY_ANSWER] = {modify_answer, CALL_MODIFIED},
+				// The session goes on as it was (RFC 6141), unless the dialog is
+				// gone.
+				[EVENT_MODIFY_REFUSAL] = {modify_refuse, CALL_UP},
+				[EVENT_CANCEL] = {modify_cancel, CALL_MODIFYING},
+				// Glare: 491, or 500 to one who cannot wait for its own (14.2).
+				[EVENT_REINVITE] = {modify_busy, CALL_MODIFYING},
+				[EVENT_BYE] = {end_bye, CALL_OVER},
+				[EVENT_TIMER] = {end_duration, CALL_OVER},
+				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
+				[EVENT_FAIL] = {end_failed, CALL_OVER},
+			},
+		[CALL_MODIFIED] =
+			{
+				[EVENT_MEDIA_FAILED] = {end_failed, CALL_OVER},
+				[EVENT_MEDIA_TIMEOUT] = {end_media_timeout, CALL_OVER},
+				[EVENT_ACK] = {modify_confirm, CALL_UP},
+				[EVENT_NO_ACK] = {end_unacknowledged, CALL_OVER},
+				[EVENT_REINVITE] = {modify_busy, CALL_MODIFIED},
+				[EVENT_BYE] = {end_bye, CALL_OVER},
+				[EVENT_TIMER] = {end_duration, CALL_OVER},
+				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
+				[EVENT_FAIL] = {end_failed, CALL_OVER},
+			},
+		[CALL_OVER] =
+			{
+				// A BYE of ours has waited for this.
+				[EVENT_ACK] = {end_answer_acknowledged, CALL_OVER},
+				[EVENT_NO_ACK] = {end_answer_acknowledged, CALL_OVER},
+			},
+};
+
+static const char *const state_names[CALL_STATES] = {
+	[CALL_IDLE] = "idle",
+	[CALL_NEW] = "new",
+	[CALL_TRYING] = "trying",
+	[CALL_RINGING] = "ringing",
+	[CALL_ANSWERED] = "answered",
+	[CALL_UP] = "up",
+	[CALL_MODIFYING] = "modifying",
+	[CALL_MODIFIED] = "modified",
+	[CALL_OVER] = "over",
+};
+
+static const char *const event_names[EVENT_TYPES] = {
+	[EVENT_INVITE] = "invite",
+	[EVENT_MEDIA_READY] = "media_ready",
+	[EVENT_MEDIA_FAILED] = "media_failed",
+	[EVENT_MEDIA_TIMEOUT] = "media_timeout",
+	[EVENT_PROVISIONAL] = "provisional",
+	[EVENT_ANSWER] = "answer",
+	[EVENT_NEXT_PEER] = "next_peer",
+	[EVENT_REFUSAL] = "refusal",
+	[EVENT_ACK] = "ack",
+	[EVENT_NO_ACK] = "no_ack",
+	[EVENT_CANCEL] = "cancel",
+	[EVENT_BYE] = "bye",
+	[EVENT_REINVITE] = "reinvite",
+	[EVENT_MODIFY_ANSWER] = "modify_answer",
+	[EVENT_MODIFY_REFUSAL] = "modify_refusal",
+	[EVENT_TIMER] = "timer",
+	[EVENT_HANGUP] = "hangup",
+	[EVENT_FAIL] = "fail",
+};
+
+const char *call_state_name(enum call_state state)
+{
+	return state_names[state];
+}
+
+void call_event(struct call *call, const struct call_event *event)
+{
+	const struct transition *row = &table[call->state][event->type];
+	struct call_event failure;
+	int result;
+
+	log_debug(&log_call, "fsm", "call=%s state=%s on=%s%s", call->id_text,
+		state_names[call->state], event_names[event->type],
+		row->action ? "" : " ignored=1");
+	if (!row->action)
+		return;
+	result = row->action(call, event);
+	if (result > 0) {
+		failure = *event;
+		failure.type = EVENT_FAIL;
+		failure.status = (unsigned int)result;
+		call_event(call, &failure);
+		return;
+	}
+	call->state = result < 0 ? (enum call_state) ~result : row->next;
+	call_release(call);
+}

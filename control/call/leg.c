@@ -1,0 +1,276 @@
+// What one leg sends: responses to its INVITE, requests in its dialog. Nothing here decides; it
+// writes messages. The subtle thing is leg_end(): what a far end is still owed depends on how far
+// its leg got, and a BYE to a caller waits for the ACK of our 2xx (RFC 3261 15).
+#include "call_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define MESSAGE_SIZE 8192 // of what we write
+#define REASON_SIZE  256
+
+void leg_init(struct leg *leg, struct call *call, uint8_t index)
+{
+	leg->owner.kind = OWNER_LEG;
+	leg->call = call;
+	leg->index = index;
+	leg->state = LEG_IDLE;
+}
+
+void leg_fini(struct leg *leg)
+{
+	retransmit_stop(leg->answer);
+	leg->answer = NULL;
+	if (leg->invite)
+		transaction_user_set(leg->invite, NULL);
+	leg->invite = NULL;
+	if (leg->has_dialog)
+		dialog_fini(&leg->dialog);
+	leg->has_dialog = false;
+	if (leg->counted)
+		trunk_call_stop(leg->trunk);
+	leg->counted = false;
+}
+
+struct slice contact_write(const struct listener *listener, char *out, size_t size)
+{
+	struct builder b;
+
+	builder_init(&b, out, size);
+	builder_text(&b, "<sip:");
+	builder_slice(&b, listener_sent_by(listener));
+	builder_char(&b, '>');
+	return builder_finish(&b);
+}
+
+void dialog_flow_update(struct dialog *dialog)
+{
+	struct sip_address address;
+	struct uri hop;
+
+	if (dialog_next_hop(dialog, &hop) || (hop.scheme != URI_SIP && hop.scheme != URI_SIPS))
+		return;
+	if (sip_address_parse(hop.host, hop.port ? hop.port : 5060, &address))
+		return; // a name: stay with where messages came from
+	if (address.any.sa_family == dialog->flow.remote.any.sa_family)
+		dialog->flow.remote = address;
+}
+
+static int dialog_begin(struct leg *leg)
+{
+	int err;
+
+	leg->dialog.user = leg;
+	leg->has_dialog = true;
+	err = dialog_table_add(leg->call->calls->dialogs, &leg->dialog);
+	if (err)
+		return err;
+	dialog_flow_update(&leg->dialog);
+	return 0;
+}
+
+int leg_dialog_uas(struct leg *leg, const struct transaction *invite)
+{
+	char contact[REASON_SIZE];
+	int err = dialog_init_uas(&leg->dialog, transaction_request(invite),
+		transaction_to_tag(invite), contact_write(leg->listener, contact, sizeof(contact)));
+
+	return err ? err : dialog_begin(leg);
+}
+
+int leg_dialog_uac(
+	struct leg *leg, const struct dialog_request *request, const struct sip_message *response)
+{
+	int err;
+
+	if (leg->has_dialog)
+		dialog_fini(&leg->dialog);
+	leg->has_dialog = false;
+	err = dialog_init_uac(&leg->dialog, request, response);
+	return err ? err : dialog_begin(leg);
+}
+
+// Responses to the leg's INVITE.
+
+static struct slice response_write(
+	struct leg *leg, struct builder *b, unsigned int status, const char *description)
+{
+	char contact[REASON_SIZE];
+
+	response_begin(b, leg->invite, status, (struct slice){}, (struct slice){});
+	builder_header(b, HEADER_CONTACT, contact_write(leg->listener, contact, sizeof(contact)));
+	builder_header(b, HEADER_ALLOW, SLICE(LEG_ALLOW));
+	builder_body(b, SLICE("application/sdp"), slice_of(description));
+	return builder_finish(b);
+}
+
+int leg_provisional(struct leg *leg, unsigned int status, const char *description)
+{
+	char buffer[MESSAGE_SIZE];
+	struct builder b;
+
+	builder_init(&b, buffer, sizeof(buffer));
+	return transaction_respond(leg->invite, response_write(leg, &b, status, description));
+}
+
+static void on_no_ack(void *arg)
+{
+	struct leg *leg = arg;
+	struct call_event event = {.type = EVENT_NO_ACK, .leg = leg};
+
+	leg->answer = NULL;
+	call_event(leg->call, &event);
+}
+
+int leg_accept(struct leg *leg, const char *description)
+{
+	struct sip_stack *stack = leg->call->calls->stack;
+	const struct flow *flow = transaction_flow(leg->invite);
+	char buffer[MESSAGE_SIZE];
+	struct slice response;
+	struct builder b;
+	int err;
+
+	builder_init(&b, buffer, sizeof(buffer));
+	response = response_write(leg, &b, 200, description);
+	err = transaction_respond(leg->invite, response);
+	if (err)
+		return err;
+	retransmit_stop(leg->answer);
+	leg->answer = retransmit_start(stack, flow, response, on_no_ack, leg);
+	transaction_user_set(leg->invite, NULL);
+	leg->invite = NULL;
+	leg->state = LEG_ACCEPTED;
+	return leg->answer ? 0 : -ENOMEM;
+}
+
+void leg_refuse(struct leg *leg, unsigned int status)
+{
+	if (!leg->invite)
+		return;
+	if (status == 503)
+		transaction_reply_with(
+			leg->invite, status, (struct slice){}, SLICE("Retry-After: 5\r\n"));
+	else
+		transaction_reply(leg->invite, status);
+	transaction_user_set(leg->invite, NULL);
+	leg->invite = NULL;
+}
+
+void leg_acknowledged(struct leg *leg)
+{
+	retransmit_stop(leg->answer);
+	leg->answer = NULL;
+	if (leg->state == LEG_ACCEPTED)
+		leg->state = LEG_CONFIRMED;
+}
+
+// Requests in the dialog.
+
+int leg_reinvite(struct leg *leg, const char *description)
+{
+	char buffer[MESSAGE_SIZE];
+	struct slice request;
+	struct builder b;
+
+	builder_init(&b, buffer, sizeof(buffer));
+	dialog_request_begin(&leg->dialog, METHOD_INVITE, &b);
+	builder_header(&b, HEADER_ALLOW, SLICE(LEG_ALLOW));
+	builder_body(&b, SLICE("application/sdp"), slice_of(description));
+	request = builder_finish(&b);
+	leg->invite = transaction_start(leg->call->calls->stack, &leg->dialog.flow, request, leg);
+	return leg->invite ? 0 : -errno;
+}
+
+void dialog_bye(struct dialog *dialog, struct sip_stack *stack, const struct sip_message *cause,
+	struct slice reason)
+{
+	char buffer[MESSAGE_SIZE];
+	struct builder b;
+
+	builder_init(&b, buffer, sizeof(buffer));
+	dialog_request_begin(dialog, METHOD_BYE, &b);
+	if (cause)
+		builder_copy(&b, cause, HEADER_REASON);
+	else if (reason.n)
+		builder_header(&b, HEADER_REASON, reason);
+	builder_body(&b, (struct slice){}, (struct slice){});
+	// Nobody waits for its response: whatever it is, the dialog is over (15.1.1).
+	if (!transaction_start(stack, &dialog->flow, builder_finish(&b), NULL))
+		log_warn(&log_call, "bye_failed", "error=%d", errno);
+	dialog->state = DIALOG_TERMINATED;
+}
+
+static void leg_bye(struct leg *leg, const struct sip_message *cause)
+{
+	struct call *call = leg->call;
+	struct slice reason = {};
+
+	if (call->end_status == 408)
+		reason = SLICE("Q.850;cause=102;text=\"Recovery on timer expiry\"");
+	log_info(&log_call, "bye", "call=%s leg=%s to=1", call->id_text, leg_name(leg));
+	dialog_bye(&leg->dialog, call->calls->stack, cause, reason);
+	leg->state = LEG_OVER;
+}
+
+// The attempt stands alone from here, and so does any dialog that a late answer makes.
+static void attempt_end(struct leg *leg, const struct sip_message *cause)
+{
+	if (leg->call->attempt)
+		attempt_abandon(leg->call->attempt, cause);
+	leg->call->attempt = NULL;
+	if (leg->has_dialog)
+		dialog_fini(&leg->dialog);
+	leg->has_dialog = false;
+}
+
+void leg_end(struct leg *leg, unsigned int status, const struct sip_message *cause)
+{
+	// Theirs is refused; ours is left to its transaction, the BYE ends it too.
+	if (leg->invite && !transaction_is_client(leg->invite))
+		leg_refuse(leg, leg->state == LEG_INVITED ? status : 487);
+	if (leg->state == LEG_CALLING)
+		attempt_end(leg, cause);
+	if (leg->state == LEG_CONFIRMED || (leg->state == LEG_ACCEPTED && !leg->answer)) {
+		leg_bye(leg, cause);
+	} else if (leg->state == LEG_ACCEPTED) {
+		leg->bye_due = true;
+		return;
+	}
+	retransmit_stop(leg->answer);
+	leg->answer = NULL;
+	leg->state = LEG_OVER;
+}
+
+// Statuses that speak of our own request, or of the far side's network, must not reach the other
+// side as they are: it would act on them.
+unsigned int status_pass_on(unsigned int status)
+{
+	if (status < 400)
+		return 480; // redirections name the far network's hosts; we do not follow
+	switch (status) {
+	case 401:
+	case 407:
+		return 403; // it wants credentials that we do not have for it
+	case 400:
+	case 402:
+	case 405:
+	case 406:
+	case 413:
+	case 414:
+	case 415:
+	case 416:
+	case 420:
+	case 421:
+	case 422:
+	case 423:
+	case 481:
+	case 493:
+	case 494:
+	case 505:
+	case 513:
+		return 500;
+	default:
+		return status > 699 ? 500 : status;
+	}
+}

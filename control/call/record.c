@@ -1,0 +1,259 @@
+// A call as bytes, kept by the dataplane with the call's session, so that the next run of this
+// process can take the call over. Only established calls have one. Integers are big-endian, strings
+// and parts have their length in front; the first byte is the version, and a record of another
+// version is refused, never guessed at. What is read here may be anything: bounds first.
+//
+// Sequence numbers: requests may have been sent after the record was written, so the one who takes
+// over sends with a number that is higher for certain (RFC 3261 12.2 demands growth, not steps).
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "call_private.h"
+
+#define RECORD_VERSION 1
+#define CSEQ_JUMP      100
+
+struct writer {
+	uint8_t *p;
+	size_t n, size;
+	bool overflow;
+};
+
+static void *put_room(struct writer *w, size_t size)
+{
+	void *room = w->p + w->n;
+
+	if (w->overflow || size > w->size - w->n) {
+		w->overflow = true;
+		return NULL;
+	}
+	w->n += size;
+	return room;
+}
+
+static void put_number(struct writer *w, uint64_t number, size_t size)
+{
+	uint8_t *out = put_room(w, size);
+
+	for (size_t i = 0; out && i < size; i++)
+		out[i] = (uint8_t)(number >> 8 * (size - 1 - i));
+}
+
+static void put_string(struct writer *w, const char *text)
+{
+	size_t n = strlen(text);
+	void *out;
+
+	put_number(w, n, 2);
+	out = put_room(w, n);
+	if (out)
+		memcpy(out, text, n);
+}
+
+// A part that writes itself: its length is filled in afterwards.
+static void put_part(struct writer *w, int written)
+{
+	uint8_t *length = w->p + w->n;
+
+	if (w->overflow || written < 0 || written > UINT16_MAX) {
+		w->overflow = true;
+		return;
+	}
+	length[0] = (uint8_t)(written >> 8);
+	length[1] = (uint8_t)written;
+	w->n += 2 + (size_t)written;
+}
+
+static size_t part_room(const struct writer *w)
+{
+	return w->overflow || w->size - w->n < 2 ? 0 : w->size - w->n - 2;
+}
+
+static void put_dialog(struct writer *w, const struct dialog *dialog)
+{
+	size_t room = part_room(w);
+
+	put_part(w, room ? dialog_save(dialog, w->p + w->n + 2, room) : -ENOBUFS);
+}
+
+static void put_negotiation(struct writer *w, const struct negotiation *negotiation)
+{
+	size_t room = part_room(w);
+
+	put_part(w, room ? negotiation_save(negotiation, w->p + w->n + 2, room) : -ENOBUFS);
+}
+
+static bool is_established(const struct call *call)
+{
+	return call->state != CALL_OVER && call->legs[LEG_B].state == LEG_CONFIRMED &&
+	       (call->legs[LEG_A].state == LEG_ACCEPTED ||
+		       call->legs[LEG_A].state == LEG_CONFIRMED);
+}
+
+size_t record_save(const struct call *call, void *out, size_t size)
+{
+	struct writer w = {.p = out, .size = size};
+
+	if (!call->times.answer_ms || !is_established(call))
+		return 0;
+	put_number(&w, RECORD_VERSION, 1);
+	put_number(&w, call->times.invite_ms, 8);
+	put_number(&w, call->times.ringing_ms, 8);
+	put_number(&w, call->times.answer_ms, 8);
+	put_string(&w, call->legs[LEG_A].trunk->name);
+	put_string(&w, call->legs[LEG_B].trunk->name);
+	put_string(&w, call->from);
+	put_string(&w, call->target.number);
+	put_dialog(&w, &call->legs[LEG_A].dialog);
+	put_dialog(&w, &call->legs[LEG_B].dialog);
+	// In the middle of a re-INVITE: what held before it.
+	put_negotiation(&w, call->before ? call->before : &call->negotiation);
+	if (w.overflow) {
+		log_error(&log_call, "record_too_long", "call=%s", call->id_text);
+		return 0; // the call goes on, but would not be recovered
+	}
+	return w.n;
+}
+
+struct reader {
+	const uint8_t *p;
+	size_t left;
+	bool bad;
+};
+
+static const uint8_t *get_bytes(struct reader *r, size_t size)
+{
+	const uint8_t *bytes = r->p;
+
+	if (r->bad || size > r->left) {
+		r->bad = true;
+		return NULL;
+	}
+	r->p += size;
+	r->left -= size;
+	return bytes;
+}
+
+static uint64_t get_number(struct reader *r, size_t size)
+{
+	const uint8_t *bytes = get_bytes(r, size);
+	uint64_t number = 0;
+
+	for (size_t i = 0; bytes && i < size; i++)
+		number = number << 8 | bytes[i];
+	return number;
+}
+
+static struct slice get_part(struct reader *r)
+{
+	size_t n = get_number(r, 2);
+	const uint8_t *bytes = get_bytes(r, n);
+
+	return bytes ? (struct slice){(const char *)bytes, n} : (struct slice){};
+}
+
+static void get_string(struct reader *r, char *out, size_t size)
+{
+	struct slice text = get_part(r);
+
+	if (text.n >= size || (text.n && memchr(text.p, '\0', text.n))) {
+		r->bad = true;
+		return;
+	}
+	if (text.n)
+		memcpy(out, text.p, text.n);
+	out[text.n] = '\0';
+}
+
+static int leg_trunk_get(struct leg *leg, struct reader *r)
+{
+	char name[CALL_NAME_MAX] = "";
+
+	get_string(r, name, sizeof(name));
+	if (r->bad)
+		return -EBADMSG;
+	leg->trunk = trunk_find(leg->call->calls->settings.trunks, name);
+	return leg->trunk ? 0 : -ENOENT;
+}
+
+static int leg_dialog_get(struct leg *leg, struct reader *r)
+{
+	struct calls *calls = leg->call->calls;
+	struct slice part = get_part(r);
+	int n;
+
+	if (r->bad)
+		return -EBADMSG;
+	n = dialog_restore(&leg->dialog, calls->stack, part.p, part.n);
+	if (n < 0)
+		return n;
+	leg->has_dialog = true;
+	if ((size_t)n != part.n)
+		return -EBADMSG;
+	if (!calls_realm(calls, leg->dialog.flow.listener))
+		leg->dialog.flow.listener =
+			calls_listener(calls, leg->trunk->realm, &leg->dialog.flow.remote.any);
+	leg->listener = leg->dialog.flow.listener;
+	if (!leg->listener)
+		return -ENOENT; // its realm has no address of that family any more
+	leg->dialog.local_cseq += CSEQ_JUMP;
+	leg->dialog.user = leg;
+	leg->state = LEG_CONFIRMED;
+	return dialog_table_add(calls->dialogs, &leg->dialog);
+}
+
+static int negotiation_get(struct call *call, struct reader *r)
+{
+	struct slice part = get_part(r);
+
+	if (r->bad)
+		return -EBADMSG;
+	description_init(call);
+	return negotiation_load(&call->negotiation, (const uint8_t *)part.p, part.n);
+}
+
+static void duration_timer_set(struct call *call)
+{
+	uint64_t longest_ms = (uint64_t)call->calls->settings.max_duration_s * 1000;
+	uint64_t so_far_ms = now_realtime_ms() - call->times.answer_ms;
+	uint64_t left_ms = so_far_ms < longest_ms ? longest_ms - so_far_ms : 0;
+	struct timeval left = {.tv_sec = (time_t)(left_ms / 1000), .tv_usec = 1};
+
+	call_timer_set(call, longest_ms ? &left : NULL);
+}
+
+int record_restore(struct call *call, const void *record, size_t length)
+{
+	struct reader r = {.p = record, .left = length};
+	int err = 0;
+
+	if (!length)
+		return -ENODATA;
+	if (get_number(&r, 1) != RECORD_VERSION)
+		return -EBADMSG;
+	call->times.invite_ms = get_number(&r, 8);
+	call->times.ringing_ms = get_number(&r, 8);
+	call->times.answer_ms = get_number(&r, 8);
+	for (int i = 0; !err && i < LEGS; i++)
+		err = leg_trunk_get(&call->legs[i], &r);
+	if (err)
+		return err;
+	get_string(&r, call->from, sizeof(call->from));
+	get_string(&r, call->target.number, sizeof(call->target.number));
+	for (int i = 0; !err && i < LEGS; i++)
+		err = leg_dialog_get(&call->legs[i], &r);
+	if (!err)
+		err = negotiation_get(call, &r);
+	if (!err && (r.left || !call->times.answer_ms))
+		err = -EBADMSG;
+	if (err)
+		return err;
+	// Limits do not end calls that there are already.
+	for (int i = 0; i < LEGS; i++)
+		call->legs[i].counted = !trunk_call_start(call->legs[i].trunk, now_realtime_ms());
+	call->recovered = true;
+	call->state = CALL_UP;
+	duration_timer_set(call);
+	return 0;
+}

@@ -1,0 +1,115 @@
+// What the dataplane reports of media sessions, turned into events of calls, and the return of
+// calls from an earlier run.
+#include <errno.h>
+#include <stdlib.h>
+
+#include "call_private.h"
+
+static void on_ready(struct media_session *session, int status)
+{
+	struct call *call = call_of_session(session);
+	struct call_event event = {.type = status ? EVENT_MEDIA_FAILED : EVENT_MEDIA_READY,
+		.status = status == -EOPNOTSUPP || status == -EINVAL ? 488 : 503,
+		.why = "media_refused"};
+
+	if (status)
+		log_warn(&log_call, "media_refused", "call=%s error=\"%s\"", call->id_text,
+			strerror(-status));
+	call_event(call, &event);
+}
+
+static void on_event(struct media_session *session, const struct sl_media_event *media)
+{
+	struct call *call = call_of_session(session);
+	struct call_event event = {.type = EVENT_MEDIA_TIMEOUT, .leg = &call->legs[media->leg]};
+
+	switch (media->type) {
+	case SL_EVENT_TIMEOUT:
+		call_event(call, &event);
+		break;
+	case SL_EVENT_FIRST_PACKET:
+		log_info(&log_call, "media", "call=%s leg=%s", call->id_text, leg_name(event.leg));
+		break;
+	default:
+		break;
+	}
+}
+
+static size_t on_record(struct media_session *session, void *out, size_t size)
+{
+	return record_save(call_of_session(session), out, size);
+}
+
+static void on_session_closed(struct media_session *session, const struct sl_session_report *report)
+{
+	struct call *call = call_of_session(session);
+	struct calls *calls = call->calls;
+
+	if (cdr_write(calls->cdr, call, report))
+		calls->counters.cdr_errors++;
+	else
+		calls->counters.cdrs++;
+	call->session_closed = true;
+	call_release(call);
+}
+
+// Take a call over. What cannot be is deleted by media: early calls have no record, and a call
+// whose CDR is written had ended.
+static int call_recover(
+	struct call *call, const struct sl_session_report *report, const void *record)
+{
+	int err;
+
+	if (cdr_is_written(call->calls->cdr, call->id_text))
+		return -EALREADY;
+	err = record_restore(call, record, report->session.record_length);
+	if (err)
+		return err;
+	media_session_adopt(call->calls->media, &call->session, report);
+	media_session_update(&call->session); // with a record of this run
+	return 0;
+}
+
+static bool on_found(void *arg, const struct sl_session_report *report, const void *record)
+{
+	struct calls *calls = arg;
+	struct ulid id;
+	struct call *call;
+	int err = -ENOMEM;
+
+	memcpy(id.bytes, report->session.id.bytes, sizeof(id.bytes));
+	call = call_create(calls, &id);
+	if (call)
+		err = call_recover(call, report, record);
+	if (!err) {
+		calls->counters.recovered++;
+		log_info(&log_call, "recovered", "call=%s", call->id_text);
+		return true;
+	}
+	calls->counters.unrecovered++;
+	if (call) {
+		log_warn(&log_call, "not_recovered", "call=%s error=\"%s\"", call->id_text,
+			strerror(-err));
+		call_forget(call);
+	}
+	return false;
+}
+
+static void on_state(void *arg, bool up)
+{
+	struct calls *calls = arg;
+
+	calls->ready = true;
+	if (!up)
+		log_warn(&log_call, "new_calls_refused", "calls=%u reason=dataplane_away",
+			calls->counters.active_now);
+}
+
+const struct media_ops session_ops = {
+	.ready = on_ready,
+	.event = on_event,
+	.record = on_record,
+	.closed = on_session_closed,
+	.found = on_found,
+	.state = on_state,
+};

@@ -1,0 +1,275 @@
+// From the caller's INVITE to its ACK. Order matters: ports first, then the offer to b that names
+// them; media is told of an answer before the answer is passed on.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "call_private.h"
+
+static uint64_t now_monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+// The user part of a URI without its parameters; for tel the number.
+static struct slice uri_number(struct slice text)
+{
+	struct uri uri;
+	struct slice rest;
+
+	if (uri_parse(text, &uri))
+		return (struct slice){};
+	rest = uri.user;
+	return slice_cut(&rest, ';');
+}
+
+static void caller_note(struct call *call, const struct sip_message *invite)
+{
+	struct slice user = uri_number(invite->from.uri);
+
+	snprintf(call->from, sizeof(call->from), SLICE_FMT, SLICE_ARG(user));
+}
+
+// Which trunk the call comes from and where it goes. Returns 0 or a SIP status.
+static unsigned int route_choose(struct call *call, const struct sip_message *invite)
+{
+	const struct calls_settings *settings = &call->calls->settings;
+	struct leg *a_leg = &call->legs[LEG_A], *b_leg = &call->legs[LEG_B];
+	struct slice number = uri_number(invite->uri);
+	const struct realm *realm = calls_realm(call->calls, invite->flow.listener);
+	int err;
+
+	snprintf(call->target.number, sizeof(call->target.number), SLICE_FMT, SLICE_ARG(number));
+	a_leg->listener = invite->flow.listener;
+	a_leg->trunk = trunk_match(settings->trunks, realm, &invite->flow.remote.any);
+	if (!a_leg->trunk)
+		return 403; // a known host, but not in this realm
+	err = route_find(settings->routes, a_leg->trunk, number.p, number.n, &call->target);
+	if (err)
+		return err == -ENAMETOOLONG ? 484 : 404;
+	b_leg->trunk = call->target.trunk;
+	b_leg->listener = calls_listener(
+		call->calls, b_leg->trunk->realm, (struct sockaddr *)&b_leg->trunk->peers[0]);
+	return b_leg->listener ? 0 : 500;
+}
+
+// Room in the process, both trunks and the dataplane. Returns 0 or a SIP status.
+static unsigned int room_take(struct call *call)
+{
+	const struct calls *calls = call->calls;
+	uint64_t now_ms = now_monotonic_ms();
+
+	if (calls->stopped || !media_is_up(calls->media))
+		return 503;
+	if (calls->settings.calls_max && calls->counters.active_now > calls->settings.calls_max)
+		return 503;
+	for (int i = 0; i < LEGS; i++) {
+		if (trunk_call_start(call->legs[i].trunk, now_ms))
+			return 503;
+		call->legs[i].counted = true;
+	}
+	return 0;
+}
+
+static void invite_log(const struct call *call)
+{
+	char from[CALL_NAME_MAX * 2], to[CALL_NAME_MAX * 2];
+
+	log_info(&log_call, "invite", "call=%s from=%s to=%s trunk_a=%s trunk_b=%s", call->id_text,
+		log_quote(from, sizeof(from), call->from, -1),
+		log_quote(to, sizeof(to), call->target.number, -1),
+		call->legs[LEG_A].trunk ? call->legs[LEG_A].trunk->name : "-",
+		call->legs[LEG_B].trunk ? call->legs[LEG_B].trunk->name : "-");
+}
+
+int setup_admit(struct call *call, const struct call_event *event)
+{
+	struct leg *a_leg = &call->legs[LEG_A];
+	unsigned int status;
+
+	a_leg->invite = event->transaction;
+	a_leg->state = LEG_INVITED;
+	transaction_user_set(event->transaction, a_leg);
+	caller_note(call, event->message);
+	status = route_choose(call, event->message);
+	invite_log(call);
+	if (!status)
+		status = room_take(call);
+	if (status)
+		return (int)status;
+	if (leg_dialog_uas(a_leg, event->transaction))
+		return 400; // no usable Contact
+	description_init(call);
+	if (message_has_sdp(event->message))
+		status = description_take_offer(a_leg, event->message);
+	else
+		call->late_offer = true;
+	if (status)
+		return (int)status;
+	media_session_update(&call->session);
+	call_timer_set(call, call->calls->setup_timeout);
+	return 0;
+}
+
+// INVITE the next peer of b's trunk.
+static int peer_invite(struct call *call)
+{
+	struct leg *b_leg = &call->legs[LEG_B];
+	const struct trunk *trunk = b_leg->trunk;
+	const struct sockaddr *peer = (const struct sockaddr *)&trunk->peers[call->n_peers_tried++];
+	bool is_last = call->n_peers_tried == trunk->n_peers;
+	char description[NEGOTIATION_TEXT_MAX], address[64];
+
+	if (description_write(b_leg, description))
+		return 500;
+	b_leg->listener = calls_listener(call->calls, trunk->realm, peer);
+	if (!b_leg->listener)
+		return 500;
+	call->attempt =
+		attempt_start(call, peer, description, is_last ? NULL : call->calls->peer_timeout);
+	if (!call->attempt)
+		return 500;
+	b_leg->state = LEG_CALLING;
+	log_info(&log_call, "invite_sent", "call=%s leg=b peer=%s", call->id_text,
+		address_text(peer, address, sizeof(address)));
+	return 0;
+}
+
+int setup_invite(struct call *call, const struct call_event *)
+{
+	if (call->late_offer && negotiation_make_offer(&call->negotiation, LEG_B))
+		return 488;
+	call_timer_set(call, call->calls->no_answer_timeout);
+	return peer_invite(call);
+}
+
+int setup_next_peer(struct call *call, const struct call_event *event)
+{
+	log_warn(&log_call, "peer_failed", "call=%s leg=b status=%u", call->id_text, event->status);
+	return peer_invite(call);
+}
+
+// The early dialog that this response belongs to becomes b's.
+static int dialog_take(struct call *call, const struct sip_message *response)
+{
+	struct leg *b_leg = &call->legs[LEG_B];
+
+	if (!response->to_tag.n && response->status < 200)
+		return 0;
+	if (b_leg->has_dialog &&
+		slice_equal(b_leg->dialog.strings[DIALOG_REMOTE_TAG], response->to_tag))
+		return 0;
+	return leg_dialog_uac(b_leg, attempt_request(call->attempt), response);
+}
+
+// Early media: what b describes, for a. Returns whether there is something to pass on.
+static bool early_description(struct call *call, const struct sip_message *response, char *out)
+{
+	if (!message_has_sdp(response) ||
+		description_take_answer(&call->legs[LEG_B], response)) // then without it
+		return false;
+	description_apply(call);
+	// a offers nothing yet: its description goes into the 2xx.
+	return !call->late_offer && !description_write(&call->legs[LEG_A], out);
+}
+
+int setup_provisional(struct call *call, const struct call_event *event)
+{
+	char description[NEGOTIATION_TEXT_MAX] = "";
+	unsigned int status = event->message->status;
+	bool early = early_description(call, event->message, description);
+
+	if (dialog_take(call, event->message))
+		log_info(&log_call, "early_dialog_ignored", "call=%s", call->id_text);
+	if (!call->times.ringing_ms)
+		call->times.ringing_ms = now_realtime_ms();
+	leg_provisional(&call->legs[LEG_A], status, description);
+	log_info(&log_call, status == 180 ? "ringing" : "progress",
+		"call=%s status=%u early_media=%d after_ms=%llu", call->id_text, status, early,
+		(unsigned long long)(now_realtime_ms() - call->times.invite_ms));
+	return 0;
+}
+
+// b has answered: its dialog is confirmed and acknowledged, whatever becomes of the call.
+static int far_answer_take(struct call *call, const struct sip_message *response)
+{
+	struct leg *b_leg = &call->legs[LEG_B];
+	int err = dialog_take(call, response);
+
+	if (!err)
+		err = dialog_confirm(&b_leg->dialog, response);
+	if (err)
+		return 502; // no usable Contact: it cannot even be told. Its attempt is cancelled
+	dialog_flow_update(&b_leg->dialog);
+	dialog_ack(&b_leg->dialog, call->calls->stack, (struct slice){}, (struct slice){});
+	attempt_won(call->attempt);
+	call->attempt = NULL;
+	b_leg->state = LEG_CONFIRMED;
+	return 0;
+}
+
+static int far_description_take(struct call *call, const struct sip_message *response)
+{
+	if (message_has_sdp(response))
+		return (int)description_take_answer(&call->legs[LEG_B], response);
+	// Some peers describe only in the 18x.
+	return call->negotiation.legs[LEG_B].state == NEGOTIATION_STABLE ? 0 : 502;
+}
+
+static void answer_log(struct call *call)
+{
+	char a_codec[40], b_codec[40];
+
+	log_info(&log_call, "answered", "call=%s status=200 codec_a=%s codec_b=%s after_ms=%llu",
+		call->id_text, description_codec(call, LEG_A, a_codec, sizeof(a_codec)),
+		description_codec(call, LEG_B, b_codec, sizeof(b_codec)),
+		(unsigned long long)(call->times.answer_ms - call->times.invite_ms));
+}
+
+int setup_answer(struct call *call, const struct call_event *event)
+{
+	struct leg *a_leg = &call->legs[LEG_A];
+	char description[NEGOTIATION_TEXT_MAX];
+	int status = far_answer_take(call, event->message);
+
+	if (!status)
+		status = far_description_take(call, event->message);
+	if (status)
+		return status;
+	if (call->late_offer && negotiation_make_offer(&call->negotiation, LEG_A))
+		return 500;
+	if (description_write(a_leg, description))
+		return 500;
+	call->times.answer_ms = now_realtime_ms();
+	description_apply(call);
+	if (leg_accept(a_leg, description))
+		return 500;
+	a_leg->dialog.state = DIALOG_CONFIRMED;
+	call->calls->counters.answered++;
+	call_timer_set(call, call->calls->max_duration);
+	answer_log(call);
+	return 0;
+}
+
+int setup_confirm(struct call *call, const struct call_event *event)
+{
+	struct leg *a_leg = &call->legs[LEG_A];
+	unsigned int status;
+
+	leg_acknowledged(a_leg);
+	log_info(&log_call, "ack", "call=%s leg=a after_ms=%llu", call->id_text,
+		(unsigned long long)(now_realtime_ms() - call->times.answer_ms));
+	if (!call->late_offer)
+		return 0;
+	status = message_has_sdp(event->message)
+			 ? description_take_answer(a_leg, event->message)
+			 : 488; // an answer is due in the ACK (RFC 3264, 13.2.2.4)
+	if (status)
+		return (int)status;
+	description_apply(call);
+	return 0;
+}

@@ -1,0 +1,245 @@
+// What the SIP stack reports, turned into events of calls; and the answers that concern no call:
+// OPTIONS, methods that we do not have, dialogs that we do not know. Until the calls of an earlier
+// run have been recovered nothing is taken in: the far end repeats it, and a 481 would end a call
+// that is about to come back.
+#include <errno.h>
+
+#include "call_private.h"
+#include "guard.h"
+
+static bool on_accept(void *arg, const struct listener *, const struct sockaddr *source)
+{
+	const struct calls *calls = arg;
+
+	return guard_check(calls->settings.guard, source) && calls->ready;
+}
+
+// The usual refusals of RFC 3261 8.2. Returns whether the request was refused.
+static bool refuse(struct transaction *transaction, const struct sip_message *request)
+{
+	const struct request_rules rules = {
+		.allowed = SLICE(LEG_ALLOW),
+		.supported = SLICE(""),
+		.accepted = SLICE("application/sdp"),
+		.forwards = request->method == METHOD_INVITE && !request->to_tag.p,
+	};
+
+	if (request->method == METHOD_OTHER) {
+		transaction_reply_with(
+			transaction, 501, (struct slice){}, SLICE("Allow: " LEG_ALLOW "\r\n"));
+		return true;
+	}
+	return transaction_refuse(transaction, &rules) != 0;
+}
+
+static void options_answer(struct calls *calls, struct transaction *transaction)
+{
+	if (calls->stopped)
+		transaction_reply_with(
+			transaction, 503, (struct slice){}, SLICE("Retry-After: 5\r\n"));
+	else
+		transaction_reply_with(transaction, 200, (struct slice){},
+			SLICE("Allow: " LEG_ALLOW "\r\nAccept: application/sdp\r\n"));
+}
+
+static void invite_take(
+	struct calls *calls, struct transaction *transaction, const struct sip_message *request)
+{
+	struct call_event event = {
+		.type = EVENT_INVITE, .transaction = transaction, .message = request};
+	struct ulid id = ulid_create(now_realtime_ms());
+	struct call *call = call_create(calls, &id);
+
+	if (!call) {
+		transaction_reply(transaction, 503);
+		return;
+	}
+	media_session_open(calls->media, &call->session);
+	calls->counters.invites++;
+	call->times.invite_ms = now_realtime_ms();
+	call_event(call, &event);
+}
+
+static void request_outside(
+	struct calls *calls, struct transaction *transaction, const struct sip_message *request)
+{
+	if (refuse(transaction, request))
+		return;
+	switch (request->method) {
+	case METHOD_INVITE:
+		invite_take(calls, transaction, request);
+		break;
+	case METHOD_OPTIONS:
+		options_answer(calls, transaction);
+		break;
+	default:
+		transaction_reply(transaction, 481);
+		break;
+	}
+}
+
+static void request_inside(
+	struct leg *leg, struct transaction *transaction, const struct sip_message *request)
+{
+	struct call_event event = {.leg = leg, .transaction = transaction, .message = request};
+
+	if (dialog_request_received(&leg->dialog, request)) {
+		transaction_reply(transaction, 500); // out of order (12.2.2)
+		return;
+	}
+	if (refuse(transaction, request))
+		return;
+	if (leg->state == LEG_OVER) {
+		// Crossing our BYE, or repeated with another branch.
+		transaction_reply(transaction, request->method == METHOD_BYE ? 200 : 481);
+		return;
+	}
+	switch (request->method) {
+	case METHOD_INVITE:
+		event.type = EVENT_REINVITE;
+		call_event(leg->call, &event);
+		break;
+	case METHOD_BYE:
+		transaction_reply(transaction, 200);
+		event.type = EVENT_BYE;
+		call_event(leg->call, &event);
+		break;
+	default:
+		transaction_reply_with(transaction, 200, (struct slice){},
+			SLICE("Allow: " LEG_ALLOW "\r\nAccept: application/sdp\r\n"));
+		break;
+	}
+}
+
+// The leg of a message's dialog; NULL where it has none, or only a stray one.
+static struct leg *leg_find(const struct calls *calls, const struct sip_message *message)
+{
+	struct dialog *dialog = dialog_find(calls->dialogs, message);
+
+	return dialog ? dialog->user : NULL;
+}
+
+static void on_request(
+	void *arg, struct transaction *transaction, const struct sip_message *request)
+{
+	struct calls *calls = arg;
+	struct leg *leg;
+
+	if (!request->to_tag.p) {
+		request_outside(calls, transaction, request);
+		return;
+	}
+	leg = leg_find(calls, request);
+	if (leg) {
+		request_inside(leg, transaction, request);
+	} else {
+		calls->counters.unknown_dialogs++;
+		transaction_reply(transaction, 481);
+	}
+}
+
+static void on_cancel(void *, struct transaction *invite, const struct sip_message *cancel)
+{
+	struct owner *owner = transaction_user(invite);
+	struct leg *leg = (struct leg *)owner;
+	struct call_event event = {.type = EVENT_CANCEL, .leg = leg, .message = cancel};
+
+	if (!owner) {
+		transaction_reply(invite, 487); // of nobody: it still wants its end
+		return;
+	}
+	log_info(&log_call, "cancel", "call=%s leg=%s", leg->call->id_text, leg_name(leg));
+	call_event(leg->call, &event);
+}
+
+static void on_ack(void *arg, const struct sip_message *ack)
+{
+	struct leg *leg = leg_find(arg, ack);
+	struct call_event event = {.type = EVENT_ACK, .leg = leg, .message = ack};
+
+	if (leg && leg->answer && ack->cseq == leg->dialog.remote_cseq)
+		call_event(leg->call, &event);
+}
+
+// A final response to a re-INVITE of ours.
+static void reinvite_response(
+	struct leg *leg, struct transaction *transaction, const struct sip_message *response)
+{
+	struct call_event event = {.leg = leg, .message = response, .status = response->status};
+
+	if (response->status < 200)
+		return;
+	transaction_user_set(transaction, NULL);
+	leg->invite = NULL;
+	event.type = response->status < 300 ? EVENT_MODIFY_ANSWER : EVENT_MODIFY_REFUSAL;
+	if (response->status < 300 && !dialog_refresh(&leg->dialog, response))
+		dialog_flow_update(&leg->dialog);
+	call_event(leg->call, &event);
+}
+
+static void ack_again(struct calls *calls, const struct sip_message *response)
+{
+	struct dialog *dialog = dialog_find(calls->dialogs, response);
+
+	// A recovered dialog has no ACK to repeat.
+	if (dialog && dialog_ack_again(dialog, calls->stack) == -ENOENT)
+		dialog_ack(dialog, calls->stack, (struct slice){}, (struct slice){});
+}
+
+static void on_response(
+	void *arg, struct transaction *transaction, const struct sip_message *response)
+{
+	struct owner *owner = transaction_user(transaction);
+	bool is_2xx = response->status >= 200 && response->status < 300;
+
+	if (owner && owner->kind == OWNER_ATTEMPT)
+		attempt_response((struct attempt *)owner, response);
+	else if (owner)
+		reinvite_response((struct leg *)owner, transaction, response);
+	else if (is_2xx && response->method == METHOD_INVITE)
+		ack_again(arg, response);
+}
+
+static void on_stray_2xx(void *arg, const struct sip_message *response)
+{
+	ack_again(arg, response);
+}
+
+static void on_failed(void *, struct transaction *transaction, unsigned int status)
+{
+	struct owner *owner = transaction_user(transaction);
+	struct leg *leg = (struct leg *)owner;
+	struct call_event event = {.type = EVENT_MODIFY_REFUSAL, .leg = leg, .status = 408};
+
+	if (!owner || !transaction_is_client(transaction))
+		return; // BYE and the like; a server's: its response was final
+	if (owner->kind == OWNER_ATTEMPT) {
+		attempt_failed((struct attempt *)owner, status);
+		return;
+	}
+	transaction_user_set(transaction, NULL);
+	leg->invite = NULL;
+	call_event(leg->call, &event);
+}
+
+static void on_closed(void *, struct transaction *transaction)
+{
+	struct owner *owner = transaction_user(transaction);
+	struct leg *leg = (struct leg *)owner;
+
+	if (owner && owner->kind == OWNER_ATTEMPT)
+		attempt_destroy((struct attempt *)owner);
+	else if (owner && leg->invite == transaction)
+		leg->invite = NULL;
+}
+
+const struct stack_user signalling = {
+	.accept = on_accept,
+	.request = on_request,
+	.cancel = on_cancel,
+	.ack = on_ack,
+	.response = on_response,
+	.stray_2xx = on_stray_2xx,
+	.failed = on_failed,
+	.closed = on_closed,
+};
