@@ -1,0 +1,620 @@
+// Makes the configuration of what the file says: names become pointers, texts addresses, and what
+// contradicts itself is refused with its line. Strings stay where the file has them.
+#include "config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config_file.h"
+#include "yaml_file.h"
+
+#define FILE_BYTES_MAX	(4 << 20)
+#define NO_ANSWER_S_MAX 3600
+#define SECONDS_MAX	(7 * 86400)
+#define CALLS_MAX	1000000
+#define CALLS_PER_S_MAX 100000
+
+// The text that is being checked, and where an error goes.
+struct check {
+	const char *name, *text;
+	size_t length;
+	char *error;
+	size_t error_size;
+};
+
+// "FILE:LINE: WHERE: what was expected". Returns -EINVAL.
+static int wrong(const struct check *check, const char *where, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int wrong(const struct check *check, const char *where, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	snprintf(check->error, check->error_size, "%s:%d: %s: %s", check->name,
+		yaml_text_line(check->text, check->length, where), where, text);
+	return -EINVAL;
+}
+
+static int out_of_memory(const struct check *check)
+{
+	snprintf(check->error, check->error_size, "%s: out of memory", check->name);
+	return -ENOMEM;
+}
+
+#define WHERE_SIZE 96
+static const char *where_in(char out[WHERE_SIZE], const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static const char *where_in(char out[WHERE_SIZE], const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(out, WHERE_SIZE, format, args);
+	va_end(args);
+	return out;
+}
+
+static int check_range(
+	const struct check *check, const char *where, uint32_t value, uint32_t least, uint32_t most)
+{
+	if (value < least || value > most)
+		return wrong(check, where, "expected %u to %u, not %u", least, most, value);
+	return 0;
+}
+
+// Names end up in logs, file names and on command lines.
+static int check_name(const struct check *check, const char *where, const char *name)
+{
+	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")])
+		return wrong(check, where,
+			"expected a name of letters, digits, '-', '_' and '.', not '%s'", name);
+	return 0;
+}
+
+static int check_path(const struct check *check, const char *where, const char *path)
+{
+	if (path[0] != '/')
+		return wrong(check, where, "expected an absolute path, not '%s'", path);
+	return 0;
+}
+
+static int read_ip(
+	const struct check *check, const char *where, const char *text, struct sdp_address *out)
+{
+	*out = sdp_address_parse(text, strlen(text));
+	if (!out->family || sdp_address_is_any(out))
+		return wrong(
+			check, where, "expected an IPv4 or IPv6 address of a host, not '%s'", text);
+	return 0;
+}
+
+// `where` is the mapping that has `address` and `port`.
+static int read_endpoint(const struct check *check, const char *where, const char *host,
+	uint32_t port, struct sockaddr_storage *out)
+{
+	struct sdp_address address;
+	char place[WHERE_SIZE];
+	int rc;
+
+	rc = read_ip(check, where_in(place, "%.80s.address", where), host, &address);
+	if (!rc)
+		rc = check_range(check, where_in(place, "%.80s.port", where), port, 1, UINT16_MAX);
+	return rc ? rc : address_parse(host, (uint16_t)port, out);
+}
+
+// A listener's address is one of ours, and no other realm's.
+static int check_listener_alone(const struct check *check, const struct config *config,
+	const struct realm_listener *listener, const char *where)
+{
+	for (size_t i = 0; i < config->n_realms; i++)
+		for (size_t j = 0; j < config->realms[i].n_listeners; j++) {
+			const struct realm_listener *other = &config->realms[i].listeners[j];
+
+			if (other == listener)
+				return 0;
+			if (address_equal((const struct sockaddr *)&other->address,
+				    (const struct sockaddr *)&listener->address))
+				return wrong(check, where,
+					"realm '%s' listens on this address and port already",
+					config->realms[i].name);
+		}
+	return 0;
+}
+
+static int check_transport(const struct check *check, const char *listener, const char *name)
+{
+	char where[WHERE_SIZE];
+
+	if (strcmp(name, "udp"))
+		return wrong(check, where_in(where, "%.80s.transport", listener),
+			"expected udp, not '%s'", name);
+	return 0;
+}
+
+static int read_listeners(const struct check *check, const struct config *config,
+	const struct file_realm *from, unsigned int number, struct realm *realm)
+{
+	char where[WHERE_SIZE];
+	int rc;
+
+	realm->listeners = calloc(from->sip_count, sizeof(*realm->listeners));
+	if (!realm->listeners)
+		return out_of_memory(check);
+	for (uint32_t i = 0; i < from->sip_count; i++) {
+		struct realm_listener *listener = &realm->listeners[realm->n_listeners++];
+
+		where_in(where, "realms[%u].sip[%u]", number, i + 1);
+		listener->transport = REALM_UDP;
+		rc = check_transport(check, where, from->sip[i].transport);
+		if (!rc)
+			rc = read_endpoint(check, where, from->sip[i].address, *from->sip[i].port,
+				&listener->address);
+		if (!rc)
+			rc = check_listener_alone(check, config, listener, where);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int read_advertised(
+	const struct check *check, const char *text, unsigned int number, struct realm *realm)
+{
+	char where[WHERE_SIZE];
+	int rc;
+
+	where_in(where, "realms[%u].advertised", number);
+	rc = read_ip(check, where, text, &realm->advertised);
+	if (!rc && realm->advertised.family != realm->media_address.family)
+		rc = wrong(check, where, "expected an IPv%u address, as media_address is one",
+			realm->media_address.family);
+	return rc;
+}
+
+static int read_realm(const struct check *check, struct config *config,
+	const struct file_realm *from, unsigned int number)
+{
+	struct realm *realm = &config->realms[number - 1];
+	char where[WHERE_SIZE];
+	int rc;
+
+	where_in(where, "realms[%u].name", number);
+	rc = check_name(check, where, from->name);
+	for (size_t i = 0; !rc && i < config->n_realms; i++)
+		if (!strcmp(config->realms[i].name, from->name))
+			rc = wrong(check, where, "there is a realm '%s' already", from->name);
+	if (rc)
+		return rc;
+	realm->name = from->name;
+	config->n_realms++;
+	rc = read_listeners(check, config, from, number, realm);
+	if (!rc)
+		rc = read_ip(check, where_in(where, "realms[%u].media_address", number),
+			from->media_address, &realm->media_address);
+	if (!rc && from->advertised)
+		rc = read_advertised(check, from->advertised, number, realm);
+	return rc;
+}
+
+static int read_realms(const struct check *check, struct config *config)
+{
+	int rc = 0;
+
+	config->realms = calloc(config->file->realms_count, sizeof(*config->realms));
+	if (!config->realms)
+		return out_of_memory(check);
+	for (uint32_t i = 0; !rc && i < config->file->realms_count; i++)
+		rc = read_realm(check, config, &config->file->realms[i], i + 1);
+	return rc;
+}
+
+static const struct realm *find_realm(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_realms; i++)
+		if (!strcmp(config->realms[i].name, name))
+			return &config->realms[i];
+	return NULL;
+}
+
+static bool realm_has_family(const struct realm *realm, sa_family_t family)
+{
+	for (size_t i = 0; i < realm->n_listeners; i++)
+		if (realm->listeners[i].address.ss_family == family)
+			return true;
+	return false;
+}
+
+// A request's source must say which trunk it is of.
+static int check_peer_alone(const struct check *check, const struct config *config,
+	const struct trunk *trunk, const struct sockaddr_storage *peer, const char *where)
+{
+	for (size_t i = 0; i < config->trunks.n; i++) {
+		const struct trunk *other = &config->trunks.list[i];
+
+		for (size_t j = 0; other->realm == trunk->realm && j < other->n_peers; j++)
+			if (&other->peers[j] != peer &&
+				address_equal((const struct sockaddr *)&other->peers[j],
+					(const struct sockaddr *)peer))
+				return wrong(check, where,
+					"trunk '%s' has this address and port as a peer already",
+					other->name);
+	}
+	return 0;
+}
+
+static int read_peers(const struct check *check, const struct config *config,
+	const struct file_trunk *from, unsigned int number, struct trunk *trunk)
+{
+	char where[WHERE_SIZE];
+
+	trunk->peers = calloc(from->peers_count, sizeof(*trunk->peers));
+	if (!trunk->peers)
+		return out_of_memory(check);
+	for (uint32_t i = 0; i < from->peers_count; i++) {
+		struct sockaddr_storage *peer = &trunk->peers[i];
+		int rc;
+
+		where_in(where, "trunks[%u].peers[%u]", number, i + 1);
+		rc = read_endpoint(
+			check, where, from->peers[i].address, *from->peers[i].port, peer);
+		if (rc)
+			return rc;
+		if (!realm_has_family(trunk->realm, peer->ss_family))
+			return wrong(check, where,
+				"realm '%s' has no SIP listener of this address family",
+				trunk->realm->name);
+		trunk->n_peers++;
+		rc = check_peer_alone(check, config, trunk, peer, where);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int read_codecs(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct sdp_policy *policy)
+{
+	char where[WHERE_SIZE];
+
+	for (uint32_t i = 0; i < from->codecs_count; i++) {
+		struct sdp_encoding *encoding = &policy->codecs[i];
+
+		where_in(where, "trunks[%u].codecs[%u]", number, i + 1);
+		if (sdp_encoding_parse(from->codecs[i], encoding))
+			return wrong(check, where,
+				"expected a codec, as PCMU, PCMA, G722, G729, opus, or "
+				"NAME/CLOCK of another, not '%s'",
+				from->codecs[i]);
+		for (uint8_t j = 0; j < policy->n_codecs; j++)
+			if (sdp_encoding_equal(&policy->codecs[j], encoding))
+				return wrong(check, where, "'%s' is in the list already",
+					from->codecs[i]);
+		policy->n_codecs++;
+	}
+	return 0;
+}
+
+static int read_policy(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct trunk *trunk)
+{
+	char where[WHERE_SIZE];
+
+	if (*from->ptime % 10 || *from->ptime > 60)
+		return wrong(check, where_in(where, "trunks[%u].ptime", number),
+			"expected 10, 20, 30, 40, 50 or 60 ms, or 0 for what the other leg has, "
+			"not %u",
+			*from->ptime);
+	trunk->media.ptime_ms = (uint8_t)*from->ptime;
+	trunk->media.telephone_event = !strcmp(from->dtmf, "rfc4733");
+	if (!trunk->media.telephone_event && strcmp(from->dtmf, "none"))
+		return wrong(check, where_in(where, "trunks[%u].dtmf", number),
+			"expected rfc4733 or none, not '%s'", from->dtmf);
+	trunk->media.address_family = trunk->realm->media_address.family;
+	return read_codecs(check, from, number, &trunk->media);
+}
+
+static int read_trunk_limits(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct trunk *trunk)
+{
+	char where[WHERE_SIZE];
+	int rc;
+
+	trunk->limits.calls = *from->limits->calls;
+	trunk->limits.calls_per_s = *from->limits->calls_per_s;
+	rc = check_range(check, where_in(where, "trunks[%u].limits.calls", number),
+		trunk->limits.calls, 0, CALLS_MAX);
+	if (!rc)
+		rc = check_range(check, where_in(where, "trunks[%u].limits.calls_per_s", number),
+			trunk->limits.calls_per_s, 0, CALLS_PER_S_MAX);
+	return rc;
+}
+
+static int read_trunk(const struct check *check, struct config *config,
+	const struct file_trunk *from, unsigned int number)
+{
+	struct trunk *trunk = &config->trunks.list[number - 1];
+	char where[WHERE_SIZE];
+	int rc;
+
+	where_in(where, "trunks[%u].name", number);
+	rc = check_name(check, where, from->name);
+	if (rc)
+		return rc;
+	if (trunk_find(&config->trunks, from->name))
+		return wrong(check, where, "there is a trunk '%s' already", from->name);
+	trunk->name = from->name;
+	config->trunks.n++;
+	trunk->realm = find_realm(config, from->realm);
+	if (!trunk->realm)
+		return wrong(check, where_in(where, "trunks[%u].realm", number),
+			"there is no realm '%s'", from->realm);
+	rc = read_peers(check, config, from, number, trunk);
+	if (!rc)
+		rc = read_policy(check, from, number, trunk);
+	if (!rc)
+		rc = read_trunk_limits(check, from, number, trunk);
+	return rc;
+}
+
+static int read_trunks(const struct check *check, struct config *config)
+{
+	int rc = 0;
+
+	config->trunks.list = calloc(config->file->trunks_count, sizeof(struct trunk));
+	if (!config->trunks.list)
+		return out_of_memory(check);
+	for (uint32_t i = 0; !rc && i < config->file->trunks_count; i++)
+		rc = read_trunk(check, config, &config->file->trunks[i], i + 1);
+	return rc;
+}
+
+// What may stand in the user part of a SIP URI as it is (RFC 3261 section 25.1, user).
+static int check_number(const struct check *check, const char *where, const char *number)
+{
+	for (const char *at = number; *at; at++)
+		if (!strchr("0123456789+*#-_.!~'()&=$,", *at) &&
+			!((*at | 0x20) >= 'a' && (*at | 0x20) <= 'z'))
+			return wrong(check, where,
+				"expected digits or other characters of a telephone number, not "
+				"'%s'",
+				number);
+	return 0;
+}
+
+static int check_route_alone(const struct check *check, const struct config *config,
+	const struct route *route, const char *where)
+{
+	for (size_t i = 0; i < config->routes.n; i++) {
+		const struct route *other = &config->routes.list[i];
+
+		if (!strcmp(other->prefix, route->prefix) && other->from == route->from)
+			return wrong(check, where,
+				"routes[%zu] has the same prefix and condition, so this is never "
+				"taken",
+				i + 1);
+	}
+	return 0;
+}
+
+static int read_route_ends(const struct check *check, const struct config *config,
+	const struct file_route *from, unsigned int number, struct route *route)
+{
+	char where[WHERE_SIZE];
+
+	route->to = trunk_find(&config->trunks, from->trunk);
+	if (!route->to)
+		return wrong(check, where_in(where, "routes[%u].trunk", number),
+			"there is no trunk '%s'", from->trunk);
+	if (!from->from)
+		return 0;
+	route->from = trunk_find(&config->trunks, from->from);
+	if (!route->from)
+		return wrong(check, where_in(where, "routes[%u].from", number),
+			"there is no trunk '%s'", from->from);
+	return 0;
+}
+
+static int read_route(const struct check *check, struct config *config,
+	const struct file_route *from, unsigned int number)
+{
+	struct route *route = &config->routes.list[number - 1];
+	char where[WHERE_SIZE];
+	int rc;
+
+	route->prefix = from->prefix ? from->prefix : "";
+	route->strip = from->strip;
+	route->prepend = from->prepend ? from->prepend : "";
+	rc = read_route_ends(check, config, from, number, route);
+	if (!rc)
+		rc = check_number(
+			check, where_in(where, "routes[%u].prefix", number), route->prefix);
+	if (!rc)
+		rc = check_number(
+			check, where_in(where, "routes[%u].prepend", number), route->prepend);
+	if (!rc)
+		rc = check_range(check, where_in(where, "routes[%u].strip", number), from->strip, 0,
+			ROUTE_NUMBER_MAX);
+	if (!rc)
+		rc = check_route_alone(check, config, route, where_in(where, "routes[%u]", number));
+	config->routes.n++;
+	return rc;
+}
+
+static int read_routes(const struct check *check, struct config *config)
+{
+	int rc = 0;
+
+	config->routes.list = calloc(config->file->routes_count, sizeof(struct route));
+	if (!config->routes.list)
+		return out_of_memory(check);
+	for (uint32_t i = 0; !rc && i < config->file->routes_count; i++)
+		rc = read_route(check, config, &config->file->routes[i], i + 1);
+	if (!rc)
+		routes_sort(&config->routes);
+	return rc;
+}
+
+static int read_timers(const struct check *check, struct config *config)
+{
+	const struct file_timers *from = config->file->timers;
+	const struct {
+		const char *where;
+		uint32_t value, least, most;
+		uint32_t *to;
+	} timers[] = {
+		{"timers.no_answer_s", *from->no_answer_s, 1, NO_ANSWER_S_MAX,
+			&config->timers.no_answer_s},
+		{"timers.max_duration_s", *from->max_duration_s, 0, SECONDS_MAX,
+			&config->timers.max_duration_s},
+		{"timers.media_start_s", *from->media_start_s, 0, SECONDS_MAX,
+			&config->timers.media_start_s},
+		{"timers.media_s", *from->media_s, 0, SECONDS_MAX, &config->timers.media_s},
+		{"timers.media_hold_s", *from->media_hold_s, 0, SECONDS_MAX,
+			&config->timers.media_hold_s},
+	};
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < sizeof(timers) / sizeof(timers[0]); i++) {
+		rc = check_range(
+			check, timers[i].where, timers[i].value, timers[i].least, timers[i].most);
+		*timers[i].to = timers[i].value;
+	}
+	return rc;
+}
+
+static int read_log(const struct check *check, struct config *config)
+{
+	const struct {
+		const char *module, *level;
+	} levels[] = {
+#define X(module) {#module, config->file->log->module},
+		FILE_LOG_MODULES(X)
+#undef X
+	};
+	char where[WHERE_SIZE];
+
+	config->logs = calloc(sizeof(levels) / sizeof(levels[0]), sizeof(*config->logs));
+	if (!config->logs)
+		return out_of_memory(check);
+	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+		struct config_log *log = &config->logs[config->n_logs++];
+
+		log->module = levels[i].module;
+		if (log_level_parse(levels[i].level, &log->level))
+			return wrong(check, where_in(where, "log.%s", levels[i].module),
+				"expected error, warn, info or debug, not '%s'", levels[i].level);
+	}
+	return 0;
+}
+
+static int read_process(const struct check *check, struct config *config)
+{
+	const struct config_file *file = config->file;
+	int rc;
+
+	config->node = file->node;
+	config->dataplane = file->dataplane;
+	config->admin = file->admin;
+	config->cdr_file = file->cdr ? file->cdr->file : NULL;
+	config->limits.calls = *file->limits->calls;
+	rc = check_name(check, "node", file->node);
+	if (!rc)
+		rc = check_path(check, "dataplane", file->dataplane);
+	if (!rc)
+		rc = check_path(check, "admin", file->admin);
+	if (!rc && config->cdr_file && strcmp(config->cdr_file, "-"))
+		rc = check_path(check, "cdr.file", config->cdr_file);
+	if (!rc)
+		rc = check_range(check, "limits.calls", config->limits.calls, 0, CALLS_MAX);
+	return rc;
+}
+
+struct config *config_load_text(
+	const char *name, const char *text, size_t length, char *error, size_t error_size)
+{
+	const struct check check = {name, text, length, error, error_size};
+	struct config *config = calloc(1, sizeof(*config));
+
+	if (!config) {
+		out_of_memory(&check);
+		return NULL;
+	}
+	config->file = config_file_load(name, text, length, error, error_size);
+	if (!config->file || read_process(&check, config) || read_realms(&check, config) ||
+		read_trunks(&check, config) || read_routes(&check, config) ||
+		read_timers(&check, config) || read_log(&check, config)) {
+		config_free(config);
+		return NULL;
+	}
+	return config;
+}
+
+// The whole file, NULL with errno set. EFBIG: more than a configuration can be.
+static char *read_file(const char *path, size_t *length)
+{
+	FILE *file = fopen(path, "re");
+	struct stat status;
+	char *text = NULL;
+
+	if (!file)
+		return NULL;
+	if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode))
+		errno = EISDIR;
+	else
+		text = malloc(FILE_BYTES_MAX + 1);
+	if (text) {
+		*length = fread(text, 1, FILE_BYTES_MAX + 1, file);
+		if (ferror(file) || *length > FILE_BYTES_MAX) {
+			errno = *length > FILE_BYTES_MAX ? EFBIG : EIO;
+			free(text);
+			text = NULL;
+		}
+	}
+	fclose(file);
+	return text;
+}
+
+struct config *config_load(const char *path, char *error, size_t error_size)
+{
+	struct config *config;
+	size_t length;
+	char *text = read_file(path, &length);
+
+	if (!text) {
+		snprintf(error, error_size, "%s: cannot be read: %s", path, strerror(errno));
+		return NULL;
+	}
+	config = config_load_text(path, text, length, error, error_size);
+	free(text);
+	return config;
+}
+
+char *config_print(const struct config *config)
+{
+	return config_file_print(config->file);
+}
+
+void config_free(struct config *config)
+{
+	if (!config)
+		return;
+	for (size_t i = 0; i < config->n_realms; i++)
+		free(config->realms[i].listeners);
+	free(config->realms);
+	for (size_t i = 0; i < config->trunks.n; i++)
+		free(config->trunks.list[i].peers);
+	free(config->trunks.list);
+	free(config->routes.list);
+	free(config->logs);
+	config_file_free(config->file);
+	free(config);
+}

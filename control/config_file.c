@@ -1,0 +1,251 @@
+// The schema of the configuration file and its defaults. What the schema cannot say (names that
+// must exist, addresses, ranges) is checked by config.c.
+#include "config_file.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "route.h"
+#include "yaml_file.h"
+
+#define NAME_MAX_BYTES	  63
+#define TEXT_MAX_BYTES	  512
+#define SUN_PATH_MAX	  107 // of a unix socket
+#define LIST_MAX	  10000
+#define SIP_PORT_DEFAULT  5060
+#define DATAPLANE_DEFAULT "/run/sluice/dataplane.sock"
+#define ADMIN_DEFAULT	  "/run/sluice/control.sock"
+
+#define TEXT(key, type, field, max) \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, field, 1, max)
+#define OPTIONAL_TEXT(key, type, field, min, max) \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, field, min, max)
+#define OPTIONAL_NUMBER(key, type, field) \
+	CYAML_FIELD_UINT_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, field)
+#define OPTIONAL_MAPPING(key, type, field, fields) \
+	CYAML_FIELD_MAPPING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, field, fields)
+static const cyaml_schema_field_t listener_fields[] = {
+	OPTIONAL_TEXT("transport", struct file_listener, transport, 1, NAME_MAX_BYTES),
+	TEXT("address", struct file_listener, address, NAME_MAX_BYTES),
+	OPTIONAL_NUMBER("port", struct file_listener, port),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t listener_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_listener, listener_fields)};
+
+static const cyaml_schema_field_t realm_fields[] = {
+	TEXT("name", struct file_realm, name, NAME_MAX_BYTES),
+	CYAML_FIELD_SEQUENCE(
+		"sip", CYAML_FLAG_POINTER, struct file_realm, sip, &listener_schema, 1, 64),
+	TEXT("media_address", struct file_realm, media_address, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("advertised", struct file_realm, advertised, 1, NAME_MAX_BYTES),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t realm_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_realm, realm_fields)};
+
+static const cyaml_schema_field_t peer_fields[] = {
+	TEXT("address", struct file_peer, address, NAME_MAX_BYTES),
+	OPTIONAL_NUMBER("port", struct file_peer, port),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t peer_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_peer, peer_fields)};
+
+static const cyaml_schema_value_t codec_schema = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, NAME_MAX_BYTES)};
+
+static const cyaml_schema_field_t trunk_limits_fields[] = {
+	OPTIONAL_NUMBER("calls", struct file_trunk_limits, calls),
+	OPTIONAL_NUMBER("calls_per_s", struct file_trunk_limits, calls_per_s),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t trunk_fields[] = {
+	TEXT("name", struct file_trunk, name, NAME_MAX_BYTES),
+	TEXT("realm", struct file_trunk, realm, NAME_MAX_BYTES),
+	CYAML_FIELD_SEQUENCE(
+		"peers", CYAML_FLAG_POINTER, struct file_trunk, peers, &peer_schema, 1, 64),
+	CYAML_FIELD_SEQUENCE("codecs", CYAML_FLAG_POINTER, struct file_trunk, codecs, &codec_schema,
+		1, SDP_POLICY_CODECS_MAX),
+	OPTIONAL_NUMBER("ptime", struct file_trunk, ptime),
+	OPTIONAL_TEXT("dtmf", struct file_trunk, dtmf, 1, NAME_MAX_BYTES),
+	OPTIONAL_MAPPING("limits", struct file_trunk, limits, trunk_limits_fields),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t trunk_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_trunk, trunk_fields)};
+
+static const cyaml_schema_field_t route_fields[] = {
+	OPTIONAL_TEXT("prefix", struct file_route, prefix, 0, ROUTE_NUMBER_MAX - 1),
+	OPTIONAL_TEXT("from", struct file_route, from, 1, NAME_MAX_BYTES),
+	TEXT("trunk", struct file_route, trunk, NAME_MAX_BYTES),
+	CYAML_FIELD_UINT("strip", CYAML_FLAG_OPTIONAL, struct file_route, strip),
+	OPTIONAL_TEXT("prepend", struct file_route, prepend, 0, ROUTE_NUMBER_MAX - 1),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t route_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_route, route_fields)};
+
+static const cyaml_schema_field_t timers_fields[] = {
+	OPTIONAL_NUMBER("no_answer_s", struct file_timers, no_answer_s),
+	OPTIONAL_NUMBER("max_duration_s", struct file_timers, max_duration_s),
+	OPTIONAL_NUMBER("media_start_s", struct file_timers, media_start_s),
+	OPTIONAL_NUMBER("media_s", struct file_timers, media_s),
+	OPTIONAL_NUMBER("media_hold_s", struct file_timers, media_hold_s),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t cdr_fields[] = {
+	TEXT("file", struct file_cdr, file, TEXT_MAX_BYTES),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+	OPTIONAL_NUMBER("calls", struct file_limits, calls),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t log_fields[] = {
+#define X(module) OPTIONAL_TEXT(#module, struct file_log, module, 1, NAME_MAX_BYTES),
+	FILE_LOG_MODULES(X)
+#undef X
+		CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t file_fields[] = {
+	OPTIONAL_TEXT("node", struct config_file, node, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("dataplane", struct config_file, dataplane, 1, SUN_PATH_MAX),
+	OPTIONAL_TEXT("admin", struct config_file, admin, 1, SUN_PATH_MAX),
+	CYAML_FIELD_SEQUENCE("realms", CYAML_FLAG_POINTER, struct config_file, realms,
+		&realm_schema, 1, LIST_MAX),
+	CYAML_FIELD_SEQUENCE("trunks", CYAML_FLAG_POINTER, struct config_file, trunks,
+		&trunk_schema, 1, LIST_MAX),
+	CYAML_FIELD_SEQUENCE("routes", CYAML_FLAG_POINTER, struct config_file, routes,
+		&route_schema, 1, LIST_MAX),
+	OPTIONAL_MAPPING("timers", struct config_file, timers, timers_fields),
+	OPTIONAL_MAPPING("cdr", struct config_file, cdr, cdr_fields),
+	OPTIONAL_MAPPING("limits", struct config_file, limits, limits_fields),
+	OPTIONAL_MAPPING("log", struct config_file, log, log_fields),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config_file, file_fields)};
+
+// Whether memory was there for all; libcyaml frees what is set here together with its own.
+static bool default_text(char **field, const char *value)
+{
+	return *field || (*field = strdup(value));
+}
+
+static bool default_number(uint32_t **field, uint32_t value)
+{
+	if (*field)
+		return true;
+	*field = malloc(sizeof(**field));
+	if (*field)
+		**field = value;
+	return *field;
+}
+
+static bool default_mapping(void *field, size_t size)
+{
+	void **mapping = field;
+
+	return *mapping || (*mapping = calloc(1, size));
+}
+
+static bool default_node(char **field)
+{
+	char name[NAME_MAX_BYTES + 1] = "";
+
+	if (gethostname(name, sizeof(name) - 1))
+		name[0] = '\0';
+	return default_text(field, name[0] ? name : "sluice");
+}
+
+static bool default_realm(struct file_realm *realm)
+{
+	for (uint32_t i = 0; i < realm->sip_count; i++)
+		if (!default_text(&realm->sip[i].transport, "udp") ||
+			!default_number(&realm->sip[i].port, SIP_PORT_DEFAULT))
+			return false;
+	return true;
+}
+
+static bool default_trunk(struct file_trunk *trunk)
+{
+	for (uint32_t i = 0; i < trunk->peers_count; i++)
+		if (!default_number(&trunk->peers[i].port, SIP_PORT_DEFAULT))
+			return false;
+	return default_number(&trunk->ptime, 20) && default_text(&trunk->dtmf, "rfc4733") &&
+	       default_mapping(&trunk->limits, sizeof(*trunk->limits)) &&
+	       default_number(&trunk->limits->calls, 0) &&
+	       default_number(&trunk->limits->calls_per_s, 0);
+}
+
+static bool default_timers(struct config_file *file)
+{
+	if (!default_mapping(&file->timers, sizeof(*file->timers)))
+		return false;
+	return default_number(&file->timers->no_answer_s, 180) &&
+	       default_number(&file->timers->max_duration_s, 0) &&
+	       default_number(&file->timers->media_start_s, 60) &&
+	       default_number(&file->timers->media_s, 60) &&
+	       default_number(&file->timers->media_hold_s, 0);
+}
+
+static bool default_log(struct config_file *file)
+{
+	if (!default_mapping(&file->log, sizeof(*file->log)))
+		return false;
+#define X(module)                                      \
+	if (!default_text(&file->log->module, "info")) \
+		return false;
+	FILE_LOG_MODULES(X)
+#undef X
+	return true;
+}
+
+static bool fill_defaults(struct config_file *file)
+{
+	for (uint32_t i = 0; i < file->realms_count; i++)
+		if (!default_realm(&file->realms[i]))
+			return false;
+	for (uint32_t i = 0; i < file->trunks_count; i++)
+		if (!default_trunk(&file->trunks[i]))
+			return false;
+	return default_node(&file->node) && default_text(&file->dataplane, DATAPLANE_DEFAULT) &&
+	       default_text(&file->admin, ADMIN_DEFAULT) && default_timers(file) &&
+	       default_mapping(&file->limits, sizeof(*file->limits)) &&
+	       default_number(&file->limits->calls, 0) && default_log(file);
+}
+
+struct config_file *config_file_load(
+	const char *name, const char *text, size_t length, char *error, size_t error_size)
+{
+	void *loaded;
+
+	if (yaml_text_load(name, text, length, &schema, &loaded, error, error_size))
+		return NULL;
+	if (!fill_defaults(loaded)) {
+		snprintf(error, error_size, "%s: out of memory", name);
+		config_file_free(loaded);
+		return NULL;
+	}
+	return loaded;
+}
+
+char *config_file_print(const struct config_file *file)
+{
+	return yaml_text_save(&schema, file);
+}
+
+void config_file_free(struct config_file *file)
+{
+	yaml_file_free(&schema, file);
+}

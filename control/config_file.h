@@ -1,0 +1,92 @@
+// The configuration file as it is written: libcyaml's view of it, defaults filled in. Private to
+// config.c, which makes struct config of it.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct file_listener {
+	char *transport; // "udp"
+	char *address;
+	uint32_t *port;
+};
+
+struct file_realm {
+	char *name;
+	struct file_listener *sip;
+	uint32_t sip_count;
+	char *media_address;
+	char *advertised; // NULL: none
+};
+
+struct file_peer {
+	char *address;
+	uint32_t *port;
+};
+
+struct file_trunk_limits {
+	uint32_t *calls, *calls_per_s;
+};
+
+struct file_trunk {
+	char *name;
+	char *realm;
+	struct file_peer *peers;
+	uint32_t peers_count;
+	char **codecs;
+	uint32_t codecs_count;
+	uint32_t *ptime;
+	char *dtmf; // "rfc4733", "none"
+	struct file_trunk_limits *limits;
+};
+
+struct file_route {
+	char *prefix; // NULL: every number
+	char *from;   // NULL: any
+	char *trunk;
+	uint32_t strip;
+	char *prepend; // NULL: nothing
+};
+
+struct file_timers {
+	uint32_t *no_answer_s, *max_duration_s, *media_start_s, *media_s, *media_hold_s;
+};
+
+struct file_cdr {
+	char *file;
+};
+
+struct file_limits {
+	uint32_t *calls;
+};
+
+// Modules of this process that log, in the order of the file when printed.
+#define FILE_LOG_MODULES(X) X(control) X(call) X(sip) X(media) X(guard) X(admin)
+
+struct file_log {
+#define X(module) char *module;
+	FILE_LOG_MODULES(X)
+#undef X
+};
+
+struct config_file {
+	char *node;
+	char *dataplane;
+	char *admin;
+	struct file_realm *realms;
+	uint32_t realms_count;
+	struct file_trunk *trunks;
+	uint32_t trunks_count;
+	struct file_route *routes;
+	uint32_t routes_count;
+	struct file_timers *timers;
+	struct file_cdr *cdr; // NULL: none
+	struct file_limits *limits;
+	struct file_log *log;
+};
+
+// Read the text, fill in the defaults. Returns NULL with one line in `error`.
+struct config_file *config_file_load(
+	const char *name, const char *text, size_t length, char *error, size_t error_size);
+char *config_file_print(const struct config_file *file);
+void config_file_free(struct config_file *file);
