@@ -63,10 +63,12 @@ bool lab_open(struct lab *lab)
 		return false;
 	lab_run(lab, lab->ours,
 		"ip link set far netns /proc/%d/fd/%d && ip addr add " NEAR "/24 dev near && "
+		"ip addr add " NEAR6 "/64 dev near nodad && "
 		"ip link set near up && ip link set lo up",
 		getpid(), lab->theirs);
 	lab_run(lab, lab->theirs,
 		"ethtool -K far tx off >/dev/null; ip addr add " FAR "/24 dev far && "
-		"ip addr add " FAR2 "/24 dev far && ip link set far up && ip link set lo up");
+		"ip addr add " FAR2 "/24 dev far && "
+		"ip addr add 2001:db8:9::2/64 dev far nodad && ip link set far up && ip link set lo up");
 	return true;
 }

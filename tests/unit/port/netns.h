@@ -2,15 +2,17 @@
 //
 //     ours                        theirs
 //   near 10.9.0.1/24  --veth--  far 10.9.0.2/24, 10.9.0.3/24
+//        2001:db8:9::1/64           2001:db8:9::2/64
 //
 // The namespaces have no name: they go with the process, however it ends.
 #pragma once
 
 #include <stdbool.h>
 
-#define NEAR "10.9.0.1"
-#define FAR  "10.9.0.2"
-#define FAR2 "10.9.0.3"
+#define NEAR  "10.9.0.1"
+#define NEAR6 "2001:db8:9::1"
+#define FAR   "10.9.0.2"
+#define FAR2  "10.9.0.3"
 
 struct lab {
 	int ours; // namespaces

@@ -98,7 +98,7 @@ static int set_up(void **)
 		return 0;
 	ports[0] = (struct port){.ifindex = if_nametoindex("near"), .lock_fd = -1};
 	ports[0].config.addresses[0] = address_of(NEAR);
-	ports[0].config.addresses[1] = address_of("2001:db8:9::1");
+	ports[0].config.addresses[1] = address_of(NEAR6);
 	ports[0].config.n_addresses = 2;
 	ours("ip route flush table 77 2>/dev/null; ip rule flush; ip rule add from all lookup main pref 32766;"
 	     "ip neigh flush dev near nud all; ip route flush proto static; true");
@@ -246,11 +246,9 @@ static void ipv6_neighbour_is_resolved(void **)
 
 	if (!have_lab)
 		skip();
-	ours("ip -6 addr replace 2001:db8:9::1/64 dev near nodad &&"
-	     "ip neigh replace 2001:db8:9::2 lladdr " MAC_A " dev near nud permanent");
-	hop = hold("2001:db8:9::1", "2001:db8:9::2");
+	hop = hold(NEAR6, "2001:db8:9::2");
 	assert_non_null(hop);
-	assert_true(reads(hop, MAC_A));
+	assert_becomes(hop, far_mac());
 	next_hop_release(hops, hop);
 }
 

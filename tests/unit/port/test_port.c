@@ -50,13 +50,14 @@ static struct port_config near_config(void)
 	struct port_config config = {
 		.name = "lan",
 		.interface = "near",
-		.n_addresses = 1,
+		.n_addresses = 2,
 		.rtp_port_min = 30000,
 		.rtp_port_max = 30999,
-		.addresses = {{.family = SL_IPV4}},
+		.addresses = {{.family = SL_IPV4}, {.family = SL_IPV6}},
 	};
 
 	inet_pton(AF_INET, NEAR, config.addresses[0].bytes);
+	inet_pton(AF_INET6, NEAR6, config.addresses[1].bytes);
 	return config;
 }
 
@@ -139,6 +140,25 @@ static void media_comes_to_us_in_order(void **)
 			rte_be_to_cpu_16(udp->dgram_len), length + sizeof(struct rte_udp_hdr));
 		rte_pktmbuf_free(packet);
 	}
+}
+
+static void media_over_ipv6_comes_to_us(void **)
+{
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(MEDIA_PORT)};
+	struct rte_mbuf *packet;
+	int fd;
+
+	if (!have_lab)
+		skip();
+	inet_pton(AF_INET6, NEAR6, &to.sin6_addr);
+	fd = lab_socket(&lab, lab.theirs, AF_INET6, SOCK_DGRAM, 0);
+	assert_int_equal(sendto(fd, "media", 5, 0, (struct sockaddr *)&to, sizeof(to)), 5);
+	packet = receive(&near);
+	assert_non_null(packet);
+	assert_memory_equal(
+		rte_pktmbuf_mtod_offset(packet, char *, packet->data_len - 5), "media", 5);
+	rte_pktmbuf_free(packet);
+	close(fd);
 }
 
 static void the_rest_stays_with_the_kernel(void **)
@@ -316,6 +336,21 @@ static void second_owner_is_refused(void **)
 	assert_int_not_equal(attached_program(), 0);
 }
 
+static void queues_that_the_driver_cannot_serve_are_refused(void **)
+{
+	struct port_config config = {.name = "wan", .interface = "wide"};
+	struct port port;
+
+	if (!have_lab)
+		skip();
+	lab_run(&lab, lab.ours,
+		"ip link add wide numrxqueues 2 numtxqueues 2 type veth peer name wide2 &&"
+		"ethtool -L wide rx 2");
+	assert_int_equal(ports_open(&port, &config, 1, 1, pool, error, sizeof(error)), -EINVAL);
+	assert_non_null(strstr(error, "ethtool -L wide rx 1"));
+	lab_run(&lab, lab.ours, "ip link del wide");
+}
+
 static void unknown_interface_is_named_in_the_error(void **)
 {
 	struct port_config config = {.name = "wan", .interface = "nosuch0"};
@@ -394,11 +429,13 @@ int main(int argc, char **argv)
 		// The first opens the port that those up to close_... share.
 		cmocka_unit_test(stale_program_is_replaced),
 		cmocka_unit_test(media_comes_to_us_in_order),
+		cmocka_unit_test(media_over_ipv6_comes_to_us),
 		cmocka_unit_test(the_rest_stays_with_the_kernel),
 		cmocka_unit_test(what_we_send_arrives),
 		cmocka_unit_test(second_owner_is_refused),
 		cmocka_unit_test(close_gives_the_interface_back),
 		cmocka_unit_test(program_of_a_stranger_is_left_alone),
+		cmocka_unit_test(queues_that_the_driver_cannot_serve_are_refused),
 		cmocka_unit_test(unknown_interface_is_named_in_the_error),
 		cmocka_unit_test(any_vdev_opens_as_a_bare_port),
 		cmocka_unit_test(failing_port_closes_those_before_it),
