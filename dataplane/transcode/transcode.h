@@ -16,6 +16,8 @@
 
 #include "codec.h"
 
+#define TRANSCODE_NO_PT 0xff
+
 // What a stream does. Formats are checked by transcode_supported().
 struct transcode_spec {
 	const struct codec *from;
@@ -23,12 +25,12 @@ struct transcode_spec {
 	uint8_t from_pt;
 	uint8_t to_pt;
 	uint8_t to_ptime_ms;  // 0: 20; see codec_frame_ms()
-	uint8_t dtmf_from_pt; // telephone-event in (RFC 4733), 0xff: none
-	uint8_t dtmf_to_pt;   // 0xff: none: events are dropped
+	uint8_t dtmf_from_pt; // telephone-event in (RFC 4733), TRANSCODE_NO_PT: none
+	uint8_t dtmf_to_pt;   // TRANSCODE_NO_PT: none: events are dropped
 	uint8_t complexity;   // see struct codec_params
 	uint8_t fec;
 	uint32_t bitrate;
-	uint32_t dtmf_from_hz; // clock of telephone-event, each side
+	uint32_t dtmf_from_hz; // clock of telephone-event, each side; 0: the codec's
 	uint32_t dtmf_to_hz;
 	uint32_t playback_hz; // far decoder's limit, 0: none
 };
@@ -111,6 +113,6 @@ bool transcode_submit(struct transcode *engine, unsigned int worker,
 unsigned int transcode_collect(struct transcode *engine, unsigned int worker,
 	struct rte_mbuf **packets, void **cookies, unsigned int n);
 
-// transcode lcore `index` (or worker `index` where there are none): do what is ready. Returns the
-// number of jobs done, 0: idle. `jobs_max` bounds them.
+// transcode lcore `index` (or worker `index` where there are none): do what is ready, at most
+// `jobs_max` decodes and encodes. Returns the packets taken and jobs done, 0: idle.
 unsigned int transcode_turn(struct transcode *engine, unsigned int index, unsigned int jobs_max);

@@ -1,0 +1,276 @@
+// The engine as main sees it: set-up, streams, removal.
+//
+// Removal is what is subtle. A stream may be referred to by packets in its lane's ring to the
+// lcore, by the lcore's lists, and by results in the ring back. So main tells the lcore by ring;
+// the lcore unlinks the stream at once, and hands it back when both rings have passed the positions
+// they had then (turn.c). Only then main frees it. No lock, no free on an lcore.
+#include "engine.h"
+
+#include <errno.h>
+#include <rte_cycles.h>
+#include <rte_malloc.h>
+#include <stdlib.h>
+
+struct transcode_lane *engine_lane(
+	const struct transcode *engine, unsigned int worker, unsigned int lcore)
+{
+	if (engine->config.n_transcoders == 0)
+		return worker == lcore ? &engine->lanes[worker] : NULL;
+	return &engine->lanes[worker * engine->n_lcores + lcore];
+}
+
+// A ring without a name, so that several engines can be.
+static struct rte_ring *ring_create(unsigned int element_size, unsigned int n, int socket_id)
+{
+	unsigned int count = rte_align32pow2(n + 1);
+	ssize_t size = rte_ring_get_memsize_elem(element_size, count);
+	struct rte_ring *ring;
+
+	if (size < 0)
+		return NULL;
+	ring = rte_zmalloc_socket("transcode_ring", (size_t)size, RTE_CACHE_LINE_SIZE, socket_id);
+	if (ring)
+		rte_ring_init(ring, "transcode", count, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	return ring;
+}
+
+static int lane_init(struct transcode_lane *lane, struct transcode_lcore *lcore,
+	const struct transcode_config *config)
+{
+	unsigned int n = config->ring_size ? config->ring_size : RING_SIZE;
+
+	lane->lcore = lcore;
+	lane->in = ring_create(sizeof(struct lane_packet), n, config->socket_id);
+	lane->out = ring_create(sizeof(struct lane_result), n, config->socket_id);
+	lcore->lanes[lcore->n_lanes++] = lane;
+	return lane->in && lane->out ? 0 : -ENOMEM;
+}
+
+static int lcore_init(struct transcode_lcore *lcore, const struct transcode_config *config)
+{
+	TAILQ_INIT(&lcore->run);
+	TAILQ_INIT(&lcore->holding);
+	TAILQ_INIT(&lcore->dying);
+	lcore->lanes = calloc(config->n_workers, sizeof(struct transcode_lane *));
+	lcore->removals = ring_create(sizeof(void *), config->streams_max, config->socket_id);
+	lcore->remains = ring_create(sizeof(void *), config->streams_max, config->socket_id);
+	return lcore->lanes && lcore->removals && lcore->remains ? 0 : -ENOMEM;
+}
+
+static int lcores_create(struct transcode *engine)
+{
+	const struct transcode_config *config = &engine->config;
+	unsigned int n_lanes =
+		config->n_transcoders ? config->n_workers * engine->n_lcores : config->n_workers;
+
+	engine->lcores = rte_zmalloc_socket("transcode_lcores",
+		engine->n_lcores * sizeof(*engine->lcores), RTE_CACHE_LINE_SIZE, config->socket_id);
+	engine->lanes = rte_zmalloc_socket("transcode_lanes", n_lanes * sizeof(*engine->lanes),
+		RTE_CACHE_LINE_SIZE, config->socket_id);
+	if (!engine->lcores || !engine->lanes)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < engine->n_lcores; i++) {
+		if (lcore_init(&engine->lcores[i], config))
+			return -ENOMEM;
+	}
+	for (unsigned int w = 0; w < config->n_workers; w++) {
+		for (unsigned int i = 0; i < engine->n_lcores; i++) {
+			struct transcode_lane *lane = engine_lane(engine, w, i);
+
+			if (lane && lane_init(lane, &engine->lcores[i], config))
+				return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static int config_check(const struct transcode_config *config)
+{
+	unsigned int n_codecs = 0;
+
+	while (codecs[n_codecs])
+		n_codecs++;
+	if (config->n_workers == 0 || config->streams_max == 0 || !config->pool ||
+		n_codecs > CODECS_MAX ||
+		rte_pktmbuf_data_room_size(config->pool) <
+			RTE_PKTMBUF_HEADROOM + RTP_HEADER_BYTES + CODEC_FRAME_BYTES_MAX)
+		return -EINVAL;
+	return codecs_init();
+}
+
+struct transcode *transcode_create(const struct transcode_config *config)
+{
+	int error = config_check(config);
+	struct transcode *engine = error ? NULL : calloc(1, sizeof(*engine));
+
+	if (!engine) {
+		errno = error ? -error : ENOMEM;
+		return NULL;
+	}
+	engine->config = *config;
+	engine->n_lcores = config->n_transcoders ? config->n_transcoders : config->n_workers;
+	engine->tsc_hz = rte_get_tsc_hz();
+	engine->hold_tsc = engine->tsc_hz * HOLD_MS / 1000;
+	TAILQ_INIT(&engine->streams);
+	error = lcores_create(engine);
+	if (error) {
+		transcode_destroy(engine);
+		errno = -error;
+		return NULL;
+	}
+	return engine;
+}
+
+static void lane_fini(struct transcode_lane *lane)
+{
+	struct lane_packet packet;
+	struct lane_result result;
+
+	while (lane->in && rte_ring_sc_dequeue_elem(lane->in, &packet, sizeof(packet)) == 0)
+		rte_pktmbuf_free(packet.packet);
+	while (lane->out && rte_ring_sc_dequeue_elem(lane->out, &result, sizeof(result)) == 0)
+		rte_pktmbuf_free(result.packet);
+	rte_free(lane->in);
+	rte_free(lane->out);
+}
+
+static void lcore_fini(struct transcode_lcore *lcore)
+{
+	for (unsigned int i = 0; i < lcore->n_lanes; i++)
+		lane_fini(lcore->lanes[i]);
+	rte_free(lcore->removals);
+	rte_free(lcore->remains);
+	free(lcore->lanes);
+}
+
+void transcode_destroy(struct transcode *engine)
+{
+	struct transcode_stream *stream;
+
+	if (!engine)
+		return;
+	while ((stream = TAILQ_FIRST(&engine->streams))) {
+		TAILQ_REMOVE(&engine->streams, stream, entry);
+		stream_free(stream);
+	}
+	for (unsigned int i = 0; engine->lcores && i < engine->n_lcores; i++)
+		lcore_fini(&engine->lcores[i]);
+	rte_free(engine->lcores);
+	rte_free(engine->lanes);
+	free(engine);
+}
+
+// The least loaded lcore that shares a lane with the worker.
+static unsigned int choose_lcore(const struct transcode *engine, unsigned int worker)
+{
+	unsigned int best = 0;
+
+	if (engine->config.n_transcoders == 0)
+		return worker;
+	for (unsigned int i = 1; i < engine->n_lcores; i++) {
+		if (engine->lcores[i].cost_ns < engine->lcores[best].cost_ns)
+			best = i;
+	}
+	return best;
+}
+
+struct transcode_stream *transcode_stream_create(struct transcode *engine,
+	const struct transcode_spec *spec, unsigned int worker, void *cookie)
+{
+	struct transcode_stream *stream;
+
+	transcode_reap(engine);
+	if (worker >= engine->config.n_workers || engine->n_streams >= engine->config.streams_max) {
+		errno = worker >= engine->config.n_workers ? EINVAL : ENOSPC;
+		return NULL;
+	}
+	stream = stream_create(spec, engine->config.pool, engine->config.socket_id);
+	if (!stream)
+		return NULL;
+	stream->lane = engine_lane(engine, worker, choose_lcore(engine, worker));
+	stream->lane->lcore->cost_ns += stream->cost_ns;
+	STAT_ADD(stream->lane->lcore->n_streams, 1);
+	atomic_store_explicit(&stream->cookie, cookie, memory_order_release);
+	TAILQ_INSERT_TAIL(&engine->streams, stream, entry);
+	engine->n_streams++;
+	return stream;
+}
+
+void transcode_stream_stop(struct transcode_stream *stream)
+{
+	atomic_store_explicit(&stream->cookie, NULL, memory_order_release);
+}
+
+void transcode_stream_destroy(struct transcode *engine, struct transcode_stream *stream)
+{
+	struct transcode_lcore *lcore = stream->lane->lcore;
+
+	transcode_stream_stop(stream);
+	lcore->cost_ns -= stream->cost_ns;
+	STAT_ADD(lcore->n_streams, -1u);
+	// Holds streams_max, and a stream is in it once: never full.
+	rte_ring_sp_enqueue_elem(lcore->removals, &stream, sizeof(stream));
+	transcode_reap(engine);
+}
+
+unsigned int transcode_reap(struct transcode *engine)
+{
+	struct transcode_stream *stream;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < engine->n_lcores; i++) {
+		struct rte_ring *remains = engine->lcores[i].remains;
+
+		while (rte_ring_sc_dequeue_elem(remains, &stream, sizeof(stream)) == 0) {
+			TAILQ_REMOVE(&engine->streams, stream, entry);
+			stream_free(stream);
+			n++;
+		}
+	}
+	engine->n_streams -= n;
+	return n;
+}
+
+static uint64_t load(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static uint64_t cycles_to_ns(uint64_t cycles)
+{
+	uint64_t hz = rte_get_tsc_hz();
+
+	return cycles / hz * 1000000000 + cycles % hz * 1000000000 / hz;
+}
+
+void transcode_stream_stats(const struct transcode_stream *stream, struct transcode_stats *stats)
+{
+	const struct transcode_stats *s = &stream->stats;
+
+	*stats = (struct transcode_stats){
+		.packets = load(&s->packets),
+		.frames = load(&s->frames),
+		.events = load(&s->events),
+		.concealed = load(&s->concealed),
+		.late = load(&s->late),
+		.duplicates = load(&s->duplicates),
+		.bad = load(&s->bad),
+		.unknown_pt = load(&s->unknown_pt),
+		.dropped = load(&s->dropped),
+		.busy_ns = cycles_to_ns(load(&s->busy_ns)),
+	};
+}
+
+void transcode_lcore_stats(
+	const struct transcode *engine, unsigned int index, struct transcode_lcore_stats *stats)
+{
+	const struct transcode_lcore *lcore = &engine->lcores[index];
+
+	*stats = (struct transcode_lcore_stats){
+		.jobs = load(&lcore->stats.jobs),
+		.frames = load(&lcore->stats.frames),
+		.busy_ns = cycles_to_ns(load(&lcore->stats.busy_ns)),
+		.dropped = load(&lcore->stats.dropped),
+		.streams_now = __atomic_load_n(&lcore->n_streams, __ATOMIC_RELAXED),
+	};
+}

@@ -1,0 +1,316 @@
+// A transcode stream on its transcode lcore: packets in, jobs, packets out. See stream.h.
+#include "stream.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define STRAGGLER_NS 200000000ull // how long packets of the source before may still come
+
+// A packet of the source that this one took over from, held up on its way.
+static bool is_straggler(const struct transcode_stream *s, uint32_t ssrc, uint64_t now_ns)
+{
+	return ssrc == s->previous_ssrc && ssrc != s->source_ssrc &&
+	       now_ns - s->source_changed_ns < STRAGGLER_NS;
+}
+
+static void change_source(struct transcode_stream *s, uint32_t ssrc, uint64_t now_ns)
+{
+	s->previous_ssrc = s->source_ssrc;
+	s->source_ssrc = ssrc;
+	s->source_changed_ns = now_ns;
+	reorder_empty(&s->window);
+	reorder_init(&s->window);
+}
+
+static void count_arrival(struct transcode_stream *s, enum reorder_result result)
+{
+	if (result == REORDER_DUPLICATE)
+		STAT_ADD(s->stats.duplicates, 1);
+	else if (result == REORDER_LATE || result == REORDER_STRAY)
+		STAT_ADD(s->stats.late, 1);
+}
+
+void stream_put(struct transcode_stream *s, struct rte_mbuf *mbuf, uint64_t now_ns, uint64_t tsc)
+{
+	struct reorder_packet packet = {.mbuf = mbuf, .arrived_ns = now_ns, .put_tsc = tsc};
+	uint32_t overflowed = s->window.overflowed;
+	enum reorder_result result;
+
+	STAT_ADD(s->stats.packets, 1);
+	if (rtp_parse(rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->data_len, &packet.view)) {
+		STAT_ADD(s->stats.bad, 1);
+		rte_pktmbuf_free(mbuf);
+		return;
+	}
+	if (!s->started || packet.view.ssrc != s->source_ssrc) {
+		if (s->started && is_straggler(s, packet.view.ssrc, now_ns)) {
+			STAT_ADD(s->stats.late, 1);
+			rte_pktmbuf_free(mbuf);
+			return;
+		}
+		change_source(s, packet.view.ssrc, now_ns);
+		overflowed = 0;
+	}
+	result = reorder_put(&s->window, &packet);
+	count_arrival(s, result);
+	STAT_ADD(s->stats.late, s->window.overflowed - overflowed);
+	if (result == REORDER_RESTART) {
+		s->restart = s->started;
+		s->started = true;
+	} else if (result != REORDER_TAKEN) {
+		rte_pktmbuf_free(mbuf);
+	}
+}
+
+bool stream_ready(const struct transcode_stream *s)
+{
+	return s->pcm_fill >= s->frame_samples || s->current.mbuf || reorder_ready(&s->window) ||
+	       (s->give_up && s->window.n_held);
+}
+
+static void send_event(struct transcode_stream *s, const struct dtmf_output *output)
+{
+	struct rte_mbuf *packet = rte_pktmbuf_alloc(s->pool);
+	const struct rtp_view view = {
+		.ssrc = s->ssrc,
+		.timestamp = output->timestamp,
+		.sequence = s->sequence,
+		.pt = s->spec.dtmf_to_pt,
+		.marker = output->marker,
+	};
+	uint8_t *data;
+
+	if (!packet) {
+		STAT_ADD(s->stats.dropped, 1);
+		return;
+	}
+	data = (uint8_t *)rte_pktmbuf_append(packet, RTP_HEADER_BYTES + DTMF_BYTES);
+	rtp_header_write(data, &view);
+	dtmf_build(data + RTP_HEADER_BYTES, &output->event);
+	s->sequence++;
+	STAT_ADD(s->stats.events, 1);
+	lane_give(s->lane, s, packet);
+}
+
+// All events of a packet; a further one begins where the one before it ends.
+static void map_events(struct transcode_stream *s, const struct reorder_packet *packet)
+{
+	struct dtmf_output outputs[DTMF_OUTPUTS_MAX];
+	struct dtmf_event events[DTMF_EVENTS_MAX];
+	uint32_t timestamp = packet->view.timestamp;
+	const uint8_t *payload = rte_pktmbuf_mtod(packet->mbuf, const uint8_t *);
+	int n_events = dtmf_parse(payload + packet->view.payload_offset, packet->view.payload_bytes,
+		events, DTMF_EVENTS_MAX);
+
+	if (n_events < 0) {
+		STAT_ADD(s->stats.bad, 1);
+		return;
+	}
+	for (int i = 0; i < n_events; i++) {
+		uint32_t mapped = timeline_map(&s->timeline, timestamp);
+		unsigned int n = dtmf_map(&s->dtmf, timestamp, &events[i], mapped, outputs);
+
+		for (unsigned int k = 0; k < n; k++)
+			send_event(s, &outputs[k]);
+		timestamp += events[i].duration;
+	}
+}
+
+// A new source says nothing about the old one's time, and its decoder begins anew.
+static void restart_source(struct transcode_stream *s)
+{
+	s->restart = false;
+	s->missing = 0;
+	s->timeline.new_source = true;
+	s->spec.from->decoder_init(s->decoder, &s->decoder_params);
+	dtmf_mapper_init(&s->dtmf, s->spec.dtmf_from_hz, s->spec.dtmf_to_hz);
+}
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+// What is between the last audio packet and this one: make up what was lost, up to a bound; leave
+// out the rest, and what was silence. Before samples are left out the frame begun is filled up.
+static void plan_gap(struct transcode_stream *s, const struct reorder_packet *packet)
+{
+	uint32_t length = s->timeline.last_samples;
+	uint32_t gap = timeline_gap(&s->timeline, packet->view.timestamp, packet->arrived_ns);
+	uint32_t rest;
+
+	s->conceal = min_u32(gap, min_u32(s->missing, STREAM_CONCEAL_MAX) * length);
+	s->jump = gap - s->conceal;
+	s->recoverable = s->conceal && !s->jump && s->spec.from->has_fec;
+	s->missing = 0;
+	if (s->jump == 0)
+		return;
+	s->marker = true;
+	rest = (s->pcm_fill + s->conceal) % s->frame_samples;
+	if (rest) {
+		rest = min_u32(s->frame_samples - rest, s->jump);
+		s->conceal += rest;
+		s->jump -= rest;
+	}
+}
+
+// Take packets in order up to the next audio packet. Returns false where there is none.
+static bool take_audio(struct transcode_stream *s)
+{
+	struct reorder_packet packet;
+	uint32_t missing;
+
+	while (reorder_take(&s->window, s->give_up, &packet, &missing)) {
+		if (s->restart)
+			restart_source(s);
+		else
+			s->missing += missing;
+		if (packet.view.pt == s->spec.from_pt) {
+			plan_gap(s, &packet);
+			s->current = packet;
+			return true;
+		}
+		if (packet.view.pt != s->spec.dtmf_from_pt)
+			STAT_ADD(s->stats.unknown_pt, 1);
+		else if (s->spec.dtmf_to_pt != TRANSCODE_NO_PT)
+			map_events(s, &packet);
+		rte_pktmbuf_free(packet.mbuf);
+	}
+	s->give_up = false;
+	return false;
+}
+
+static enum stream_job conceal_job(struct transcode_stream *s, struct codec_decode_job *job)
+{
+	uint32_t length = min_u32(s->conceal, s->timeline.last_samples);
+	bool recover = s->recoverable && length == s->conceal;
+	const uint8_t *data = rte_pktmbuf_mtod(s->current.mbuf, const uint8_t *);
+
+	*job = (struct codec_decode_job){
+		.state = s->decoder,
+		.payload = recover ? data + s->current.view.payload_offset : NULL,
+		.n_bytes = recover ? s->current.view.payload_bytes : 0,
+		.fec = recover,
+		.pcm = s->pcm + s->pcm_fill,
+		.n_samples = (uint16_t)min_u32(length, s->pcm_room - s->pcm_fill),
+	};
+	return STREAM_JOB_CONCEAL;
+}
+
+static enum stream_job decode_job(struct transcode_stream *s, struct codec_decode_job *job)
+{
+	const uint8_t *data = rte_pktmbuf_mtod(s->current.mbuf, const uint8_t *);
+
+	*job = (struct codec_decode_job){
+		.state = s->decoder,
+		.payload = data + s->current.view.payload_offset,
+		.n_bytes = s->current.view.payload_bytes,
+		.pcm = s->pcm + s->pcm_fill,
+		.n_samples = (uint16_t)min_u32(CODEC_FRAME_SAMPLES_MAX, s->pcm_room - s->pcm_fill),
+	};
+	return STREAM_JOB_DECODE;
+}
+
+static void frame_done(struct transcode_stream *s)
+{
+	s->pcm_fill -= s->frame_samples;
+	if (s->pcm_fill)
+		memmove(s->pcm, s->pcm + s->frame_samples, s->pcm_fill * sizeof(int16_t));
+}
+
+static enum stream_job encode_job(
+	struct transcode_stream *s, struct codec_encode_job *job, struct rte_mbuf **output)
+{
+	*output = rte_pktmbuf_alloc(s->pool);
+	if (!*output) {
+		STAT_ADD(s->stats.dropped, 1);
+		frame_done(s);
+		return STREAM_JOB_NONE;
+	}
+	*job = (struct codec_encode_job){
+		.state = s->encoder,
+		.pcm = s->pcm,
+		.n_samples = (uint16_t)s->frame_samples,
+		.payload = rte_pktmbuf_mtod_offset(*output, uint8_t *, RTP_HEADER_BYTES),
+	};
+	return STREAM_JOB_ENCODE;
+}
+
+enum stream_job stream_next_job(struct transcode_stream *s, struct codec_decode_job *decode,
+	struct codec_encode_job *encode, struct rte_mbuf **output)
+{
+	if (s->pcm_fill >= s->frame_samples)
+		return encode_job(s, encode, output);
+	if (!s->current.mbuf && !take_audio(s))
+		return STREAM_JOB_NONE;
+	if (s->conceal)
+		return conceal_job(s, decode);
+	timeline_advance(&s->timeline, s->jump);
+	s->jump = 0;
+	if (s->current.view.payload_bytes)
+		return decode_job(s, decode);
+	rte_pktmbuf_free(s->current.mbuf); // no payload: keeps a NAT binding open
+	s->current.mbuf = NULL;
+	return STREAM_JOB_NONE;
+}
+
+static void finish_conceal(struct transcode_stream *s, const struct codec_decode_job *job)
+{
+	if (job->n_decoded != job->n_samples) // a length that the codec cannot make up
+		memset(job->pcm, 0, job->n_samples * sizeof(int16_t));
+	s->conceal -= job->n_samples;
+	s->pcm_fill += job->n_samples;
+	timeline_advance(&s->timeline, job->n_samples);
+	STAT_ADD(s->stats.concealed, 1);
+}
+
+void stream_finish_decode(
+	struct transcode_stream *s, const struct codec_decode_job *job, enum stream_job kind)
+{
+	if (kind == STREAM_JOB_CONCEAL) {
+		finish_conceal(s, job);
+		return;
+	}
+	if (job->n_decoded > 0) {
+		timeline_decoded(&s->timeline, (uint32_t)job->n_decoded, s->current.arrived_ns);
+		s->pcm_fill += (uint32_t)job->n_decoded;
+	} else {
+		s->missing++;
+		STAT_ADD(s->stats.bad, 1);
+	}
+	rte_pktmbuf_free(s->current.mbuf);
+	s->current.mbuf = NULL;
+}
+
+// The timestamp of the first sample that waits in `pcm`.
+static uint32_t pcm_timestamp(const struct transcode_stream *s)
+{
+	return s->timeline.end_out - timeline_ticks(&s->timeline.out, s->pcm_fill);
+}
+
+void stream_finish_encode(
+	struct transcode_stream *s, const struct codec_encode_job *job, struct rte_mbuf *output)
+{
+	const struct rtp_view view = {
+		.ssrc = s->ssrc,
+		.timestamp = pcm_timestamp(s),
+		.sequence = s->sequence,
+		.pt = s->spec.to_pt,
+		.marker = s->marker,
+	};
+
+	frame_done(s);
+	if (job->n_bytes <= 0) { // nothing to send in silence; the next packet begins a talk spurt
+		s->marker = job->n_bytes == 0;
+		STAT_ADD(s->stats.dropped, job->n_bytes < 0);
+		rte_pktmbuf_free(output);
+		return;
+	}
+	rtp_header_write(
+		(uint8_t *)rte_pktmbuf_append(output, (uint16_t)(RTP_HEADER_BYTES + job->n_bytes)),
+		&view);
+	s->sequence++;
+	s->marker = false;
+	STAT_ADD(s->stats.frames, 1);
+	lane_give(s->lane, s, output);
+}

@@ -1,0 +1,91 @@
+// One transcode stream: what its transcode lcore does with the packets of one direction.
+//
+// A packet's way: stream_put() into the reorder window; stream_next_job() takes it out in order,
+// decides what the gap before it means, and says what a codec has to do next; the engine runs the
+// job in a batch with those of other streams and calls stream_finish_decode() or
+// stream_finish_encode(). A stream has at most one job at a time. Decoded samples wait in `pcm`
+// until a frame of the output is full, so any packet length becomes any other.
+#pragma once
+
+#include <rte_mbuf.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "dtmf.h"
+#include "reorder.h"
+#include "timeline.h"
+#include "transcode.h"
+
+#define STREAM_CONCEAL_MAX 5 // packets made up in a row; what is missing beyond is left out
+
+enum stream_job { STREAM_JOB_NONE, STREAM_JOB_DECODE, STREAM_JOB_CONCEAL, STREAM_JOB_ENCODE };
+
+struct transcode_lane;
+
+struct transcode_stream {
+	// Written by main before the first packet, read by the stream's transcode lcore.
+	struct transcode_spec spec;
+	struct codec_params decoder_params;
+	struct transcode_lane *lane;
+	struct rte_mempool *pool;
+	void *encoder, *decoder;
+	int16_t *pcm;
+	uint32_t pcm_room;		   // samples
+	uint32_t frame_samples;		   // of an output packet
+	uint32_t ssrc;			   // of the output
+	unsigned int from_index, to_index; // in codecs[]
+	uint32_t cost_ns;		   // main: estimate, for placing
+
+	_Atomic(void *) cookie; // main: rw, worker: ro
+
+	// Transcode lcore only, from here to `stats`.
+	struct reorder window;
+	struct timeline timeline;
+	struct dtmf_mapper dtmf;
+	struct reorder_packet current; // audio, taken and not decoded yet
+	uint32_t pcm_fill;
+	uint32_t conceal; // samples to make up before `current`
+	uint32_t jump;	  // samples to leave out after that
+	uint32_t missing; // packets lost since the last audio packet
+	uint32_t source_ssrc, previous_ssrc;
+	uint64_t source_changed_ns;
+	uint16_t sequence; // of the next output packet
+	bool started;
+	bool marker;	  // on the next audio packet
+	bool restart;	  // the next packet taken is the first of a new source
+	bool give_up;	  // waited long enough for what is missing
+	bool recoverable; // the last sample to make up is in the FEC of `current`
+	bool queued, holding, dead;
+	uint64_t taken_until, given_until; // when dead: see engine.c
+	TAILQ_ENTRY(transcode_stream) run_entry, hold_entry, dying_entry;
+
+	struct transcode_stats stats; // lcore: rw, others: ro; busy_ns counts TSC cycles
+
+	TAILQ_ENTRY(transcode_stream) entry; // main only
+};
+
+// Count for readers on other cores.
+#define STAT_ADD(field, n) __atomic_store_n(&(field), (field) + (n), __ATOMIC_RELAXED)
+
+// main: allocate and set up. NULL with errno set.
+struct transcode_stream *stream_create(
+	const struct transcode_spec *spec, struct rte_mempool *pool, int socket_id);
+void stream_free(struct transcode_stream *stream); // main; also what it holds
+
+void stream_put(
+	struct transcode_stream *stream, struct rte_mbuf *packet, uint64_t now_ns, uint64_t tsc);
+
+// Is there anything to do?
+bool stream_ready(const struct transcode_stream *stream);
+
+// Fill in the next job. Events among the packets are sent on the way.
+enum stream_job stream_next_job(struct transcode_stream *stream, struct codec_decode_job *decode,
+	struct codec_encode_job *encode, struct rte_mbuf **output);
+void stream_finish_decode(
+	struct transcode_stream *stream, const struct codec_decode_job *job, enum stream_job kind);
+void stream_finish_encode(struct transcode_stream *stream, const struct codec_encode_job *job,
+	struct rte_mbuf *output);
+
+// Give a finished packet to the worker (engine.c).
+void lane_give(
+	struct transcode_lane *lane, struct transcode_stream *stream, struct rte_mbuf *packet);
