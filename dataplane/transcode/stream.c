@@ -145,7 +145,6 @@ static void plan_gap(struct transcode_stream *s, const struct reorder_packet *pa
 	s->missing = 0;
 	if (s->jump == 0)
 		return;
-	s->marker = true;
 	rest = (s->pcm_fill + s->conceal) % s->frame_samples;
 	if (rest) {
 		rest = min_u32(s->frame_samples - rest, s->jump);
@@ -245,8 +244,11 @@ enum stream_job stream_next_job(struct transcode_stream *s, struct codec_decode_
 		return STREAM_JOB_NONE;
 	if (s->conceal)
 		return conceal_job(s, decode);
-	timeline_advance(&s->timeline, s->jump);
-	s->jump = 0;
+	if (s->jump) {
+		timeline_advance(&s->timeline, s->jump);
+		s->jump = 0;
+		s->marker = true; // a talk spurt begins
+	}
 	if (s->current.view.payload_bytes)
 		return decode_job(s, decode);
 	rte_pktmbuf_free(s->current.mbuf); // no payload: keeps a NAT binding open
