@@ -40,7 +40,7 @@ static inline bool chars_are(struct slice text, unsigned int classes)
 
 static inline struct slice slice_skip(struct slice text, size_t n)
 {
-	return (struct slice){text.p + n, text.n - n};
+	return n ? (struct slice){text.p + n, text.n - n} : text;
 }
 
 static inline struct slice slice_skip_space(struct slice text)

@@ -116,21 +116,20 @@ static int start_line(struct parse *parse)
 	return request_line(parse, line);
 }
 
-static int header_field(struct parse *parse, struct slice line)
+static void header_field(struct parse *parse, struct slice line)
 {
 	struct sip_message *m = parse->message;
-	struct sip_header *header = &m->headers[m->n_headers];
 	struct slice value = line, name = slice_cut(&value, ':');
 
 	while (name.n && char_is_space(name.p[name.n - 1]))
 		name.n--;
 	if (!value.p || !chars_are(name, CHAR_TOKEN))
-		return bad(parse, 400, "Bad Header Field");
-	if (m->n_headers == MESSAGE_MAX_HEADERS)
-		return bad(parse, 513, "Too Many Header Fields");
-	*header = (struct sip_header){name, slice_trim(value), (uint8_t)header_from(name), 0};
-	m->n_headers++;
-	return 0;
+		bad(parse, 400, "Bad Header Field");
+	else if (m->n_headers == MESSAGE_MAX_HEADERS)
+		bad(parse, 513, "Too Many Header Fields");
+	else
+		m->headers[m->n_headers++] =
+			(struct sip_header){name, slice_trim(value), (uint8_t)header_from(name), 0};
 }
 
 // Chain the fields of each id, back to front, so that the first is found at once.
@@ -146,21 +145,18 @@ static void chain(struct sip_message *m)
 	}
 }
 
-static int header_fields(struct parse *parse)
+static void header_fields(struct parse *parse)
 {
 	struct slice line;
-	int error = 0;
 
 	while (!take_folded_line(parse, &line) && line.n)
-		if (header_field(parse, line))
-			error = -EBADMSG;
+		header_field(parse, line);
 	if (line.n)
-		error = bad(parse, 400, "Bad Line End");
+		bad(parse, 400, "Bad Line End");
 	chain(parse->message);
-	return error;
 }
 
-static int body(struct parse *parse)
+static void body(struct parse *parse)
 {
 	struct sip_message *m = parse->message;
 	size_t left = (size_t)(parse->end - parse->p);
@@ -168,13 +164,14 @@ static int body(struct parse *parse)
 
 	if (m->first[HEADER_CONTENT_LENGTH] &&
 		slice_to_u32(message_value(m, HEADER_CONTENT_LENGTH), UINT32_MAX, &length))
-		return bad(parse, 400, "Bad Content-Length");
-	if (length > left)
-		return bad(parse, 400, "Content-Length Larger Than Message");
+		bad(parse, 400, "Bad Content-Length");
+	if (length > left) {
+		bad(parse, 400, "Content-Length Larger Than Message");
+		length = (uint32_t)left;
+	}
 	if (length)
 		m->body = (struct slice){parse->p, length};
 	m->text.n = (size_t)(parse->p + length - m->text.p);
-	return 0;
 }
 
 // A tag keeps its quotes, should it have any, so that it is given back as it came.
@@ -258,29 +255,27 @@ static int single_valued(struct parse *parse)
 }
 
 // All of them are looked at even after one fails: the answer needs what is right.
-static int mandatory(struct parse *parse)
+static void mandatory(struct parse *parse)
 {
 	struct sip_message *m = parse->message;
-	int error = 0;
 
 	m->call_id = message_value(m, HEADER_CALL_ID);
 	if (via_top(parse))
-		error = bad(parse, 400, "Bad Via");
+		bad(parse, 400, "Bad Via");
 	if (single_valued(parse))
-		error = bad(parse, 400, "Header Field Given Twice");
+		bad(parse, 400, "Header Field Given Twice");
 	if (!chars_are(m->call_id, CHAR_VISIBLE))
-		error = bad(parse, 400, "Bad Call-ID");
+		bad(parse, 400, "Bad Call-ID");
 	if (tagged(parse, HEADER_FROM, &m->from, &m->from_tag))
-		error = bad(parse, 400, "Bad From");
+		bad(parse, 400, "Bad From");
 	if (tagged(parse, HEADER_TO, &m->to, &m->to_tag))
-		error = bad(parse, 400, "Bad To");
+		bad(parse, 400, "Bad To");
 	if (cseq(parse))
-		error = bad(parse, 400, "Bad CSeq");
+		bad(parse, 400, "Bad CSeq");
 	if (max_forwards(parse))
-		error = bad(parse, 400, "Bad Max-Forwards");
+		bad(parse, 400, "Bad Max-Forwards");
 	if (contacts(parse))
-		error = bad(parse, 400, "Bad Contact");
-	return error;
+		bad(parse, 400, "Bad Contact");
 }
 
 // Silence for what cannot or must not be answered: responses, ACKs, and requests without a Via.
@@ -301,11 +296,13 @@ int message_parse(struct sip_message *m, struct sip_header *headers, char *text,
 	result = start_line(&parse);
 	if (result && error->status == 0)
 		return result;
-	if (header_fields(&parse) || mandatory(&parse) || body(&parse))
-		result = -EBADMSG;
-	if (result)
-		error_settle(m, error);
-	return result;
+	header_fields(&parse);
+	mandatory(&parse);
+	body(&parse);
+	if (!error->reason)
+		return 0;
+	error_settle(m, error);
+	return -EBADMSG;
 }
 
 const struct sip_header *message_header(const struct sip_message *m, enum header_id id)

@@ -56,9 +56,10 @@ static void via_top_write(struct builder *b, const struct sip_message *request)
 static void vias_write(struct builder *b, const struct sip_message *request)
 {
 	const struct sip_header *header = message_header(request, HEADER_VIA);
-	const char *top_end = request->via.value.p + request->via.value.n;
 
 	if (header && request->via.value.p) {
+		const char *top_end = request->via.value.p + request->via.value.n;
+
 		builder_slice(b, SLICE("Via: "));
 		via_top_write(b, request);
 		builder_slice(b, (struct slice){top_end,
