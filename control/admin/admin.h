@@ -1,0 +1,50 @@
+// The admin socket of sluice-control: what sluicectl talks to.
+//
+// A unix stream socket (mode 0600; the peer's uid must be ours or root's). A request is one line, a
+// JSON object with "command" and its arguments; the answer is one line too, and comes before the
+// next request of that connection is looked at:
+//
+//   {"command":"call","id":"01JD..."}          {"ok":true,"result":{...}}
+//   {"command":"hangup","id":"x"}              {"ok":false,"error":"there is no call x"}
+//
+//   command    arguments       result
+//   status                     node, version, uptime, the dataplane's connection, call counters
+//   calls                      array of calls, as call_describe()'s summary
+//   call       id              the call in detail, with "session" from the dataplane or null
+//   sessions                   array of the dataplane's sessions, with counters of each leg
+//   session    id              one of them
+//   counters                   object: name to value, the dataplane's and ours ("call.")
+//   ports                      those of the NICs ("port.")
+//   drops                      those that say why packets were dropped ("drop.")
+//   trunks                     array of trunks with their load
+//   hangup     id              {}: the call is being ended
+//   log        module, level   {}: "*" is all modules
+//
+// Everything runs on the event loop of the rest and never blocks it.
+#pragma once
+
+#include <stddef.h>
+
+#include "log.h"
+#include "trunk.h"
+
+struct admin;
+struct calls;
+struct event_base;
+
+extern struct log_module log_admin;
+
+// All of it outlives the admin socket.
+struct admin_settings {
+	struct event_base *base;
+	const char *path; // of the socket; a stale one is replaced
+	const char *node;
+	struct calls *calls;
+	const struct trunks *trunks;
+	struct log_module *const *log_modules; // NULL-terminated
+};
+
+// Returns NULL with errno set; `error` says what could not be done.
+struct admin *admin_create(const struct admin_settings *settings, char *error, size_t error_size);
+// Before calls_destroy().
+void admin_destroy(struct admin *admin);

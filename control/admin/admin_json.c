@@ -1,0 +1,136 @@
+// How sessions and trunks look in JSON. Names are those of the CDR where it has them.
+#include <string.h>
+
+#include "admin_private.h"
+#include "ulid.h"
+
+static json_t *address_json(const struct sl_address *address)
+{
+	struct sdp_address host = {.family = address->family};
+	char text[64], number[8];
+
+	if (!address->family)
+		return json_null();
+	memcpy(host.bytes, address->bytes, sizeof(host.bytes));
+	sdp_address_text(&host, text, sizeof(text));
+	snprintf(number, sizeof(number), "%u", address->port);
+	return address->family == SL_IPV6 ? json_sprintf("[%s]:%s", text, number)
+					  : json_sprintf("%s:%s", text, number);
+}
+
+static json_t *formats_json(const struct sl_leg *leg)
+{
+	json_t *list = json_array();
+
+	for (unsigned int i = 0; i < leg->n_formats && i < SL_FORMATS_MAX; i++) {
+		const struct sl_format *format = &leg->formats[i];
+
+		json_array_append_new(
+			list, json_pack("{s:o, s:i, s:i}", "name",
+				      json_stringn_nocheck(format->name,
+					      strnlen(format->name, sizeof(format->name))),
+				      "pt", (int)format->pt, "clock_hz", (int)format->clock_hz));
+	}
+	return list;
+}
+
+static void add_stats(json_t *leg, const struct sl_leg_stats *stats)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counts[] = {
+		{"rx_packets", stats->rx_packets},
+		{"rx_bytes", stats->rx_bytes},
+		{"tx_packets", stats->tx_packets},
+		{"tx_bytes", stats->tx_bytes},
+		{"rx_rtcp", stats->rx_rtcp},
+		{"tx_rtcp", stats->tx_rtcp},
+		{"lost", stats->lost},
+		{"reordered", stats->reordered},
+		{"duplicates", stats->duplicates},
+		{"dropped_source", stats->dropped_source},
+		{"dropped_other", stats->dropped_other},
+		{"transcoded", stats->transcoded},
+		{"concealed", stats->concealed},
+		{"transcode_ns", stats->transcode_ns},
+		{"jitter_us", stats->jitter_us},
+		{"jitter_max_us", stats->jitter_max_us},
+		{"rx_ssrc", stats->rx_ssrc},
+		{"tx_ssrc", stats->tx_ssrc},
+		{"idle_ms", stats->idle_ms},
+	};
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		json_object_set_new_nocheck(
+			leg, counts[i].name, json_integer((json_int_t)counts[i].value));
+	json_object_set_new(leg, "latched", json_boolean(stats->latched));
+	json_object_set_new(leg, "timed_out", json_boolean(stats->timed_out));
+	json_object_set_new(leg, "source", address_json(&stats->source));
+}
+
+static json_t *leg_json(
+	const struct sl_leg *leg, const struct sl_leg_stats *stats, unsigned int index)
+{
+	json_t *json = json_object();
+	char name[2] = {(char)('a' + index), '\0'};
+
+	json_object_set_new(json, "leg", json_string(name));
+	json_object_set_new(json, "local", address_json(&leg->local));
+	json_object_set_new(json, "remote", address_json(&leg->remote));
+	json_object_set_new(json, "formats", formats_json(leg));
+	json_object_set_new(json, "sends", json_boolean(leg->flags & SL_LEG_SEND));
+	json_object_set_new(json, "receives", json_boolean(leg->flags & SL_LEG_RECEIVE));
+	json_object_set_new(json, "held", json_boolean(leg->flags & SL_LEG_HELD));
+	add_stats(json, stats);
+	return json;
+}
+
+json_t *session_json(const struct sl_session_report *report)
+{
+	json_t *json, *legs = json_array();
+	char id[ULID_TEXT_SIZE];
+	struct ulid ulid;
+
+	memcpy(ulid.bytes, report->session.id.bytes, sizeof(ulid.bytes));
+	ulid_format(&ulid, id);
+	for (unsigned int i = 0; i < report->session.n_legs && i < SL_LEGS_MAX; i++)
+		json_array_append_new(
+			legs, leg_json(&report->session.legs[i], &report->stats[i], i));
+	json = json_pack("{s:s, s:i, s:i, s:o}", "session", id, "worker", (int)report->worker,
+		"age_ms", (int)report->age_ms, "legs", legs);
+	return json;
+}
+
+static json_t *peers_json(const struct trunk *trunk)
+{
+	json_t *list = json_array();
+	char text[ADDRESS_TEXT_SIZE];
+
+	for (size_t i = 0; i < trunk->n_peers; i++)
+		json_array_append_new(
+			list, json_string(address_text((const struct sockaddr *)&trunk->peers[i],
+				      text, sizeof(text))));
+	return list;
+}
+
+static json_t *codecs_json(const struct sdp_policy *policy)
+{
+	json_t *list = json_array();
+	char text[40];
+
+	for (uint8_t i = 0; i < policy->n_codecs; i++)
+		json_array_append_new(list,
+			json_string(sdp_encoding_text(&policy->codecs[i], text, sizeof(text))));
+	return list;
+}
+
+json_t *trunk_json(const struct trunk *trunk)
+{
+	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "trunk", trunk->name,
+		"realm", trunk->realm->name, "peers", peers_json(trunk), "codecs",
+		codecs_json(&trunk->media), "calls", (json_int_t)trunk->load.calls, "calls_max",
+		(json_int_t)trunk->limits.calls, "calls_per_s_max",
+		(json_int_t)trunk->limits.calls_per_s, "started", (json_int_t)trunk->load.started,
+		"refused", (json_int_t)trunk->load.refused);
+}

@@ -1,0 +1,51 @@
+// What the files of this folder share: connections (admin.c), commands (admin_command.c) and how
+// the dataplane's structures look in JSON (admin_json.c).
+#pragma once
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "admin.h"
+#include "sl_client.h"
+
+struct evconnlistener;
+struct bufferevent;
+
+// What the dataplane has been asked for a connection. It may outlive the connection: then its
+// answer goes nowhere.
+struct admin_question {
+	struct admin_connection *connection; // NULL: gone
+	json_t *result;			     // as far as known
+	const char *prefix;		     // counters: only those that begin so
+};
+
+struct admin_connection {
+	struct admin *admin;
+	LIST_ENTRY(admin_connection) in_admin;
+	struct bufferevent *stream;
+	struct admin_question *question; // outstanding
+	bool busy;			 // its answer is due or not sent out yet
+};
+
+struct admin {
+	struct admin_settings settings;
+	struct evconnlistener *listener;
+	LIST_HEAD(, admin_connection) connections;
+	unsigned int n_connections;
+	uint64_t started_ms;
+};
+
+// Answer the request under way. admin_answer() takes over `result`; NULL: out of memory.
+void admin_answer(struct admin_connection *connection, json_t *result);
+void admin_refuse(struct admin_connection *connection, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+// Carry out a request: answers it now or later.
+void admin_execute(struct admin_connection *connection, const json_t *request);
+
+uint64_t admin_now_ms(void);
+
+json_t *session_json(const struct sl_session_report *report);
+json_t *trunk_json(const struct trunk *trunk);
