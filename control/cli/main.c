@@ -1,0 +1,230 @@
+// sluicectl: one command to the admin socket of sluice-control, its answer to people or as JSON.
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "show.h"
+
+#define SOCKET_DEFAULT "/run/sluice/control.sock"
+#define TIMEOUT_S      10
+#define ARGUMENTS_MAX  2
+
+enum { EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
+
+static const struct command {
+	const char *name;
+	const char *arguments[ARGUMENTS_MAX + 1]; // their names in the request
+	show_fn *show;
+	const char *help;
+} commands[] = {
+	{"status", {}, show_status, "the node, its dataplane and its calls in short"},
+	{"calls", {}, show_calls, "calls that are not over"},
+	{"call", {"id"}, show_call, "one call with its media"},
+	{"hangup", {"id"}, show_nothing, "end a call"},
+	{"sessions", {}, show_sessions, "media sessions of the dataplane"},
+	{"session", {"id"}, show_session, "one session"},
+	{"trunks", {}, show_trunks, "trunks and their load"},
+	{"ports", {}, show_counters, "counters of the network ports"},
+	{"counters", {}, show_counters, "all counters"},
+	{"drops", {}, show_drops, "why packets were dropped"},
+	{"log", {"module", "level"}, show_nothing, "set a log level; '*' is every module"},
+};
+
+static void usage(FILE *file)
+{
+	fputs("usage: sluicectl [--socket PATH] [--json] COMMAND [ARGUMENT...]\n\n", file);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		char text[64];
+		int n = snprintf(text, sizeof(text), "%s", commands[i].name);
+
+		for (const char *const *name = commands[i].arguments; *name; name++)
+			n += snprintf(text + n, sizeof(text) - (size_t)n, " <%s>", *name);
+		fprintf(file, "  %-24s %s\n", text, commands[i].help);
+	}
+	fputs("\n"
+	      "  --socket PATH            of sluice-control; " SOCKET_DEFAULT " where not given\n"
+	      "  --json                   the answer as JSON\n\n"
+	      "Exit status: 0 done, 1 refused, 2 wrong usage, 3 sluice-control is not there.\n",
+		file);
+}
+
+static int unreachable(const char *path, const char *why)
+{
+	fprintf(stderr, "sluicectl: no answer from sluice-control at %s: %s\n", path, why);
+	return EXIT_UNREACHABLE;
+}
+
+// A connected socket, or a negative errno.
+static int reach(const char *path)
+{
+	static const struct timeval timeout = {.tv_sec = TIMEOUT_S};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		int rc = -errno;
+
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+// The line that answers `request`; NULL with errno set (0: the other end closed).
+static char *ask(int fd, const char *request)
+{
+	char *line = NULL;
+	size_t size = 0;
+	FILE *stream = fdopen(fd, "r+");
+
+	errno = 0;
+	if (!stream)
+		return NULL;
+	if (fprintf(stream, "%s\n", request) < 0 || fflush(stream) ||
+		getline(&line, &size, stream) < 0) {
+		int err = errno;
+
+		free(line);
+		line = NULL;
+		errno = err == EAGAIN ? ETIMEDOUT : err;
+	}
+	int err = errno;
+
+	fclose(stream);
+	errno = err;
+	return line;
+}
+
+static char *request_text(const struct command *command, char *const *arguments)
+{
+	json_t *request = json_pack("{s:s}", "command", command->name);
+	char *text;
+
+	for (size_t i = 0; command->arguments[i]; i++)
+		json_object_set_new(request, command->arguments[i], json_string(arguments[i]));
+	text = json_dumps(request, JSON_COMPACT);
+	json_decref(request);
+	return text;
+}
+
+static int show(const struct command *command, const json_t *answer, bool as_json)
+{
+	const json_t *result = json_object_get(answer, "result");
+	const char *error = json_string_value(json_object_get(answer, "error"));
+
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		fprintf(stderr, "sluicectl: %s\n", error ? error : "refused without a reason");
+		return EXIT_REFUSED;
+	}
+	if (as_json) {
+		json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+		putchar('\n');
+	} else {
+		command->show(result, stdout);
+	}
+	return fflush(stdout) ? EXIT_REFUSED : EXIT_SUCCESS;
+}
+
+static int run(
+	const char *path, const struct command *command, char *const *arguments, bool as_json)
+{
+	char *request = request_text(command, arguments), *line;
+	json_t *answer;
+	int fd, status;
+
+	if (!request) {
+		fputs("sluicectl: an argument is not UTF-8\n", stderr);
+		return EXIT_USAGE;
+	}
+	fd = reach(path);
+	line = fd < 0 ? NULL : ask(fd, request);
+	free(request);
+	if (fd < 0)
+		return unreachable(path, strerror(-fd));
+	if (!line)
+		return unreachable(path, errno ? strerror(errno) : "the connection was closed");
+	answer = json_loads(line, 0, NULL);
+	free(line);
+	status = answer ? show(command, answer, as_json)
+			: unreachable(path, "its answer is no JSON");
+	json_decref(answer);
+	return status;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+static int n_arguments(const struct command *command)
+{
+	int n = 0;
+
+	while (command->arguments[n])
+		n++;
+	return n;
+}
+
+static const struct option options[] = {
+	{"socket", required_argument, NULL, 's'},
+	{"json", no_argument, NULL, 'j'},
+	{"version", no_argument, NULL, 'v'},
+	{"help", no_argument, NULL, 'h'},
+	{},
+};
+
+static int usage_error(void)
+{
+	usage(stderr);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *path = SOCKET_DEFAULT;
+	const struct command *command;
+	bool as_json = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 's':
+			path = optarg;
+			break;
+		case 'j':
+			as_json = true;
+			break;
+		case 'v':
+			puts("sluicectl " SLUICE_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			usage(stdout);
+			return EXIT_SUCCESS;
+		default:
+			return usage_error();
+		}
+	}
+	command = optind < argc ? find_command(argv[optind]) : NULL;
+	if (!command || argc - optind - 1 != n_arguments(command))
+		return usage_error();
+	return run(path, command, argv + optind + 1, as_json);
+}

@@ -1,0 +1,10 @@
+// How the results of the admin socket look to people.
+#pragma once
+
+#include <jansson.h>
+#include <stdio.h>
+
+typedef void show_fn(const json_t *result, FILE *file);
+
+show_fn show_status, show_calls, show_call, show_sessions, show_session, show_counters, show_drops,
+	show_trunks, show_nothing;
