@@ -1,0 +1,224 @@
+// The rule, per format of the source, in this order: the format that the far end is sent anyway is
+// relayed; G.711 is converted between its laws in the worker; what the codecs can is transcoded;
+// what the far end lists as well is relayed; the rest is dropped. Telephone events go where the
+// audio goes, because a receiver must see one source.
+#include "feed.h"
+
+#include <errno.h>
+#include <rte_malloc.h>
+#include <strings.h>
+
+#define NONE SL_NO_PT
+
+static bool is_named(const struct sl_format *format, const char *name)
+{
+	return !strcasecmp(format->name, name);
+}
+
+static bool is_event(const struct sl_format *format)
+{
+	return is_named(format, "telephone-event");
+}
+
+static bool is_audio(const struct sl_format *format)
+{
+	return !is_event(format) && !is_named(format, "CN");
+}
+
+static bool is_same(const struct sl_format *a, const struct sl_format *b)
+{
+	return a->clock_hz == b->clock_hz && a->channels == b->channels &&
+	       !strcasecmp(a->name, b->name);
+}
+
+static const struct sl_format *find_same(const struct sl_leg *leg, const struct sl_format *format)
+{
+	for (unsigned int i = 0; i < leg->n_formats; i++)
+		if (is_same(&leg->formats[i], format))
+			return &leg->formats[i];
+	return NULL;
+}
+
+// The telephone-event of a leg that goes with a clock: that of the same clock, else the first.
+static const struct sl_format *find_event(const struct sl_leg *leg, uint32_t clock_hz)
+{
+	const struct sl_format *first = NULL;
+
+	for (unsigned int i = 0; i < leg->n_formats; i++) {
+		if (!is_event(&leg->formats[i]))
+			continue;
+		if (leg->formats[i].clock_hz == clock_hz)
+			return &leg->formats[i];
+		if (!first)
+			first = &leg->formats[i];
+	}
+	return first;
+}
+
+static bool is_g711(const struct sl_format *format, const char *name)
+{
+	return is_named(format, name) && format->clock_hz == 8000 && format->channels <= 1;
+}
+
+static enum feed_verb g711_verb(const struct sl_format *from, const struct sl_format *to)
+{
+	if (is_g711(from, "PCMU") && is_g711(to, "PCMA"))
+		return FEED_ULAW_TO_ALAW;
+	if (is_g711(from, "PCMA") && is_g711(to, "PCMU"))
+		return FEED_ALAW_TO_ULAW;
+	return FEED_DROP;
+}
+
+static struct transcode_spec stream_spec(
+	const struct sl_leg *from, const struct sl_format *format, const struct sl_leg *to)
+{
+	const struct sl_format *out = &to->formats[0];
+	const struct sl_format *event_in = find_event(from, format->clock_hz);
+	const struct sl_format *event_out = find_event(to, out->clock_hz);
+
+	return (struct transcode_spec){
+		.from = codec_find(format->name, format->clock_hz, format->channels),
+		.to = codec_find(out->name, out->clock_hz, out->channels),
+		.from_pt = format->pt,
+		.to_pt = out->pt,
+		.to_ptime_ms = out->ptime_ms,
+		.complexity = out->complexity,
+		.fec = out->fec,
+		.bitrate = out->bitrate,
+		.playback_hz = out->playback_hz,
+		.dtmf_from_pt = event_in ? event_in->pt : NONE,
+		.dtmf_to_pt = event_out ? event_out->pt : NONE,
+		.dtmf_from_hz = event_in ? event_in->clock_hz : 0,
+		.dtmf_to_hz = event_out ? event_out->clock_hz : 0,
+	};
+}
+
+static bool can_transcode(const struct transcode_spec *spec)
+{
+	return spec->from && spec->to && transcode_supported(spec) == 0;
+}
+
+// Returns 0 or a negative errno of the transcoder.
+static int route_audio(struct feed *feed, unsigned int i, const struct sl_leg *from,
+	const struct sl_leg *to, struct transcode *engine)
+{
+	const struct sl_format *format = &from->formats[i];
+	const struct sl_format *out = &to->formats[0];
+	const struct sl_format *same = find_same(to, format);
+	struct transcode_spec spec = stream_spec(from, format, to);
+	enum feed_verb g711 = g711_verb(format, out);
+
+	feed->routes[i].pt = out->pt;
+	if (same == out) {
+		feed->routes[i].verb = FEED_RELAY;
+	} else if (g711 != FEED_DROP) {
+		feed->routes[i].verb = (uint8_t)g711;
+	} else if (engine && can_transcode(&spec)) {
+		feed->streams[i] =
+			transcode_stream_create(engine, &spec, feed->to->worker, feed->to);
+		if (!feed->streams[i])
+			return -errno;
+		feed->routes[i].verb = FEED_TRANSCODE;
+		feed->transcodes = true;
+	} else if (same) {
+		feed->routes[i].verb = FEED_RELAY;
+		feed->routes[i].pt = same->pt;
+	}
+	return 0;
+}
+
+// Index of the first audio format, or 0 where there is none.
+static unsigned int primary_of(const struct sl_leg *leg)
+{
+	for (unsigned int i = 0; i < leg->n_formats; i++)
+		if (is_audio(&leg->formats[i]))
+			return i;
+	return 0;
+}
+
+// Telephone events and comfort noise: with the audio, or not at all.
+static void route_companion(
+	struct feed *feed, unsigned int i, const struct sl_leg *from, const struct sl_leg *to)
+{
+	const struct sl_format *format = &from->formats[i];
+	const struct sl_format *same = find_same(to, format);
+	unsigned int primary = primary_of(from);
+
+	if (feed->routes[primary].verb == FEED_TRANSCODE) {
+		if (!is_event(format) || !find_event(to, to->formats[0].clock_hz) ||
+			format != find_event(from, from->formats[primary].clock_hz))
+			return;
+		feed->routes[i].verb = FEED_TRANSCODE;
+		feed->streams[i] = feed->streams[primary];
+	} else if (same) {
+		feed->routes[i].verb = FEED_RELAY;
+		feed->routes[i].pt = same->pt;
+	}
+}
+
+struct feed *feed_create(const struct sl_leg *from, const struct sl_leg *to, struct leg *leg,
+	struct transcode *engine)
+{
+	struct feed *feed = rte_zmalloc("feed", sizeof(*feed), 64);
+	int rc = 0;
+
+	if (!feed) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	feed->to = leg;
+	feed->n_formats = from->n_formats;
+	for (unsigned int i = 0; i < from->n_formats && rc == 0; i++)
+		if (is_audio(&from->formats[i]))
+			rc = route_audio(feed, i, from, to, engine);
+	for (unsigned int i = 0; i < from->n_formats && rc == 0; i++)
+		if (!is_audio(&from->formats[i]))
+			route_companion(feed, i, from, to);
+	if (rc == 0 && feed->routes[primary_of(from)].verb == FEED_DROP)
+		rc = -EOPNOTSUPP;
+	if (rc == 0)
+		return feed;
+	feed_stop(feed);
+	feed_destroy(feed, engine);
+	errno = -rc;
+	return NULL;
+}
+
+// A stream that events share with their audio is looked at once.
+static bool is_first_use(const struct feed *feed, unsigned int i)
+{
+	for (unsigned int j = 0; j < i; j++)
+		if (feed->streams[j] == feed->streams[i])
+			return false;
+	return feed->streams[i] != NULL;
+}
+
+void feed_stop(struct feed *feed)
+{
+	for (unsigned int i = 0; i < feed->n_formats; i++)
+		if (is_first_use(feed, i))
+			transcode_stream_stop(feed->streams[i]);
+}
+
+void feed_destroy(struct feed *feed, struct transcode *engine)
+{
+	for (unsigned int i = 0; i < feed->n_formats; i++)
+		if (is_first_use(feed, i))
+			transcode_stream_destroy(engine, feed->streams[i]);
+	rte_free(feed);
+}
+
+void feed_stats_add(
+	const struct feed *feed, uint64_t *frames, uint64_t *concealed, uint64_t *busy_ns)
+{
+	for (unsigned int i = 0; i < feed->n_formats; i++) {
+		struct transcode_stats stats;
+
+		if (!is_first_use(feed, i))
+			continue;
+		transcode_stream_stats(feed->streams[i], &stats);
+		*frames += stats.frames;
+		*concealed += stats.concealed;
+		*busy_ns += stats.busy_ns;
+	}
+}

@@ -1,0 +1,174 @@
+// A leg as the packet path sees it, in three parts with one writer each:
+//
+//   struct leg_config   what control wants. Written once by main, then published by one pointer; a
+//                       replace publishes another and frees the old one after the workers passed
+//   struct leg          what packets did: belongs to the leg's worker, and outlives every config
+//   struct leg_control  main's own notes about it
+//
+// A feed is one direction between two legs: what becomes of each format of the one on its way to
+// the other. It is decided when the session is set, never per packet.
+#pragma once
+
+#include <rte_common.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_udp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "deferred.h"
+#include "port.h"
+#include "rtp.h"
+#include "sl_api.h"
+#include "table.h"
+#include "transcode.h"
+
+#define LEG_NO_FORMAT	0xff
+#define LEG_CNAME_BYTES 20
+
+struct leg;
+struct session;
+
+enum feed_verb {
+	FEED_DROP, // the far end does not take this format
+	FEED_RELAY,
+	FEED_ULAW_TO_ALAW,
+	FEED_ALAW_TO_ULAW,
+	FEED_TRANSCODE,
+};
+
+struct feed {
+	struct leg *to;
+	struct {
+		uint8_t verb;				  // enum feed_verb
+		uint8_t pt;				  // of what is sent
+	} routes[SL_FORMATS_MAX];			  // by format of the leg that it comes from
+	struct transcode_stream *streams[SL_FORMATS_MAX]; // where the verb is FEED_TRANSCODE
+	struct deferred deferred;			  // main
+	uint8_t n_formats;				  // main
+	bool transcodes; // some format passes a codec: RTCP ends here
+};
+
+// An IPv4 transport address in network byte order; port 0: none.
+struct leg_endpoint {
+	rte_be32_t ip;
+	rte_be16_t port;
+};
+
+struct leg_config {
+	uint8_t format_of[128]; // payload type to index of format, LEG_NO_FORMAT: refuse
+	struct feed *feeds[SL_LEGS_MAX];
+	uint32_t clocks_hz[SL_FORMATS_MAX];
+	uint32_t generation; // no two configs have the same
+	uint16_t epoch;	     // changes with `remote`: a latch of another epoch is void. Never 0
+	uint8_t n_feeds;
+	uint8_t flags; // SL_LEG_*
+	bool may_latch;
+	uint8_t dscp;
+	uint8_t source;		 // index of the leg whose media is sent here
+	bool relays_rtcp;	 // its RTCP goes to its source; else it ends here ...
+	bool reports;		 // ... and what the far end gets is ours
+	uint64_t latch_until_ns; // UINT64_MAX: no limit
+	struct leg_endpoint local;
+	struct leg_endpoint remote;
+	struct leg_endpoint remote_rtcp;
+	// Of `remote`, `remote_rtcp` and where it latched to, each held by this configuration.
+	// NULL: not known (yet). main: sets it once more when it is, workers: ro
+	const struct next_hop *hop;
+	const struct next_hop *hop_rtcp;
+	const struct next_hop *hop_latched;
+	struct leg *source_leg; // NULL: none
+	uint32_t ssrc;
+	struct deferred deferred; // main
+};
+
+// Everything that came from the far end. worker: rw, main: ro
+struct leg_rx {
+	struct rtp_reception reception;
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t rtcp;
+	uint64_t dropped_source;
+	uint64_t dropped_other;
+	uint64_t last_ns; // when the last packet was accepted, 0: none was
+	uint64_t sr_ntp;  // of the last sender report, and when it came
+	uint64_t sr_ns;
+	uint32_t jitter_max; // in units of clock_hz
+	uint32_t clock_hz;   // of the last packet's format
+	uint8_t pt;
+};
+
+// IPv4 and UDP headers of packets to one destination, but for what their length decides. The sums
+// are of 16-bit words as they are in memory, not folded.
+struct leg_header {
+	struct rte_ipv4_hdr ip; // length and checksum are 0
+	struct rte_udp_hdr udp; // ditto
+	uint32_t ip_sum;	// of `ip`
+	uint32_t udp_sum;	// of pseudo header and `udp`
+};
+
+// Everything that we send to it. worker: rw, main: ro
+struct leg_tx {
+	struct rtp_continuity continuity;
+	uint64_t packets;
+	uint64_t bytes;
+	uint64_t octets; // of payload, for sender reports
+	uint64_t rtcp;
+	uint64_t report_ns; // when our next RTCP report is due
+	struct leg_header header;
+	uint32_t header_generation; // of the configuration that it was made from
+	bool is_sender;		    // sent RTP since the last report
+};
+
+// main only
+struct leg_control {
+	struct session *session; // NULL: the leg is on its way out
+	uint8_t index;		 // in it
+	struct table_slot slot;
+	uint64_t created_ns;
+	uint64_t regime_ns;    // when the time-out in force began to run
+	uint64_t latched_seen; // value of `latched` that was told
+	bool first_seen;
+	bool timed_out;
+	uint64_t transcoded; // of feeds that are gone
+	uint64_t concealed;
+	uint64_t transcode_ns;
+	struct deferred deferred;
+};
+
+struct leg {
+	struct leg_config *config;   // main: rw, worker: ro
+	uint64_t latched;	     // worker: rw, main: ro. See leg_latch_word()
+	uint64_t latched_rtcp;	     // worker: rw
+	uint16_t worker;	     // who owns it, never changes
+	char cname[LEG_CNAME_BYTES]; // never changes (RFC 7022: random, one a leg)
+	struct leg_rx rx __rte_cache_aligned;
+	struct leg_tx tx __rte_cache_aligned;
+	struct leg_control control __rte_cache_aligned;
+} __rte_cache_aligned;
+
+// Where a leg latched to, and in which epoch: one word, so that main never sees half of it.
+static inline uint64_t leg_latch_word(uint16_t epoch, struct leg_endpoint from)
+{
+	return (uint64_t)epoch << 48 | (uint64_t)from.port << 32 | from.ip;
+}
+
+static inline bool leg_latch_holds(uint64_t word, const struct leg_config *config)
+{
+	return word >> 48 == config->epoch;
+}
+
+static inline struct leg_endpoint leg_latch_endpoint(uint64_t word)
+{
+	return (struct leg_endpoint){.ip = (uint32_t)word, .port = (uint16_t)(word >> 32)};
+}
+
+static inline bool leg_endpoint_equal(struct leg_endpoint a, struct leg_endpoint b)
+{
+	return a.ip == b.ip && a.port == b.port;
+}
+
+static inline const struct leg_config *leg_config(const struct leg *leg)
+{
+	return __atomic_load_n(&leg->config, __ATOMIC_ACQUIRE);
+}

@@ -1,0 +1,75 @@
+// Sessions: the media of a call. The main lcore alone calls what is here; workers see the legs
+// through the table.
+//
+// SET is a plan and a commit. The plan takes ports, legs, feeds and configurations and may fail
+// without a trace; the commit only publishes pointers. A leg keeps its place in the session by its
+// index, so a replace swaps its configuration and leaves what packets did (counters, latch,
+// sequence and timestamp continuity) untouched.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "leg.h"
+#include "sl_api.h"
+#include "table.h"
+
+struct sessions;
+struct session;
+
+typedef void (*session_event_fn)(void *context, const struct sl_media_event *event);
+
+struct sessions_config {
+	const struct port *ports;
+	unsigned int n_ports;
+	unsigned int n_workers;
+	unsigned int sessions_max;
+	struct next_hops *hops;	     // NULL: nobody can be sent to (tests)
+	struct transcode *transcode; // NULL: nothing is transcoded
+	struct rte_rcu_qsbr *rcu;    // workers report to it
+	session_event_fn event;	     // may be NULL
+	void *context;
+};
+
+// NULL with errno set.
+struct sessions *sessions_create(const struct sessions_config *config);
+void sessions_destroy(struct sessions *sessions); // workers have stopped
+struct leg_table *sessions_table(const struct sessions *sessions);
+
+// Create or replace. `session` (SL_LEGS_MAX legs of room) gets what is in force: ports and SSRCs
+// chosen. Errors are those of SL_SESSION_SET in sl_api.h; `why` then points to a few words for the
+// log.
+int session_set(struct sessions *sessions, const struct sl_session *wanted, const void *record,
+	struct sl_session *session, const char **why);
+
+struct session *session_find(const struct sessions *sessions, const struct sl_id *id);
+void session_delete(struct sessions *sessions, struct session *session);
+
+// Fill in a report. Returns the record (session.record_length bytes), which stays the session's.
+const void *session_report(const struct session *session, struct sl_session_report *report);
+
+// Walk over all sessions: zero `cursor` before the first, NULL behind the last. Sessions may come
+// and go between the steps; one that stays is met exactly once.
+struct session *sessions_next(const struct sessions *sessions, uint32_t *cursor);
+
+// Call every few milliseconds: frees what no worker sees any more, resolves next hops, and turns
+// what workers noticed (and what they did not: time-outs) into events.
+void sessions_tick(struct sessions *sessions, uint64_t now_ns);
+
+// Say again which legs have timed out.
+void sessions_repeat_timeouts(
+	const struct sessions *sessions, session_event_fn event, void *context);
+
+struct sessions_counts {
+	uint32_t sessions;
+	uint32_t legs;
+	uint32_t ports_used;
+	uint32_t ports_free;
+	uint32_t deferred; // waiting for workers to pass
+};
+
+void sessions_count(const struct sessions *sessions, struct sessions_counts *counts);
+
+// worker: tell main that this leg has had its first packet or latched. Where the ring is full main
+// finds out by itself, within 100 ms.
+void session_notice(struct sessions *sessions, unsigned int worker, struct leg *leg);

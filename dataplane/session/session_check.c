@@ -1,0 +1,127 @@
+// Does the wanted state make sense by itself? What depends on the rest of the dataplane (addresses,
+// free ports, codecs) is found out by the plan.
+#include <errno.h>
+#include <string.h>
+
+#include "session_state.h"
+
+#define KNOWN_FLAGS \
+	(SL_LEG_RECEIVE | SL_LEG_SEND | SL_LEG_TRANSPARENT_SSRC | SL_LEG_HELD | SL_LEG_RTCP_MUX)
+
+static bool is_zero(const void *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (((const uint8_t *)bytes)[i])
+			return false;
+	return true;
+}
+
+// The name of the first rule that does not hold, or NULL.
+#define RULE(holds, text)            \
+	do {                         \
+		if (!(holds))        \
+			return text; \
+	} while (0)
+
+static bool is_none(const struct sl_address *address)
+{
+	return address->family == SL_UNSPEC;
+}
+
+// An IPv4 unicast address to send to.
+static bool is_destination(const struct sl_address *address)
+{
+	return address->family == SL_IPV4 && address->port != 0 && address->bytes[0] != 0 &&
+	       address->bytes[0] < 224 && is_zero(address->bytes + 4, 12);
+}
+
+static const char *check_format(const struct sl_format *format)
+{
+	RULE(memchr(format->name, '\0', sizeof(format->name)), "format: name does not end");
+	RULE(format->name[0], "format: no name");
+	// RFC 5761 4: with the marker bit these look like RTCP.
+	RULE(format->pt < 64 || (format->pt >= 96 && format->pt < 128),
+		"format: pt must be 0..63 or 96..127");
+	RULE(format->clock_hz >= 1000 && format->clock_hz <= 384000, "format: clock_hz");
+	RULE(format->channels > 0, "format: channels is 0");
+	RULE(format->ptime_ms <= 120, "format: ptime_ms above 120");
+	RULE(format->fec <= 1, "format: fec is neither 0 nor 1");
+	RULE(is_zero(format->reserved, sizeof(format->reserved)), "format: reserved is not 0");
+	return NULL;
+}
+
+static const char *check_formats(const struct sl_leg *leg)
+{
+	RULE(leg->n_formats <= SL_FORMATS_MAX, "leg: too many formats");
+	for (unsigned int i = 0; i < leg->n_formats; i++) {
+		const char *why = check_format(&leg->formats[i]);
+
+		RULE(!why, why);
+		for (unsigned int j = 0; j < i; j++)
+			RULE(leg->formats[j].pt != leg->formats[i].pt,
+				"leg: two formats of one pt");
+	}
+	return NULL;
+}
+
+static const char *check_source(const struct sl_session *wanted, const struct sl_leg *leg)
+{
+	if (leg->source == SL_NO_LEG)
+		return NULL;
+	RULE(leg->source < wanted->n_legs, "leg: source is none of the legs");
+	RULE(leg->n_formats > 0, "leg: a source but no format to send");
+	RULE(wanted->legs[leg->source].n_formats > 0, "leg: its source has no formats");
+	return NULL;
+}
+
+static const char *check_leg(const struct sl_session *wanted, const struct sl_leg *leg)
+{
+	const char *why;
+
+	RULE(leg->local.family != SL_UNSPEC, "leg: no local address");
+	RULE(leg->local.port % 2 == 0, "leg: local port is odd");
+	RULE(is_none(&leg->remote) ? leg->remote.port == 0 : is_destination(&leg->remote),
+		"leg: remote is no address to send to");
+	RULE(is_none(&leg->remote_rtcp) ? leg->remote_rtcp.port == 0
+					: is_destination(&leg->remote_rtcp),
+		"leg: remote_rtcp is no address to send to");
+	RULE((leg->flags & ~KNOWN_FLAGS) == 0, "leg: unknown flag");
+	RULE(leg->source_rule <= SL_SOURCE_LATCH, "leg: unknown source_rule");
+	RULE(leg->dscp < 64, "leg: dscp above 63");
+	RULE(is_zero(leg->reserved, sizeof(leg->reserved)), "leg: reserved is not 0");
+	why = check_formats(leg);
+	RULE(!why, why);
+	return check_source(wanted, leg);
+}
+
+static bool is_same_local(const struct sl_address *a, const struct sl_address *b)
+{
+	return a->port != 0 && a->port == b->port && a->family == b->family &&
+	       !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+static const char *check_session(const struct sl_session *wanted)
+{
+	RULE(wanted->n_legs <= SL_LEGS_MAX, "too many legs");
+	RULE(wanted->record_length <= SL_RECORD_MAX, "the record is too long");
+	RULE(is_zero(wanted->reserved, sizeof(wanted->reserved)), "reserved is not 0");
+	for (unsigned int i = 0; i < wanted->n_legs; i++) {
+		const char *why = check_leg(wanted, &wanted->legs[i]);
+
+		RULE(!why, why);
+		for (unsigned int j = 0; j < i; j++)
+			RULE(!is_same_local(&wanted->legs[i].local, &wanted->legs[j].local),
+				"two legs of one local port");
+	}
+	return NULL;
+}
+
+int session_check(const struct sl_session *wanted, const char **why)
+{
+	const char *wrong = check_session(wanted);
+
+	if (!wrong)
+		return 0;
+	*why = wrong;
+	return -EINVAL;
+}

@@ -1,0 +1,311 @@
+// Steps of a plan, in order: worker, ports, legs, feeds, configurations. Each takes something for
+// every leg; undoing goes over the legs and gives back what is marked as new.
+#include "session_plan.h"
+
+#include <errno.h>
+#include <rte_malloc.h>
+#include <rte_random.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "feed.h"
+
+#define REPORT_NS 5000000000ULL
+
+static const struct sl_leg *old_leg(const struct session_plan *plan, unsigned int i)
+{
+	return plan->old && i < plan->old->wanted->n_legs ? &plan->old->wanted->legs[i] : NULL;
+}
+
+static bool has_ports(const struct session_plan *plan, unsigned int worker)
+{
+	const struct leg_table *table = plan->sessions->table;
+	unsigned int wanted[TABLE_ADDRESSES_MAX] = {};
+
+	for (unsigned int i = 0; i < plan->session->n_legs; i++) {
+		int address = table_address_find(table, &plan->session->legs[i].local);
+
+		if (address >= 0 && plan->session->legs[i].local.port == 0 &&
+			++wanted[address] > table_ports_free(table, (uint16_t)address, worker))
+			return false;
+	}
+	return true;
+}
+
+// The worker of a new session: the one whose slice its first exact port is in, else the one with
+// the fewest legs that has the ports. (Exact ports of several slices are taken all the same, after
+// a restart with another number of workers: the leg says who owns it, not the slice.)
+static void choose_worker(struct session_plan *plan)
+{
+	const struct sessions *sessions = plan->sessions;
+	unsigned int best = 0;
+	bool found = false;
+
+	for (unsigned int i = 0; i < plan->session->n_legs; i++) {
+		int worker = table_port_worker(sessions->table, plan->session->legs[i].local.port);
+
+		if (worker >= 0) {
+			plan->worker = (unsigned int)worker;
+			return;
+		}
+	}
+	for (unsigned int i = 0; i < sessions->config.n_workers; i++) {
+		if (!has_ports(plan, i))
+			continue;
+		if (!found || sessions->worker_legs[i] < sessions->worker_legs[best])
+			best = i;
+		found = true;
+	}
+	plan->worker = best;
+}
+
+static int plan_slot(struct session_plan *plan, unsigned int i, const char **why)
+{
+	struct leg_table *table = plan->sessions->table;
+	struct sl_address *local = &plan->session->legs[i].local;
+	const struct sl_leg *old = old_leg(plan, i);
+	struct planned_leg *leg = &plan->legs[i];
+	int address = table_address_find(table, local);
+	int rc;
+
+	*why = "no local address of ours";
+	if (address < 0)
+		return address;
+	if (old && !memcmp(old->local.bytes, local->bytes, sizeof(local->bytes)) &&
+		(local->port == 0 || local->port == old->local.port)) {
+		leg->slot = plan->old->legs[i]->control.slot;
+		local->port = leg->slot.udp_port;
+		return 0;
+	}
+	*why = local->port ? "the local port" : "no port is left";
+	if (local->port)
+		rc = table_port_take_exact(table, (uint16_t)address, local->port, &leg->slot);
+	else
+		rc = table_port_take(table, (uint16_t)address, plan->worker, &leg->slot);
+	if (rc)
+		return rc;
+	leg->slot_is_new = true;
+	local->port = leg->slot.udp_port;
+	return 0;
+}
+
+static uint64_t random_first_report(uint64_t now_ns)
+{
+	return now_ns + REPORT_NS / 2 + rte_rand_max(REPORT_NS / 2);
+}
+
+static struct leg *create_leg(const struct session_plan *plan)
+{
+	struct leg *leg = rte_zmalloc("leg", sizeof(*leg), RTE_CACHE_LINE_SIZE);
+
+	if (!leg)
+		return NULL;
+	leg->worker = (uint16_t)plan->worker;
+	snprintf(leg->cname, sizeof(leg->cname), "%016lx", rte_rand());
+	leg->rx.pt = SL_NO_PT;
+	leg->control.created_ns = plan->now_ns;
+	leg->control.regime_ns = plan->now_ns;
+	leg->tx.report_ns = random_first_report(plan->now_ns);
+	return leg;
+}
+
+static uint32_t choose_ssrc(void)
+{
+	uint32_t ssrc;
+
+	do {
+		ssrc = (uint32_t)rte_rand();
+	} while (ssrc == 0);
+	return ssrc;
+}
+
+static int plan_leg(struct session_plan *plan, unsigned int i, const char **why)
+{
+	const struct sl_leg *old = old_leg(plan, i);
+	struct sl_leg *wanted = &plan->session->legs[i];
+	struct planned_leg *leg = &plan->legs[i];
+
+	*why = "memory";
+	leg->leg_is_new = !old;
+	leg->leg = old ? plan->old->legs[i] : create_leg(plan);
+	if (!leg->leg)
+		return -ENOMEM;
+	if (!wanted->ssrc)
+		wanted->ssrc = old ? old->ssrc : choose_ssrc();
+	return 0;
+}
+
+static bool is_same_formats(const struct sl_leg *a, const struct sl_leg *b)
+{
+	return a->n_formats == b->n_formats &&
+	       !memcmp(a->formats, b->formats, a->n_formats * sizeof(a->formats[0]));
+}
+
+// A feed may stay where both its ends are the same legs with the same formats: a hold or a new
+// remote address does not disturb a codec.
+static bool keeps_feed(const struct session_plan *plan, unsigned int i)
+{
+	uint8_t source = plan->session->legs[i].source;
+	const struct sl_leg *old_to = old_leg(plan, i);
+	const struct sl_leg *old_from = source == SL_NO_LEG ? NULL : old_leg(plan, source);
+
+	return old_to && old_from && old_to->source == source &&
+	       is_same_formats(old_to, &plan->session->legs[i]) &&
+	       is_same_formats(old_from, &plan->session->legs[source]);
+}
+
+static int plan_feed(struct session_plan *plan, unsigned int i, const char **why)
+{
+	const struct sl_leg *to = &plan->session->legs[i];
+	struct planned_leg *leg = &plan->legs[i];
+
+	if (to->source == SL_NO_LEG)
+		return 0;
+	if (keeps_feed(plan, i)) {
+		leg->feed = plan->old->feeds[i];
+		return 0;
+	}
+	*why = "no way from the source's first format to the leg's";
+	leg->feed = feed_create(
+		&plan->session->legs[to->source], to, leg->leg, plan->sessions->config.transcode);
+	if (!leg->feed)
+		return -errno;
+	leg->feed_is_new = true;
+	return 0;
+}
+
+static struct leg_endpoint endpoint_of(const struct sl_address *address)
+{
+	struct leg_endpoint endpoint = {.port = rte_cpu_to_be_16(address->port)};
+
+	memcpy(&endpoint.ip, address->bytes, sizeof(endpoint.ip));
+	return endpoint;
+}
+
+static struct leg_endpoint rtcp_endpoint_of(const struct sl_leg *leg)
+{
+	struct leg_endpoint endpoint = endpoint_of(&leg->remote);
+
+	if (leg->flags & SL_LEG_RTCP_MUX)
+		return endpoint;
+	if (leg->remote_rtcp.family != SL_UNSPEC)
+		return endpoint_of(&leg->remote_rtcp);
+	if (leg->remote.port != 0)
+		endpoint.port = rte_cpu_to_be_16((uint16_t)(leg->remote.port + 1));
+	return endpoint;
+}
+
+static void fill_formats(struct leg_config *config, const struct sl_leg *leg)
+{
+	memset(config->format_of, LEG_NO_FORMAT, sizeof(config->format_of));
+	for (unsigned int i = 0; i < leg->n_formats; i++) {
+		config->format_of[leg->formats[i].pt] = (uint8_t)i;
+		config->clocks_hz[i] = leg->formats[i].clock_hz;
+	}
+	if (leg->n_formats == 0)
+		config->clocks_hz[0] = 8000;
+}
+
+static void fill_latch(struct leg_config *config, const struct session_plan *plan, unsigned int i)
+{
+	const struct sl_leg *old = old_leg(plan, i);
+	const struct sl_leg *leg = &plan->session->legs[i];
+	bool same_remote = old && !memcmp(&old->remote, &leg->remote, sizeof(leg->remote)) &&
+			   old->source_rule == leg->source_rule;
+
+	config->may_latch = leg->source_rule == SL_SOURCE_LATCH;
+	if (same_remote) {
+		config->epoch = plan->old->legs[i]->config->epoch;
+		config->latch_until_ns = plan->old->legs[i]->config->latch_until_ns;
+		return;
+	}
+	config->epoch = old ? (uint16_t)(plan->old->legs[i]->config->epoch + 1) : 1;
+	if (config->epoch == 0)
+		config->epoch = 1;
+	config->latch_until_ns = leg->latch_window_ms
+					 ? plan->now_ns + leg->latch_window_ms * 1000000ULL
+					 : UINT64_MAX;
+}
+
+static void fill_routes(struct leg_config *config, const struct session_plan *plan, unsigned int i)
+{
+	const struct sl_session *session = plan->session;
+	const struct sl_leg *leg = &session->legs[i];
+	const struct feed *in = plan->legs[i].feed;
+
+	for (unsigned int j = 0; j < session->n_legs; j++)
+		if (session->legs[j].source == i)
+			config->feeds[config->n_feeds++] = plan->legs[j].feed;
+	config->source = leg->source;
+	if (leg->source == SL_NO_LEG)
+		return;
+	config->source_leg = plan->legs[leg->source].leg;
+	// RTCP passes between two legs that feed each other and nobody else, byte for byte.
+	config->relays_rtcp = leg->source != i && session->legs[leg->source].source == i &&
+			      config->n_feeds == 1 && !in->transcodes &&
+			      !config->feeds[0]->transcodes;
+	for (unsigned int j = 0; j < session->n_legs; j++)
+		if (j != i && session->legs[j].source == leg->source)
+			config->relays_rtcp = false;
+}
+
+static int plan_config(struct session_plan *plan, unsigned int i, const char **why)
+{
+	const struct sl_leg *leg = &plan->session->legs[i];
+	struct leg_config *config = rte_zmalloc("leg_config", sizeof(*config), RTE_CACHE_LINE_SIZE);
+
+	*why = "memory";
+	if (!config)
+		return -ENOMEM;
+	plan->legs[i].config = config;
+	config->generation = ++plan->sessions->generation;
+	config->flags = leg->flags;
+	config->dscp = leg->dscp;
+	config->ssrc = leg->ssrc;
+	config->local = endpoint_of(&leg->local);
+	config->remote = endpoint_of(&leg->remote);
+	config->remote_rtcp = rtcp_endpoint_of(leg);
+	fill_formats(config, leg);
+	fill_latch(config, plan, i);
+	fill_routes(config, plan, i);
+	config->reports = !config->relays_rtcp && !(leg->flags & SL_LEG_TRANSPARENT_SSRC);
+	return 0;
+}
+
+static void undo(struct session_plan *plan)
+{
+	struct sessions *sessions = plan->sessions;
+
+	for (unsigned int i = 0; i < plan->session->n_legs; i++) {
+		struct planned_leg *leg = &plan->legs[i];
+
+		rte_free(leg->config);
+		if (leg->feed_is_new) {
+			feed_stop(leg->feed);
+			feed_destroy(leg->feed, sessions->config.transcode);
+		}
+		if (leg->leg_is_new)
+			rte_free(leg->leg);
+		if (leg->slot_is_new)
+			table_port_return(sessions->table, &leg->slot);
+	}
+}
+
+int session_plan_make(struct session_plan *plan, const char **why)
+{
+	static int (*const steps[])(struct session_plan *, unsigned int, const char **) = {
+		plan_slot, plan_leg, plan_feed, plan_config};
+	int rc = 0;
+
+	if (plan->old)
+		plan->worker = plan->old->worker;
+	else
+		choose_worker(plan);
+	for (size_t step = 0; step < RTE_DIM(steps) && rc == 0; step++)
+		for (unsigned int i = 0; i < plan->session->n_legs && rc == 0; i++)
+			rc = steps[step](plan, i, why);
+	if (rc)
+		undo(plan);
+	return rc;
+}

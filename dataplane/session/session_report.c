@@ -1,0 +1,85 @@
+// A session as control sees it. The worker's counters are read as they are: each is right, together
+// they may be a packet apart.
+#include <string.h>
+
+#include "clock.h"
+#include "feed.h"
+#include "session_state.h"
+
+#define NS_PER_MS 1000000
+
+static uint32_t ticks_to_us(uint32_t ticks, uint32_t clock_hz)
+{
+	return clock_hz ? (uint32_t)(ticks * 1000000ULL / clock_hz) : 0;
+}
+
+static void report_source(
+	struct sl_leg_stats *stats, const struct leg *leg, const struct sl_leg *wanted)
+{
+	uint64_t latched = __atomic_load_n(&leg->latched, __ATOMIC_ACQUIRE);
+
+	stats->source = wanted->remote;
+	if (!leg_latch_holds(latched, leg->config))
+		return;
+	stats->latched = 1;
+	stats->source = (struct sl_address){
+		.family = SL_IPV4, .port = rte_be_to_cpu_16(leg_latch_endpoint(latched).port)};
+	memcpy(stats->source.bytes, &(rte_be32_t){leg_latch_endpoint(latched).ip}, 4);
+}
+
+static void report_leg(struct sl_leg_stats *stats, const struct leg *leg,
+	const struct sl_leg *wanted, uint64_t now_ns)
+{
+	const struct leg_rx *rx = &leg->rx;
+	const struct leg_tx *tx = &leg->tx;
+	uint64_t since_ns = rx->last_ns ? rx->last_ns : leg->control.created_ns;
+
+	*stats = (struct sl_leg_stats){
+		.rx_packets = rx->packets,
+		.rx_bytes = rx->bytes,
+		.tx_packets = tx->packets,
+		.tx_bytes = tx->bytes,
+		.rx_rtcp = rx->rtcp,
+		.tx_rtcp = tx->rtcp,
+		.lost = rtp_reception_lost(&rx->reception),
+		.reordered = rx->reception.reordered,
+		.duplicates = rx->reception.duplicates,
+		.dropped_source = rx->dropped_source,
+		.dropped_other = rx->dropped_other,
+		.transcoded = leg->control.transcoded,
+		.concealed = leg->control.concealed,
+		.transcode_ns = leg->control.transcode_ns,
+		.jitter_us = ticks_to_us(rtp_reception_jitter(&rx->reception), rx->clock_hz),
+		.jitter_max_us = ticks_to_us(rx->jitter_max, rx->clock_hz),
+		.rx_ssrc = rx->reception.ssrc,
+		.tx_ssrc = wanted->ssrc,
+		.idle_ms = now_ns > since_ns ? (uint32_t)((now_ns - since_ns) / NS_PER_MS) : 0,
+		.timed_out = leg->control.timed_out,
+		.rx_pt = rx->pt,
+	};
+	report_source(stats, leg, wanted);
+}
+
+const void *session_report(const struct session *session, struct sl_session_report *report)
+{
+	const struct sl_session *wanted = session->wanted;
+	uint64_t now_ns = clock_now_ns();
+
+	memset(report, 0, sizeof(*report));
+	memcpy(&report->session, wanted,
+		offsetof(struct sl_session, legs) + wanted->n_legs * sizeof(wanted->legs[0]));
+	report->worker = session->worker;
+	report->age_ms = (uint32_t)((now_ns - session->created_ns) / NS_PER_MS);
+	for (unsigned int i = 0; i < wanted->n_legs; i++)
+		report_leg(&report->stats[i], session->legs[i], &wanted->legs[i], now_ns);
+	for (unsigned int i = 0; i < wanted->n_legs; i++) {
+		struct sl_leg_stats *from;
+
+		if (!session->feeds[i])
+			continue;
+		from = &report->stats[wanted->legs[i].source];
+		feed_stats_add(session->feeds[i], &from->transcoded, &from->concealed,
+			&from->transcode_ns);
+	}
+	return session->record;
+}

@@ -1,0 +1,48 @@
+// What the files of this folder share about sessions. main lcore only, but for the notice rings.
+#pragma once
+
+#include <rte_hash.h>
+#include <rte_ring.h>
+
+#include "session.h"
+
+struct session {
+	uint32_t slot; // index into sessions->slots
+	unsigned int worker;
+	uint64_t created_ns;
+	struct leg *legs[SL_LEGS_MAX];
+	struct feed *feeds[SL_LEGS_MAX]; // feeds[i]: what leg i is sent; NULL: nothing
+	void *record;
+	struct sl_session *wanted; // with ports and SSRCs chosen; n_legs legs are there
+};
+
+struct sessions {
+	struct sessions_config config;
+	struct leg_table *table;
+	struct rte_hash *by_id;
+	struct session **slots; // sessions_max
+	uint32_t *free_slots;	// a stack
+	uint32_t n_free_slots;
+	uint32_t slots_used; // no slot from here on was ever used
+	uint32_t n_sessions;
+	uint32_t n_legs;
+	uint32_t n_ports_used;
+	uint32_t generation;	   // of the last leg_config
+	uint32_t scan_at;	   // slot that the scan for time-outs goes on with
+	unsigned int *worker_legs; // how many each worker has
+	struct rte_ring **notices; // per worker; one producer, one consumer
+	struct deferred_queue deferred;
+	uint64_t tick_ns; // the last
+};
+
+// session_check.c: 0, or the errno to answer with and `why`.
+int session_check(const struct sl_session *wanted, const char **why);
+
+// session_watch.c: look at one leg; tells of what is new.
+void leg_watch(struct sessions *sessions, struct leg *leg, uint64_t now_ns);
+void sessions_drain_notices(struct sessions *sessions, uint64_t now_ns);
+void sessions_scan(struct sessions *sessions, uint64_t now_ns);
+
+// session_watch.c: the next hop of where a leg latched to, or NULL.
+const struct next_hop *leg_hold_latched(
+	const struct sessions *sessions, const struct sl_leg *wanted, uint64_t latched);

@@ -1,0 +1,186 @@
+// What happens to legs between two requests: workers note a first packet or a latch in the leg and
+// drop a hint into a ring; main looks at hinted legs at once and at all others in turn, all within
+// SCAN_NS. The fields decide, the ring only saves time, so a full ring loses nothing.
+#include <string.h>
+
+#include "clock.h"
+#include "session_state.h"
+
+#define SCAN_NS 100000000ULL
+#define MS	1000000ULL
+
+void session_notice(struct sessions *sessions, unsigned int worker, struct leg *leg)
+{
+	rte_ring_sp_enqueue(sessions->notices[worker], leg);
+}
+
+static const struct sl_leg *wanted_of(const struct leg *leg)
+{
+	return &leg->control.session->wanted->legs[leg->control.index];
+}
+
+static struct sl_address address_of(struct leg_endpoint endpoint)
+{
+	struct sl_address address = {.family = SL_IPV4, .port = rte_be_to_cpu_16(endpoint.port)};
+
+	memcpy(address.bytes, &endpoint.ip, sizeof(endpoint.ip));
+	return address;
+}
+
+static struct sl_address source_of(const struct leg *leg)
+{
+	uint64_t latched = __atomic_load_n(&leg->latched, __ATOMIC_ACQUIRE);
+
+	if (leg_latch_holds(latched, leg->config))
+		return address_of(leg_latch_endpoint(latched));
+	return wanted_of(leg)->remote;
+}
+
+static void tell(
+	const struct leg *leg, enum sl_media_event_type type, session_event_fn event, void *context)
+{
+	struct sl_media_event message = {
+		.id = leg->control.session->wanted->id,
+		.address = source_of(leg),
+		.type = (uint8_t)type,
+		.leg = leg->control.index,
+	};
+
+	if (event)
+		event(context, &message);
+}
+
+const struct next_hop *leg_hold_latched(
+	const struct sessions *sessions, const struct sl_leg *wanted, uint64_t latched)
+{
+	struct sl_address address = address_of(leg_latch_endpoint(latched));
+
+	return sessions->config.hops
+		       ? next_hop_hold(sessions->config.hops, &wanted->local, &address)
+		       : NULL;
+}
+
+// A next hop that was unknown (no route) when the session was set may be known by now.
+static void retry_hop(struct sessions *sessions, const struct leg *leg, const struct next_hop **hop,
+	const struct sl_address *remote)
+{
+	if (*hop || remote->family == SL_UNSPEC || !sessions->config.hops)
+		return;
+	__atomic_store_n(hop, next_hop_hold(sessions->config.hops, &wanted_of(leg)->local, remote),
+		__ATOMIC_RELEASE);
+}
+
+static void watch_hops(struct sessions *sessions, struct leg *leg)
+{
+	const struct sl_leg *wanted = wanted_of(leg);
+	bool own_rtcp =
+		wanted->remote_rtcp.family != SL_UNSPEC && !(wanted->flags & SL_LEG_RTCP_MUX);
+
+	retry_hop(sessions, leg, &leg->config->hop, &wanted->remote);
+	retry_hop(sessions, leg, &leg->config->hop_rtcp,
+		own_rtcp ? &wanted->remote_rtcp : &wanted->remote);
+}
+
+static void watch_latch(struct sessions *sessions, struct leg *leg)
+{
+	uint64_t latched = __atomic_load_n(&leg->latched, __ATOMIC_ACQUIRE);
+
+	if (!leg_latch_holds(latched, leg->config))
+		return;
+	if (!leg->config->hop_latched)
+		__atomic_store_n(&leg->config->hop_latched,
+			leg_hold_latched(sessions, wanted_of(leg), latched), __ATOMIC_RELEASE);
+	if (latched == leg->control.latched_seen)
+		return;
+	leg->control.latched_seen = latched;
+	tell(leg, SL_EVENT_LATCHED, sessions->config.event, sessions->config.context);
+}
+
+static void watch_first(struct sessions *sessions, struct leg *leg)
+{
+	if (leg->control.first_seen || __atomic_load_n(&leg->rx.packets, __ATOMIC_ACQUIRE) == 0)
+		return;
+	leg->control.first_seen = true;
+	tell(leg, SL_EVENT_FIRST_PACKET, sessions->config.event, sessions->config.context);
+}
+
+static uint32_t timeout_ms(const struct leg *leg)
+{
+	const struct sl_leg *wanted = wanted_of(leg);
+
+	if (wanted->flags & SL_LEG_HELD)
+		return wanted->hold_timeout_ms;
+	return leg->control.first_seen ? wanted->media_timeout_ms : wanted->start_timeout_ms;
+}
+
+static void watch_timeout(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
+{
+	struct leg_control *control = &leg->control;
+	uint64_t last_ns = __atomic_load_n(&leg->rx.last_ns, __ATOMIC_RELAXED);
+	uint64_t since_ns = RTE_MAX(last_ns, control->regime_ns);
+	uint32_t limit_ms = timeout_ms(leg);
+	bool over = limit_ms && now_ns > since_ns && now_ns - since_ns >= limit_ms * MS;
+
+	if (over == control->timed_out)
+		return;
+	control->timed_out = over;
+	if (over)
+		tell(leg, SL_EVENT_TIMEOUT, sessions->config.event, sessions->config.context);
+	else if (last_ns > control->regime_ns)
+		tell(leg, SL_EVENT_RESUMED, sessions->config.event, sessions->config.context);
+}
+
+void leg_watch(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
+{
+	watch_hops(sessions, leg);
+	watch_latch(sessions, leg);
+	watch_first(sessions, leg);
+	watch_timeout(sessions, leg, now_ns);
+}
+
+void sessions_drain_notices(struct sessions *sessions, uint64_t now_ns)
+{
+	for (unsigned int i = 0; i < sessions->config.n_workers; i++) {
+		void *leg;
+
+		while (rte_ring_sc_dequeue(sessions->notices[i], &leg) == 0)
+			if (((struct leg *)leg)->control.session)
+				leg_watch(sessions, leg, now_ns);
+	}
+}
+
+// How many slots this tick owes, so that all are met within SCAN_NS.
+static uint32_t scan_share(struct sessions *sessions, uint64_t now_ns)
+{
+	uint64_t passed_ns = RTE_MIN(now_ns - sessions->tick_ns, SCAN_NS);
+
+	if (now_ns < sessions->tick_ns)
+		passed_ns = SCAN_NS;
+	sessions->tick_ns = now_ns;
+	return (uint32_t)((sessions->slots_used * passed_ns + SCAN_NS - 1) / SCAN_NS);
+}
+
+void sessions_scan(struct sessions *sessions, uint64_t now_ns)
+{
+	for (uint32_t n = scan_share(sessions, now_ns); n > 0; n--) {
+		const struct session *session;
+
+		if (sessions->scan_at >= sessions->slots_used)
+			sessions->scan_at = 0;
+		session = sessions->slots[sessions->scan_at++];
+		for (unsigned int i = 0; session && i < session->wanted->n_legs; i++)
+			leg_watch(sessions, session->legs[i], now_ns);
+	}
+}
+
+void sessions_repeat_timeouts(
+	const struct sessions *sessions, session_event_fn event, void *context)
+{
+	const struct session *session;
+	uint32_t cursor = 0;
+
+	while ((session = sessions_next(sessions, &cursor)))
+		for (unsigned int i = 0; i < session->wanted->n_legs; i++)
+			if (session->legs[i]->control.timed_out)
+				tell(session->legs[i], SL_EVENT_TIMEOUT, event, context);
+}
