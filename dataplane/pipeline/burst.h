@@ -1,0 +1,41 @@
+// Packets on their way through a worker turn, as arrays side by side. A stage walks over [0, n) and
+// moves what stays to the front; what it drops is counted and freed at once.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include "leg.h"
+
+#define BURST_MAX  32
+#define OUTPUT_MAX (BURST_MAX * SL_LEGS_MAX)
+#define DUE_MAX	   64
+#define TX_MAX	   (OUTPUT_MAX + BURST_MAX + DUE_MAX) // media, relayed and own reports
+
+// Received packets. Filled from top to bottom: rx, classify, ...
+struct burst {
+	unsigned int n;
+	struct rte_mbuf *mbufs[BURST_MAX];
+	uint8_t *payloads[BURST_MAX]; // of UDP
+	uint16_t lengths[BURST_MAX];  // of it
+	struct leg_endpoint from[BURST_MAX];
+	struct leg *const *slots[BURST_MAX];
+	bool on_odd_port[BURST_MAX]; // RTCP's
+	struct leg *legs[BURST_MAX];
+	const struct leg_config *configs[BURST_MAX];
+	struct rtp_view views[BURST_MAX];
+	uint8_t formats[BURST_MAX]; // index into the leg's
+};
+
+// Packets to send. The data of each begins at its RTP header.
+struct output {
+	unsigned int n;
+	struct rte_mbuf *mbufs[OUTPUT_MAX];
+	struct leg *legs[OUTPUT_MAX];	   // to whom
+	struct rtp_view views[OUTPUT_MAX]; // as it came; pt as it goes
+};
+
+// Packets with all their headers, for one port.
+struct tx_queue {
+	unsigned int n;
+	struct rte_mbuf *mbufs[TX_MAX];
+};

@@ -1,0 +1,44 @@
+// Why packets are dropped: X(name, what it means). The counter of each is "drop.<name>".
+#pragma once
+
+#define DROP_REASONS(X)                                                              \
+	X(segmented, "frame in more than one buffer")                                \
+	X(too_short, "shorter than its headers say")                                 \
+	X(wrong_mac, "not for our MAC")                                              \
+	X(not_ipv4, "no IPv4 packet")                                                \
+	X(ip_options, "IPv4 header with options")                                    \
+	X(ip_checksum, "IPv4 header checksum is wrong")                              \
+	X(fragment, "IPv4 fragment")                                                 \
+	X(not_udp, "IPv4 but no UDP")                                                \
+	X(udp_checksum, "UDP checksum is wrong, says the device")                    \
+	X(bad_source, "from an address that nobody can have")                        \
+	X(unknown_address, "for an address that is not the port's")                  \
+	X(unknown_port, "for a UDP port without a leg")                              \
+	X(handover_full, "for another worker, whose ring is full")                   \
+	X(not_rtp, "neither RTP nor RTCP")                                           \
+	X(stun, "STUN: nobody takes it yet")                                         \
+	X(dtls, "DTLS: nobody takes it yet")                                         \
+	X(bad_rtp, "malformed RTP")                                                  \
+	X(bad_rtcp, "malformed RTCP")                                                \
+	X(rtcp_port, "RTCP where RTP belongs or the reverse")                        \
+	X(unknown_pt, "payload type that the leg does not take")                     \
+	X(wrong_source, "from an address that is not the leg's")                     \
+	X(not_receiving, "the leg does not receive")                                 \
+	X(sequence_jump, "sequence far off, and no second packet confirmed it")      \
+	X(unrouted, "no leg wants it, or not in this format")                        \
+	X(not_sending, "the leg that it is for does not send")                       \
+	X(rtcp_unrelayed, "RTCP that ends here (its reports are made anew)")         \
+	X(no_buffer, "no packet buffer left for a copy")                             \
+	X(transcoder_full, "the transcoder's ring is full")                          \
+	X(stale_transcoded, "came out of a codec after its leg had gone")            \
+	X(no_remote, "nowhere to send: the far end's address is not known")          \
+	X(no_next_hop, "no route to the far end, or its neighbour is not known yet") \
+	X(too_long, "longer than the port's MTU")                                    \
+	X(tx_full, "the device's transmit queue is full")
+
+enum drop_reason {
+#define DROP_ENUM(name, text) DROP_##name,
+	DROP_REASONS(DROP_ENUM)
+#undef DROP_ENUM
+		DROP_REASONS_N
+};

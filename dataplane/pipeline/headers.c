@@ -1,0 +1,208 @@
+// Headers are made once per destination; a packet then costs two lengths and, where the device does
+// not, the sums. IPv4 packets carry DF and ID 0 (atomic datagrams, RFC 6864).
+#include "headers.h"
+
+#define TTL 64
+
+static const struct next_hop *hop_of(const struct next_hop *const *hop)
+{
+	return __atomic_load_n(hop, __ATOMIC_ACQUIRE);
+}
+
+// The next hop of a latched address: main looks it up, but where only the port differs (the common
+// NAT) the signalled one is right at once.
+static const struct next_hop *latched_hop(const struct leg_config *config, struct leg_endpoint to)
+{
+	return to.ip == config->remote.ip ? hop_of(&config->hop) : hop_of(&config->hop_latched);
+}
+
+static const struct next_hop *explain(
+	const struct next_hop *hop, struct leg_endpoint to, enum drop_reason *reason)
+{
+	*reason = to.port ? DROP_no_next_hop : DROP_no_remote;
+	return to.port ? hop : NULL;
+}
+
+const struct next_hop *leg_rtp_destination(const struct leg *leg, const struct leg_config *config,
+	struct leg_endpoint *to, enum drop_reason *reason)
+{
+	if (leg_latch_holds(leg->latched, config)) {
+		const struct next_hop *hop;
+
+		*to = leg_latch_endpoint(leg->latched);
+		hop = latched_hop(config, *to);
+		if (hop || !config->remote.port)
+			return explain(hop, *to, reason);
+	}
+	*to = config->remote;
+	return explain(hop_of(&config->hop), *to, reason);
+}
+
+const struct next_hop *leg_rtcp_destination(const struct leg *leg, const struct leg_config *config,
+	struct leg_endpoint *to, enum drop_reason *reason)
+{
+	if (config->flags & SL_LEG_RTCP_MUX)
+		return leg_rtp_destination(leg, config, to, reason);
+	if (leg_latch_holds(leg->latched_rtcp, config)) {
+		*to = leg_latch_endpoint(leg->latched_rtcp);
+		return explain(latched_hop(config, *to), *to, reason);
+	}
+	if (leg_latch_holds(leg->latched, config)) { // a guess, until its RTCP tells
+		*to = leg_latch_endpoint(leg->latched);
+		if (!leg_endpoint_equal(*to, config->remote)) {
+			to->port = rte_cpu_to_be_16(rte_be_to_cpu_16(to->port) + 1);
+			return explain(latched_hop(config, *to), *to, reason);
+		}
+	}
+	*to = config->remote_rtcp;
+	return explain(hop_of(&config->hop_rtcp), *to, reason);
+}
+
+// Sum of 16-bit words as they are in memory, in at most 33 bits per 64 kB.
+static uint64_t words_sum(const uint8_t *bytes, unsigned int n)
+{
+	uint64_t sum = 0;
+	uint32_t word;
+	uint16_t half;
+
+	for (; n >= 16; n -= 16, bytes += 16) {
+		uint32_t words[4];
+
+		memcpy(words, bytes, sizeof(words));
+		sum += (uint64_t)words[0] + words[1] + words[2] + words[3];
+	}
+	for (; n >= 4; n -= 4, bytes += 4) {
+		memcpy(&word, bytes, sizeof(word));
+		sum += word;
+	}
+	if (n >= 2) {
+		memcpy(&half, bytes, sizeof(half));
+		sum += half;
+		n -= 2;
+		bytes += 2;
+	}
+	if (n) {
+		half = 0;
+		memcpy(&half, bytes, 1);
+		sum += half;
+	}
+	return sum;
+}
+
+static uint16_t fold(uint64_t sum)
+{
+	sum = (sum >> 32) + (sum & 0xffffffff);
+	sum = (sum >> 16 & 0xffff) + (sum & 0xffff) + (sum >> 32);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	return (uint16_t)sum;
+}
+
+void header_make(
+	struct leg_header *header, struct leg_endpoint from, struct leg_endpoint to, uint8_t dscp)
+{
+	header->ip = (struct rte_ipv4_hdr){
+		.version_ihl = RTE_IPV4_VHL_DEF,
+		.type_of_service = (uint8_t)(dscp << 2),
+		.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
+		.time_to_live = TTL,
+		.next_proto_id = IPPROTO_UDP,
+		.src_addr = from.ip,
+		.dst_addr = to.ip,
+	};
+	header->udp = (struct rte_udp_hdr){.src_port = from.port, .dst_port = to.port};
+	header->ip_sum = (uint32_t)words_sum((const uint8_t *)&header->ip, sizeof(header->ip));
+	header->udp_sum = fold(words_sum((const uint8_t *)&header->ip.src_addr, 8)) +
+			  RTE_BE16(IPPROTO_UDP) + from.port + to.port;
+	header->ip_sum = fold(header->ip_sum);
+}
+
+// In software. The length counts twice in UDP's sum: pseudo header and header.
+static void finish_checksums(struct rte_ipv4_hdr *ip, struct rte_udp_hdr *udp,
+	const struct leg_header *header, unsigned int payload_bytes)
+{
+	uint64_t sum = header->udp_sum + 2ULL * udp->dgram_len +
+		       words_sum((const uint8_t *)(udp + 1), payload_bytes);
+	uint16_t checksum = (uint16_t)~fold(sum);
+
+	ip->hdr_checksum = (uint16_t)~fold((uint64_t)header->ip_sum + ip->total_length);
+	udp->dgram_cksum = checksum ? checksum : 0xffff; // RFC 768: 0 would mean "none"
+}
+
+static void request_checksums(struct rte_mbuf *mbuf, const struct rte_ipv4_hdr *ip,
+	struct rte_udp_hdr *udp, unsigned int l2_bytes)
+{
+	mbuf->ol_flags = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_UDP_CKSUM;
+	mbuf->l2_len = l2_bytes;
+	mbuf->l3_len = sizeof(*ip);
+	udp->dgram_cksum = rte_ipv4_phdr_cksum(ip, mbuf->ol_flags);
+}
+
+static void write_link(
+	uint8_t *at, const struct rte_ether_addr *mac, const struct next_hop_view *hop)
+{
+	struct rte_ether_hdr *ethernet = (struct rte_ether_hdr *)at;
+	struct rte_vlan_hdr *vlan = (struct rte_vlan_hdr *)(ethernet + 1);
+
+	ethernet->dst_addr = hop->mac;
+	ethernet->src_addr = *mac;
+	ethernet->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	if (hop->vlan) {
+		ethernet->ether_type = RTE_BE16(RTE_ETHER_TYPE_VLAN);
+		vlan->vlan_tci = rte_cpu_to_be_16(hop->vlan);
+		vlan->eth_proto = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	}
+}
+
+static void write_headers(struct rte_mbuf *mbuf, uint8_t *at, const struct port *port,
+	const struct leg_header *header, const struct next_hop_view *hop)
+{
+	unsigned int l2_bytes =
+		sizeof(struct rte_ether_hdr) + (hop->vlan ? sizeof(struct rte_vlan_hdr) : 0);
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(at + l2_bytes);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+	unsigned int ip_bytes = mbuf->data_len - l2_bytes;
+
+	write_link(at, &port->mac, hop);
+	*ip = header->ip;
+	*udp = header->udp;
+	ip->total_length = rte_cpu_to_be_16((uint16_t)ip_bytes);
+	udp->dgram_len = rte_cpu_to_be_16((uint16_t)(ip_bytes - sizeof(*ip)));
+	mbuf->ol_flags = 0;
+	if (port->tx_checksum)
+		request_checksums(mbuf, ip, udp, l2_bytes);
+	else
+		finish_checksums(
+			ip, udp, header, (unsigned int)(ip_bytes - sizeof(*ip) - sizeof(*udp)));
+}
+
+bool header_push(struct worker *worker, struct rte_mbuf *mbuf, const struct leg_header *header,
+	const struct next_hop *hop)
+{
+	const struct port *port;
+	struct next_hop_view view;
+	unsigned int bytes =
+		sizeof(struct rte_ether_hdr) + sizeof(header->ip) + sizeof(header->udp);
+	struct tx_queue *queue;
+	char *at;
+
+	if (unlikely(!next_hop_read(hop, &view))) {
+		drop(worker, mbuf, DROP_no_next_hop);
+		return false;
+	}
+	port = &worker->shared->config.ports[view.port];
+	if (unlikely(mbuf->data_len + sizeof(header->ip) + sizeof(header->udp) > port->mtu)) {
+		drop(worker, mbuf, DROP_too_long);
+		return false;
+	}
+	at = rte_pktmbuf_prepend(
+		mbuf, (uint16_t)(bytes + (view.vlan ? sizeof(struct rte_vlan_hdr) : 0)));
+	if (unlikely(!at)) {
+		drop(worker, mbuf, DROP_no_buffer);
+		return false;
+	}
+	write_headers(mbuf, (uint8_t *)at, port, header, &view);
+	queue = &worker->tx[view.port];
+	queue->mbufs[queue->n++] = mbuf;
+	return true;
+}

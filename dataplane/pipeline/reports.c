@@ -1,0 +1,270 @@
+// RTCP. Between two legs that are relayed to each other it is passed on, with SSRCs, timestamps and
+// sequence numbers of one side put in terms of the other (rtcp_relay_translate()). Everywhere else
+// (a codec between, several legs of one source) such numbers would be wrong: there RTCP ends, is
+// accounted for, and each far end gets reports of our own (RFC 3550 6: SR or RR, SDES with a random
+// CNAME), sent when packets of the leg show that it is alive.
+#include <rte_random.h>
+#include <time.h>
+
+#include "clock.h"
+#include "headers.h"
+#include "rtcp.h"
+#include "stages.h"
+
+#define NTP_UNIX_OFFSET	   2208988800ULL // seconds from 1900 to 1970
+#define INTERVAL_LEAST_NS  2050000000ULL // RFC 3550 6.3.1: 5 s, times 0.5 to 1.5, over 1.21828
+#define INTERVAL_SPREAD_NS 4100000000ULL
+#define REPORT_ROOM	   512
+
+// The same rule as for RTP, but it latches only next to the leg's RTP: same address, another port.
+static bool rtcp_source_is_allowed(
+	struct leg *leg, const struct leg_config *config, struct leg_endpoint from)
+{
+	struct leg_endpoint rtp = leg_latch_endpoint(leg->latched);
+
+	if (config->flags & SL_LEG_RTCP_MUX)
+		return leg_endpoint_equal(
+			from, leg_latch_holds(leg->latched, config) ? rtp : config->remote);
+	if (leg_latch_holds(leg->latched_rtcp, config))
+		return leg_endpoint_equal(from, leg_latch_endpoint(leg->latched_rtcp));
+	if (!config->may_latch || !leg_latch_holds(leg->latched, config))
+		return leg_endpoint_equal(from, config->remote_rtcp);
+	if (from.ip != rtp.ip)
+		return false;
+	leg->latched_rtcp = leg_latch_word(config->epoch, from);
+	return true;
+}
+
+// Remember the sender report of the media that we get, for the reports that we send.
+static void note_sender_reports(
+	struct leg *leg, const uint8_t *datagram, uint16_t length, uint64_t now_ns)
+{
+	struct rtcp_packet packet = {};
+
+	while (rtcp_next(datagram, length, &packet)) {
+		struct rtcp_sender sender;
+
+		if (packet.pt != RTCP_SR || rtcp_sender_ssrc(&packet) != leg->rx.reception.ssrc)
+			continue;
+		rtcp_sender_read(&packet, &sender);
+		leg->rx.sr_ntp = sender.ntp;
+		leg->rx.sr_ns = now_ns;
+	}
+}
+
+// One direction of a relay: the stream as its far source sends it, and as we send it on.
+struct stream_map {
+	uint32_t source_ssrc;
+	uint32_t sent_ssrc;
+	uint32_t timestamp_offset;
+	uint16_t sequence_offset;
+	bool known;
+};
+
+// What `leg` is sent, which comes from `source`.
+static struct stream_map map_of(
+	const struct leg *leg, const struct leg_config *config, const struct leg *source)
+{
+	const struct rtp_continuity *continuity = &leg->tx.continuity;
+
+	if (config->flags & SL_LEG_TRANSPARENT_SSRC)
+		return (struct stream_map){
+			.source_ssrc = source->rx.reception.ssrc,
+			.sent_ssrc = source->rx.reception.ssrc,
+			.known = source->rx.reception.started,
+		};
+	return (struct stream_map){
+		.source_ssrc = continuity->source_ssrc,
+		.sent_ssrc = config->ssrc,
+		.timestamp_offset = continuity->timestamp_offset,
+		.sequence_offset = continuity->sequence_offset,
+		.known = continuity->started,
+	};
+}
+
+// How RTCP of `from` reads to `to`: it goes with the media of `from`, and reports about the media
+// of `to`.
+static struct rtcp_relay relay_between(const struct leg *from, const struct leg_config *from_config,
+	const struct leg *to, const struct leg_config *to_config)
+{
+	struct stream_map same_way = map_of(to, to_config, from);
+	struct stream_map other_way = map_of(from, from_config, to);
+
+	return (struct rtcp_relay){
+		.source_ssrc = same_way.source_ssrc,
+		.sender_ssrc = same_way.sent_ssrc,
+		.timestamp_offset = same_way.timestamp_offset,
+		.media_ssrc = other_way.sent_ssrc,
+		.media_source = other_way.source_ssrc,
+		.sequence_offset = other_way.sequence_offset,
+		.media_known = other_way.known,
+		.cname = to->cname,
+	};
+}
+
+static bool send_rtcp(struct worker *worker, struct leg *leg, const struct leg_config *config,
+	struct rte_mbuf *mbuf)
+{
+	struct leg_endpoint local = config->local;
+	struct leg_header header;
+	struct leg_endpoint to;
+	enum drop_reason reason;
+	const struct next_hop *hop = leg_rtcp_destination(leg, config, &to, &reason);
+
+	if (!(config->flags & SL_LEG_RTCP_MUX))
+		local.port = rte_cpu_to_be_16(rte_be_to_cpu_16(local.port) + 1);
+	if (!hop) {
+		drop(worker, mbuf, reason);
+		return false;
+	}
+	header_make(&header, local, to, config->dscp);
+	if (!header_push(worker, mbuf, &header, hop))
+		return false;
+	leg->tx.rtcp++;
+	return true;
+}
+
+static void relay(struct worker *worker, struct leg *from, const struct leg_config *config,
+	const uint8_t *datagram, uint16_t length)
+{
+	struct leg *to = config->feeds[0]->to;
+	const struct leg_config *to_config = leg_config(to);
+	struct rtcp_relay relay = relay_between(from, config, to, to_config);
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(worker->shared->config.pool);
+	int n;
+
+	if (!mbuf) {
+		worker->counters.drops[DROP_no_buffer]++;
+		return;
+	}
+	n = rtcp_relay_translate(&relay, datagram, length, rte_pktmbuf_mtod(mbuf, uint8_t *),
+		rte_pktmbuf_tailroom(mbuf));
+	if (n <= 0) {
+		drop(worker, mbuf, DROP_rtcp_unrelayed);
+		return;
+	}
+	rte_pktmbuf_append(mbuf, (uint16_t)n);
+	send_rtcp(worker, to, to_config, mbuf);
+}
+
+static void take_report(struct worker *worker, struct leg *leg, const struct leg_config *config,
+	const uint8_t *datagram, uint16_t length)
+{
+	leg->rx.rtcp++;
+	note_sender_reports(leg, datagram, length, worker->now_ns);
+	if (config->relays_rtcp)
+		relay(worker, leg, config, datagram, length);
+	else
+		worker->counters.drops[DROP_rtcp_unrelayed]++;
+}
+
+void relay_reports(struct worker *worker)
+{
+	struct burst *burst = &worker->rtcp;
+
+	for (unsigned int i = 0; i < burst->n; i++) {
+		struct leg *leg = burst->legs[i];
+		const struct leg_config *config = burst->configs[i];
+
+		if (rtcp_parse(burst->payloads[i], burst->lengths[i], false)) {
+			leg_drop(worker, leg, burst->mbufs[i], DROP_bad_rtcp);
+			continue;
+		}
+		if (!rtcp_source_is_allowed(leg, config, burst->from[i])) {
+			leg->rx.dropped_source++;
+			drop(worker, burst->mbufs[i], DROP_wrong_source);
+			continue;
+		}
+		take_report(worker, leg, config, burst->payloads[i], burst->lengths[i]);
+		rte_pktmbuf_free(burst->mbufs[i]);
+	}
+	burst->n = 0;
+}
+
+static uint64_t ntp_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now); // vDSO, and once in seconds per leg
+	return (now.tv_sec + NTP_UNIX_OFFSET) << 32 | ((uint64_t)now.tv_nsec << 32) / 1000000000;
+}
+
+// The RTP timestamp of this moment goes on from the last packet's by the time since.
+static struct rtcp_sender sender_info(
+	const struct leg *leg, const struct leg_config *config, uint64_t now_ns)
+{
+	const struct rtp_continuity *continuity = &leg->tx.continuity;
+
+	return (struct rtcp_sender){
+		.ntp = ntp_now(),
+		.timestamp =
+			continuity->last_timestamp +
+			clock_rtp_ticks(now_ns - continuity->last_sent_ns, config->clocks_hz[0]),
+		.packets = (uint32_t)leg->tx.packets,
+		.bytes = (uint32_t)leg->tx.octets,
+	};
+}
+
+static struct rtcp_block reception_block(struct leg *leg, uint64_t now_ns)
+{
+	struct rtcp_block block;
+
+	rtcp_block_from_reception(&block, &leg->rx.reception);
+	block.last_sr = 0;
+	block.delay_last_sr = 0;
+	if (leg->rx.sr_ns) {
+		block.last_sr = (uint32_t)(leg->rx.sr_ntp >> 16);
+		block.delay_last_sr = (uint32_t)(((now_ns - leg->rx.sr_ns) << 16) / 1000000000);
+	}
+	return block;
+}
+
+// Returns the bytes of a compound, or a negative errno.
+static int build_report(struct leg *leg, const struct leg_config *config, uint64_t now_ns,
+	uint8_t *out, size_t room)
+{
+	struct rtcp_sender sender = sender_info(leg, config, now_ns);
+	bool receives = leg->rx.reception.started;
+	struct rtcp_block block;
+	int report, sdes;
+
+	if (receives)
+		block = reception_block(leg, now_ns);
+	report = rtcp_report_build(
+		out, room, config->ssrc, leg->tx.is_sender ? &sender : NULL, &block, receives);
+	if (report < 0)
+		return report;
+	sdes = rtcp_sdes_build(out + report, room - (size_t)report, config->ssrc, leg->cname);
+	return sdes < 0 ? sdes : report + sdes;
+}
+
+static void send_report(struct worker *worker, struct leg *leg)
+{
+	const struct leg_config *config = leg_config(leg);
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(worker->shared->config.pool);
+	int n;
+
+	leg->tx.report_ns = worker->now_ns + INTERVAL_LEAST_NS +
+			    ((rte_rand() & UINT32_MAX) * INTERVAL_SPREAD_NS >> 32);
+	if (!mbuf) {
+		worker->counters.drops[DROP_no_buffer]++;
+		return;
+	}
+	n = build_report(
+		leg, config, worker->now_ns, rte_pktmbuf_mtod(mbuf, uint8_t *), REPORT_ROOM);
+	leg->tx.is_sender = false;
+	if (n < 0) {
+		drop(worker, mbuf, DROP_bad_rtcp);
+		return;
+	}
+	rte_pktmbuf_append(mbuf, (uint16_t)n);
+	if (send_rtcp(worker, leg, config, mbuf))
+		worker->counters.reports++;
+}
+
+void send_reports(struct worker *worker)
+{
+	for (unsigned int i = 0; i < worker->n_due; i++)
+		send_report(worker, worker->due[i]);
+	worker->n_due = 0;
+}

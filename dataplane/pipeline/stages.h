@@ -1,0 +1,34 @@
+// The stages of a worker turn, in order. One stage, one file.
+#pragma once
+
+#include "worker.h"
+
+// Fill the burst from the other workers' hand-overs and from our queues.
+void rx(struct worker *worker);
+
+// Ethernet, IPv4, UDP: whose packet is it, and is it RTP or RTCP? Another worker's is handed over.
+void classify(struct worker *worker);
+
+// Does it come from where the leg's media comes from? One-shot latch (RFC 7362).
+void latch(struct worker *worker);
+
+// Count, and reception statistics (RFC 3550 A).
+void measure(struct worker *worker);
+
+// To which legs, in which format: into the output, or to the transcoder.
+void route(struct worker *worker);
+
+// What the transcoder has finished, into the output.
+void collect(struct worker *worker);
+
+// RTP, UDP, IPv4 and Ethernet headers of the output.
+void rewrite(struct worker *worker);
+
+// RTCP that came: check, account, pass on where both legs are relayed.
+void relay_reports(struct worker *worker);
+
+// RTCP of our own for legs where it ends.
+void send_reports(struct worker *worker);
+
+// To the devices.
+void tx(struct worker *worker);

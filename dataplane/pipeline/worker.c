@@ -1,0 +1,165 @@
+// The worker's turn and its loop. A worker reports a quiescent state between turns, when it holds
+// no pointer that it got from the table.
+#include "worker.h"
+
+#include <errno.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <rte_rcu_qsbr.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "idle.h"
+#include "stages.h"
+
+#define INBOX 1024
+
+static unsigned int run_codec(struct worker *worker)
+{
+	const struct workers_config *config = &worker->shared->config;
+
+	if (!config->transcode || config->n_transcoders)
+		return 0;
+	return transcode_turn(config->transcode, worker->index, 1);
+}
+
+unsigned int worker_turn(struct worker *worker)
+{
+	uint64_t begin = rte_rdtsc();
+	unsigned int work;
+
+	worker->now_ns = clock_from_tsc(begin);
+	rx(worker);
+	work = worker->burst.n;
+	classify(worker);
+	latch(worker);
+	measure(worker);
+	route(worker);
+	collect(worker);
+	work += worker->output.n;
+	rewrite(worker);
+	relay_reports(worker);
+	send_reports(worker);
+	tx(worker);
+	work += run_codec(worker);
+
+	worker->counters.turns++;
+	if (work) {
+		worker->counters.busy_turns++;
+		worker->counters.busy_cycles += rte_rdtsc() - begin;
+	}
+	return work;
+}
+
+int worker_run(void *argument)
+{
+	struct worker *worker = argument;
+	struct worker_shared *shared = worker->shared;
+	struct idle idle;
+
+	idle_init(&idle, shared->config.idle);
+	rte_rcu_qsbr_thread_register(shared->config.rcu, worker->index);
+	rte_rcu_qsbr_thread_online(shared->config.rcu, worker->index);
+	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
+		unsigned int work = worker_turn(worker);
+
+		rte_rcu_qsbr_quiescent(shared->config.rcu, worker->index);
+		worker->counters.sleeps += idle_turn(&idle, work);
+	}
+	rte_rcu_qsbr_thread_offline(shared->config.rcu, worker->index);
+	rte_rcu_qsbr_thread_unregister(shared->config.rcu, worker->index);
+	return 0;
+}
+
+void workers_stop(struct worker_shared *shared)
+{
+	__atomic_store_n(&shared->stop, true, __ATOMIC_RELAXED);
+}
+
+// Queue q of a port is polled by worker q modulo their number.
+static int assign_queues(struct worker *worker)
+{
+	const struct workers_config *config = &worker->shared->config;
+
+	for (uint16_t i = 0; i < config->n_ports; i++)
+		for (unsigned int q = worker->index; q < config->ports[i].n_queues;
+			q += config->n_workers) {
+			if (worker->n_queues == WORKER_QUEUES_MAX)
+				return -ENOSPC;
+			worker->queues[worker->n_queues++] = (struct worker_queue){
+				.port = i, .ethdev = config->ports[i].id, .queue = (uint16_t)q};
+		}
+	return 0;
+}
+
+static int create_worker(struct worker_shared *shared, unsigned int index)
+{
+	struct worker *worker = rte_zmalloc("worker", sizeof(*worker), RTE_CACHE_LINE_SIZE);
+	char name[RTE_RING_NAMESIZE];
+
+	if (!worker)
+		return -ENOMEM;
+	shared->workers[index] = worker;
+	worker->index = index;
+	worker->shared = shared;
+	worker->table = sessions_table(shared->config.sessions);
+	snprintf(name, sizeof(name), "inbox-%u", index);
+	worker->inbox = rte_ring_create(name, INBOX, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	return worker->inbox ? assign_queues(worker) : -rte_errno;
+}
+
+static void describe_ports(struct worker_shared *shared)
+{
+	const struct workers_config *config = &shared->config;
+
+	for (uint8_t i = 0; i < config->n_ports; i++) {
+		shared->port_of_ethdev[config->ports[i].id] = i;
+		shared->tx_shared[i] = config->ports[i].n_queues < config->n_workers;
+		rte_spinlock_init(&shared->tx_locks[i]);
+	}
+}
+
+struct worker_shared *workers_create(const struct workers_config *config)
+{
+	struct worker_shared *shared = calloc(1, sizeof(*shared));
+	int rc = 0;
+
+	if (!shared)
+		return NULL;
+	shared->config = *config;
+	shared->workers = calloc(config->n_workers, sizeof(struct worker *));
+	if (!shared->workers)
+		rc = -ENOMEM;
+	describe_ports(shared);
+	for (unsigned int i = 0; i < config->n_workers && rc == 0; i++)
+		rc = create_worker(shared, i);
+	if (rc == 0)
+		return shared;
+	workers_destroy(shared);
+	errno = -rc;
+	return NULL;
+}
+
+static void destroy_worker(struct worker *worker)
+{
+	void *mbuf;
+
+	while (worker->inbox && rte_ring_sc_dequeue(worker->inbox, &mbuf) == 0)
+		rte_pktmbuf_free(mbuf);
+	rte_ring_free(worker->inbox);
+	rte_free(worker);
+}
+
+void workers_destroy(struct worker_shared *shared)
+{
+	if (!shared)
+		return;
+	for (unsigned int i = 0; shared->workers && i < shared->config.n_workers; i++)
+		if (shared->workers[i])
+			destroy_worker(shared->workers[i]);
+	free(shared->workers);
+	free(shared);
+}

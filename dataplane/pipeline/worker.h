@@ -1,0 +1,131 @@
+// Workers: lcores that move packets. worker_turn() is the life of a packet, top to bottom.
+#pragma once
+
+#include <rte_ring.h>
+#include <rte_spinlock.h>
+
+#include "burst.h"
+#include "drop.h"
+#include "session.h"
+#include "transcode.h"
+
+// X(name): "worker.<index>.<name>". worker: rw, main: ro, each read on its own.
+#define WORKER_COUNTERS(X)                                       \
+	X(rx_packets)                                            \
+	X(rx_bytes)                                              \
+	X(tx_packets)                                            \
+	X(tx_bytes)                                              \
+	X(handed_over) /* to the worker that owns the leg */     \
+	X(taken_over)  /* from another worker */                 \
+	X(copied)      /* for a second leg of the same source */ \
+	X(reports)     /* RTCP of our own */                     \
+	X(turns)                                                 \
+	X(busy_turns)                                            \
+	X(busy_cycles) /* of busy turns */                       \
+	X(sleeps)      /* idle mode */
+
+struct worker_counters {
+#define WORKER_COUNTER_FIELD(name) uint64_t name;
+	WORKER_COUNTERS(WORKER_COUNTER_FIELD)
+#undef WORKER_COUNTER_FIELD
+	uint64_t drops[DROP_REASONS_N];
+};
+
+#define WORKER_QUEUES_MAX 64
+
+struct worker_queue {
+	uint16_t port; // index into ports
+	uint16_t ethdev;
+	uint16_t queue;
+};
+
+struct worker_shared;
+
+struct worker {
+	// Set at start, then read only.
+	unsigned int index;
+	struct worker_shared *shared;
+	struct leg_table *table;
+	struct rte_ring *inbox; // packets that others received for us: many producers, one consumer
+	struct worker_queue queues[WORKER_QUEUES_MAX]; // that it polls
+	unsigned int n_queues;
+	// worker: rw
+	unsigned int next_queue; // to begin with
+	uint64_t now_ns;	 // of this turn
+	struct worker_counters counters __rte_cache_aligned;
+	struct burst burst; // RTP
+	struct burst rtcp;
+	struct output output;
+	struct tx_queue tx[PORTS_MAX];
+	struct leg *due[DUE_MAX]; // legs whose RTCP report is due
+	unsigned int n_due;
+} __rte_cache_aligned;
+
+struct workers_config {
+	struct port *ports;
+	unsigned int n_ports;
+	unsigned int n_workers;
+	unsigned int n_transcoders; // 0: workers run the codecs between bursts
+	struct sessions *sessions;
+	struct transcode *transcode; // NULL: none
+	struct rte_rcu_qsbr *rcu;
+	struct rte_mempool *pool;
+	bool idle; // sleep when there is nothing to do
+};
+
+// What all workers share. Set at start, then read only (but the ethdev behind `tx_locks`).
+struct worker_shared {
+	struct workers_config config;
+	struct worker **workers;
+	uint8_t port_of_ethdev[RTE_MAX_ETHPORTS]; // index into ports
+	rte_spinlock_t tx_locks[PORTS_MAX];	  // taken only where workers share a queue
+	bool tx_shared[PORTS_MAX];
+	bool stop; // main: rw, workers: ro
+};
+
+// NULL with errno set.
+struct worker_shared *workers_create(const struct workers_config *config);
+void workers_destroy(struct worker_shared *shared); // frees packets that wait in rings
+
+// One turn. Returns how much was done, 0: nothing.
+unsigned int worker_turn(struct worker *worker);
+
+// lcore functions (rte_eal_remote_launch): turns until workers_stop().
+int worker_run(void *worker);
+int transcoder_run(void *transcoder);
+void workers_stop(struct worker_shared *shared);
+
+struct transcoder {
+	struct worker_shared *shared;
+	unsigned int index;
+	uint64_t turns;
+	uint64_t busy_turns;
+};
+
+// main: call `add` with every counter of the pipeline ("worker.0.turns", "drop.fragment", ...).
+typedef void (*counter_fn)(void *context, const char *name, uint64_t value);
+void workers_counters(const struct worker_shared *shared, counter_fn add, void *context);
+
+static inline void drop(struct worker *worker, struct rte_mbuf *mbuf, enum drop_reason reason)
+{
+	worker->counters.drops[reason]++;
+	rte_pktmbuf_free(mbuf);
+}
+
+// Of a packet that a leg got.
+static inline void leg_drop(
+	struct worker *worker, struct leg *leg, struct rte_mbuf *mbuf, enum drop_reason reason)
+{
+	leg->rx.dropped_other++;
+	drop(worker, mbuf, reason);
+}
+
+static inline void report_when_due(
+	struct worker *worker, struct leg *leg, const struct leg_config *config)
+{
+	if (unlikely(worker->now_ns >= leg->tx.report_ns) && config->reports &&
+		worker->n_due < DUE_MAX) {
+		leg->tx.report_ns = UINT64_MAX; // once in the list is enough
+		worker->due[worker->n_due++] = leg;
+	}
+}
