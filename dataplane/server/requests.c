@@ -1,0 +1,247 @@
+// Each request type has one function in a table. Whatever cannot be parsed is answered with -EPROTO
+// and ends the connection.
+#include "requests.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "log_server.h"
+
+#define COUNTERS_PER_MESSAGE \
+	((SL_MESSAGE_MAX - sizeof(struct sl_header)) / sizeof(struct sl_counter))
+
+struct request {
+	struct request_context *context;
+	struct connection *connection;
+	const struct sl_message *message;
+};
+
+static void respond(const struct request *request, int status, const void *payload, size_t length,
+	const void *tail, size_t tail_length)
+{
+	connection_send(request->connection, request->message->type | SL_RESPONSE,
+		request->message->request_id, status, false, payload, length, tail, tail_length);
+}
+
+static void respond_status(const struct request *request, int status)
+{
+	respond(request, status, NULL, 0, NULL, 0);
+}
+
+static void fail_protocol(const struct request *request, const char *why)
+{
+	log_warn(&log_server, "protocol_error", "client=%s pid=%d why=\"%s\"",
+		request->connection->name, request->connection->pid, why);
+	respond_status(request, -EPROTO);
+	request->connection->closing = true;
+}
+
+// The id as its call's logs spell it: a ULID (Crockford's base 32).
+static const char *id_text(const struct sl_id *id, char text[27])
+{
+	static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	unsigned __int128 value = 0;
+
+	for (size_t i = 0; i < sizeof(id->bytes); i++)
+		value = value << 8 | id->bytes[i];
+	for (int i = 25; i >= 0; i--, value >>= 5)
+		text[i] = digits[(unsigned int)value & 31];
+	text[26] = '\0';
+	return text;
+}
+
+static void tell_event(void *context, const struct sl_media_event *event)
+{
+	connection_send(context, SL_MEDIA_EVENT, 0, 0, false, event, sizeof(*event), NULL, 0);
+}
+
+static void handle_hello(const struct request *request)
+{
+	const struct sl_hello *hello = request->message->payload;
+	const struct request_context *context = request->context;
+	struct connection *connection = request->connection;
+	struct sessions_counts counts;
+	struct sl_welcome welcome = {
+		.version = SL_API_VERSION,
+		.n_workers = (uint16_t)context->config->workers->config.n_workers,
+		.n_transcoders = (uint16_t)context->config->n_transcoders,
+		.sessions_max = context->config->sessions_max,
+		.instance = context->instance,
+		.uptime_ms = (clock_now_ns() - context->started_ns) / 1000000,
+	};
+
+	if (hello->version != SL_API_VERSION) {
+		fail_protocol(request, "another version of the API");
+		return;
+	}
+	if (!memchr(hello->name, '\0', sizeof(hello->name)) || hello->events > 1) {
+		fail_protocol(request, "malformed hello");
+		return;
+	}
+	log_quote(connection->name, sizeof(connection->name), hello->name, -1);
+	connection->greeted = true;
+	connection->events = hello->events;
+	sessions_count(context->config->sessions, &counts);
+	welcome.n_sessions = counts.sessions;
+	respond(request, 0, &welcome, sizeof(welcome), NULL, 0);
+	log_info(&log_server, "client_connected", "client=%s pid=%d events=%u", connection->name,
+		connection->pid, connection->events);
+	if (connection->events)
+		sessions_repeat_timeouts(context->config->sessions, tell_event, connection);
+}
+
+static void handle_set(const struct request *request)
+{
+	const void *record;
+	const struct sl_session *wanted = sl_payload_session(request->message, &record);
+	struct sl_session session = {};
+	const char *why = "";
+	char text[27];
+	int rc;
+
+	if (!wanted) {
+		fail_protocol(request, "a session of another length than it says");
+		return;
+	}
+	rc = session_set(request->context->config->sessions, wanted, record, &session, &why);
+	if (rc) {
+		log_warn(&log_server, "session_refused", "call=%s error=%s why=\"%s\"",
+			id_text(&wanted->id, text), strerrorname_np(-rc), why);
+		respond_status(request, rc);
+		return;
+	}
+	log_debug(&log_server, "session_set", "call=%s legs=%u", id_text(&wanted->id, text),
+		wanted->n_legs);
+	session.record_length = 0; // the client knows it
+	respond(request, 0, &session, sizeof(session), NULL, 0);
+}
+
+static struct session *find(const struct request *request)
+{
+	return session_find(request->context->config->sessions, request->message->payload);
+}
+
+static void respond_report(const struct request *request, const struct session *session)
+{
+	struct sl_session_report report;
+	const void *record = session_report(session, &report);
+
+	respond(request, 0, &report, sizeof(report), record, report.session.record_length);
+}
+
+static void handle_get(const struct request *request)
+{
+	const struct session *session = find(request);
+
+	if (session)
+		respond_report(request, session);
+	else
+		respond_status(request, -ENOENT);
+}
+
+static void handle_delete(const struct request *request)
+{
+	struct session *session = find(request);
+	char text[27];
+
+	if (!session) {
+		respond_status(request, -ENOENT);
+		return;
+	}
+	respond_report(request, session);
+	session_delete(request->context->config->sessions, session);
+	log_debug(&log_server, "session_deleted", "call=%s",
+		id_text(request->message->payload, text));
+}
+
+static void handle_list(const struct request *request)
+{
+	request->connection->list_request = request->message->request_id;
+	request->connection->list_cursor = 0;
+	request_continue_list(request->context, request->connection);
+}
+
+void request_continue_list(struct request_context *context, struct connection *connection)
+{
+	while (connection->list_request && connection->n_queued == 0 && !connection->broken) {
+		const struct session *session =
+			sessions_next(context->config->sessions, &connection->list_cursor);
+		uint32_t request_id = connection->list_request;
+		struct sl_session_report report;
+		const void *record;
+
+		if (!session) {
+			connection->list_request = 0;
+			connection_send(connection, SL_SESSION_LIST | SL_RESPONSE, request_id, 0,
+				false, NULL, 0, NULL, 0);
+			return;
+		}
+		record = session_report(session, &report);
+		connection_send(connection, SL_SESSION_LIST | SL_RESPONSE, request_id, 0, true,
+			&report, sizeof(report), record, report.session.record_length);
+	}
+}
+
+static void handle_stats_get(const struct request *request)
+{
+	size_t n_counters;
+	const struct sl_counter *counters =
+		stats_read(request->context->stats, request->context->config, &n_counters);
+
+	for (size_t at = 0; at < n_counters; at += COUNTERS_PER_MESSAGE) {
+		size_t n = RTE_MIN(n_counters - at, COUNTERS_PER_MESSAGE);
+
+		connection_send(request->connection, SL_STATS_GET | SL_RESPONSE,
+			request->message->request_id, 0, at + n < n_counters, counters + at,
+			n * sizeof(*counters), NULL, 0);
+	}
+}
+
+static void handle_stats_reset(const struct request *request)
+{
+	stats_reset(request->context->stats, request->context->config);
+	respond_status(request, 0);
+}
+
+static void (*const handlers[])(const struct request *) = {
+	[SL_HELLO] = handle_hello,
+	[SL_SESSION_SET] = handle_set,
+	[SL_SESSION_DELETE] = handle_delete,
+	[SL_SESSION_GET] = handle_get,
+	[SL_SESSION_LIST] = handle_list,
+	[SL_STATS_GET] = handle_stats_get,
+	[SL_STATS_RESET] = handle_stats_reset,
+};
+
+// A response to what could not be parsed, as far as its header can be trusted.
+static void refuse_garbage(const struct request *request, const void *packet, size_t length)
+{
+	struct sl_header header = {.type = SL_HELLO};
+
+	if (length >= sizeof(header))
+		memcpy(&header, packet, sizeof(header));
+	fail_protocol(&(struct request){request->context, request->connection,
+			      &(struct sl_message){.type = header.type & ~SL_RESPONSE,
+				      .request_id = header.request_id}},
+		"malformed message");
+}
+
+void request_handle(struct request_context *context, struct connection *connection,
+	const void *packet, size_t length)
+{
+	struct sl_message message;
+	struct request request = {context, connection, &message};
+
+	if (sl_message_parse(packet, length, &message) || message.response ||
+		message.type >= RTE_DIM(handlers)) {
+		refuse_garbage(&request, packet, length);
+		return;
+	}
+	if (!connection->greeted && message.type != SL_HELLO) {
+		respond_status(&request, -EPERM);
+		return;
+	}
+	handlers[message.type](&request);
+}

@@ -1,0 +1,30 @@
+// The API's server: a unix socket, its clients, requests to calls and back. Runs on the main lcore;
+// never blocks. A client that stops reading first stops being read from, then, when events pile up,
+// is cut off. Sessions do not notice clients come and go.
+#pragma once
+
+#include "session.h"
+#include "worker.h"
+
+struct server;
+
+struct server_config {
+	const char *path;
+	struct sessions *sessions;
+	unsigned int sessions_max;
+	const struct worker_shared *workers;
+	const struct transcoder *transcoders;
+	unsigned int n_transcoders;
+};
+
+// Listen. A socket that a killed process has left is replaced; a live one is an error. NULL with
+// `error` saying what.
+struct server *server_create(const struct server_config *config, char *error, size_t error_size);
+void server_destroy(struct server *server); // unlinks the socket
+
+// Watch this for reading (it is an epoll of our own) and call server_poll() then.
+int server_fd(const struct server *server);
+void server_poll(struct server *server);
+
+// A session_event_fn: tell every client that asked for events.
+void server_event(void *server, const struct sl_media_event *event);
