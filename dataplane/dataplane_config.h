@@ -57,10 +57,7 @@ struct port_entry {
 	X(main)               \
 	X(eal)                \
 	X(server)             \
-	X(session)            \
-	X(port)               \
-	X(pipeline)           \
-	X(transcode)
+	X(port)
 
 struct log_config {
 #define LOG_CONFIG_FIELD(module) char *module;
