@@ -34,8 +34,9 @@
 // inverted on the wire, a set sign bit is positive.
 #define ALAW_STEP(c)	  (((c) ^ 0x55) & 0x0f)
 #define ALAW_SEGMENT(c)	  (((c) ^ 0x55) >> 4 & 0x07)
-#define ALAW_UPPER(c)	  ((ALAW_STEP(c) * 16 + 264) << ((ALAW_SEGMENT(c) + 7) & 7))
-#define ALAW_MAGNITUDE(c) (ALAW_SEGMENT(c) ? ALAW_UPPER(c) : ALAW_STEP(c) * 16 + 8)
+#define ALAW_BIAS(c)	  (ALAW_SEGMENT(c) > 0 ? 264 : 8)
+#define ALAW_SHIFT(c)	  (ALAW_SEGMENT(c) - (ALAW_SEGMENT(c) > 0))
+#define ALAW_MAGNITUDE(c) ((ALAW_STEP(c) * 16 + ALAW_BIAS(c)) << ALAW_SHIFT(c))
 #define ALAW_DECODE(c)	  ((c)&0x80 ? ALAW_MAGNITUDE(c) : -ALAW_MAGNITUDE(c))
 
 static const int16_t ulaw_to_linear[256] = {TABLE_256(ULAW_DECODE)};

@@ -281,7 +281,7 @@ static void what_cannot_be_done_is_said(void **)
 
 static void exhausted_pool_drops_and_recovers(void **)
 {
-	static struct rte_mbuf *hoard[RIG_POOL];
+	static struct rte_mbuf *hoard[RIG_POOL + 1];
 	struct transcode_stream *stream;
 	unsigned int n = 0;
 
