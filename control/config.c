@@ -7,12 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "config_file.h"
 #include "yaml_file.h"
 
-#define FILE_BYTES_MAX	(4 << 20)
 #define NO_ANSWER_S_MAX 3600
 #define SECONDS_MAX	(7 * 86400)
 #define CALLS_MAX	1000000
@@ -558,41 +556,14 @@ struct config *config_load_text(
 	return config;
 }
 
-// The whole file, NULL with errno set. EFBIG: more than a configuration can be.
-static char *read_file(const char *path, size_t *length)
-{
-	FILE *file = fopen(path, "re");
-	struct stat status;
-	char *text = NULL;
-
-	if (!file)
-		return NULL;
-	if (fstat(fileno(file), &status) == 0 && S_ISDIR(status.st_mode))
-		errno = EISDIR;
-	else
-		text = malloc(FILE_BYTES_MAX + 1);
-	if (text) {
-		*length = fread(text, 1, FILE_BYTES_MAX + 1, file);
-		if (ferror(file) || *length > FILE_BYTES_MAX) {
-			errno = *length > FILE_BYTES_MAX ? EFBIG : EIO;
-			free(text);
-			text = NULL;
-		}
-	}
-	fclose(file);
-	return text;
-}
-
 struct config *config_load(const char *path, char *error, size_t error_size)
 {
 	struct config *config;
 	size_t length;
-	char *text = read_file(path, &length);
+	char *text = yaml_file_read(path, &length, error, error_size);
 
-	if (!text) {
-		snprintf(error, error_size, "%s: cannot be read: %s", path, strerror(errno));
+	if (!text)
 		return NULL;
-	}
 	config = config_load_text(path, text, length, error, error_size);
 	free(text);
 	return config;

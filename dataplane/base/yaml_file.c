@@ -1,5 +1,6 @@
 // libcyaml reports an error as a message and then a backtrace, one log call a line; this gathers
-// them into one "file:line: path: message" line.
+// them into one "file:line: path: message" line. Lines are libyaml's own: libcyaml's are those of
+// the element before.
 #include "yaml_file.h"
 
 #include <errno.h>
@@ -8,114 +9,162 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <yaml.h>
 
-struct capture {
-	char message[256]; // the first message
-	char path[256];	   // innermost first on the way in, so built from the right
-	int line;	   // of the innermost element, 0: unknown
-};
+#include "yaml_error.h"
 
-static void strip_newline(char *text)
-{
-	text[strcspn(text, "\r\n")] = '\0';
-}
+#define FILE_BYTES_MAX (16 << 20)
 
-// "  in mapping field 'b' (line: 2, column: 4)", "  in sequence entry '1' (line: ...)"
-static void capture_frame(struct capture *capture, const char *text)
+// "  in mapping field 'b' (line: 2, column: 4)", "  in sequence entry '1' (line: ...)": innermost
+// first, so the path is built from the right.
+static void capture_frame(struct yaml_error *error, const char *text)
 {
 	const char *name = strchr(text, '\'');
 	const char *end = name ? strchr(name + 1, '\'') : NULL;
-	const char *line = strstr(text, "(line: ");
-	char outer[sizeof(capture->path)];
+	char outer[YAML_WHERE_SIZE];
 	bool entry = strstr(text, "sequence entry") != NULL;
 
-	if (!capture->line && line)
-		capture->line = atoi(line + 7);
 	if (!end)
 		return;
-	memcpy(outer, capture->path, sizeof(outer));
-	snprintf(capture->path, sizeof(capture->path), "%s%.*s%s%s%.100s", entry ? "[" : "",
+	memcpy(outer, error->where, sizeof(outer));
+	snprintf(error->where, sizeof(error->where), "%s%.*s%s%s%.100s", entry ? "[" : "",
 		(int)(end - name - 1), name + 1, entry ? "]" : "",
 		outer[0] && outer[0] != '[' ? "." : "", outer);
 }
 
 static void capture_log(cyaml_log_t, void *context, const char *format, va_list args)
 {
-	struct capture *capture = context;
+	struct yaml_error *error = context;
 	char text[256];
 
 	vsnprintf(text, sizeof(text), format, args);
-	strip_newline(text);
+	text[strcspn(text, "\r\n")] = '\0';
 	if (!strncmp(text, "  in ", 5))
-		capture_frame(capture, text);
-	else if (!capture->message[0] && !strstr(text, "Backtrace"))
-		snprintf(capture->message, sizeof(capture->message), "%s",
+		capture_frame(error, text);
+	else if (!error->message[0] && !strstr(text, "Backtrace"))
+		snprintf(error->message, sizeof(error->message), "%s",
 			!strncmp(text, "Load: ", 6) ? text + 6 : text);
 }
 
-static cyaml_config_t parser_config(struct capture *capture)
+static cyaml_config_t parser_config(struct yaml_error *error)
 {
 	return (cyaml_config_t){
 		.log_fn = capture_log,
-		.log_ctx = capture,
+		.log_ctx = error,
 		.mem_fn = cyaml_mem,
 		.log_level = CYAML_LOG_ERROR,
 		.flags = CYAML_CFG_DEFAULT,
 	};
 }
 
-static int report(cyaml_err_t err, const char *name, const struct capture *capture, void *loaded,
-	char *error, size_t error_size)
+// Whether the text is YAML at all. Where not, `error` says so with the line.
+static bool is_yaml(
+	const char *name, const void *text, size_t length, char *error, size_t error_size)
 {
-	if (err == CYAML_OK && loaded)
-		return 0;
-	if (err == CYAML_OK) {
-		snprintf(error, error_size, "%s:1: the file is empty", name);
-		return -EINVAL;
-	}
-	if (err == CYAML_ERR_FILE_OPEN) {
-		snprintf(error, error_size, "%s: cannot be read: %s", name, strerror(errno));
-		return -ENOENT;
-	}
-	snprintf(error, error_size, "%s:%d: %s%s%s", name, capture->line, capture->path,
-		capture->path[0] ? ": " : "",
-		capture->message[0] ? capture->message : cyaml_strerror(err));
-	return -EINVAL;
-}
+	yaml_document_t document;
+	yaml_parser_t parser;
+	bool good;
 
-int yaml_file_load(const char *path, const cyaml_schema_value_t *schema, void **config, char *error,
-	size_t error_size)
-{
-	struct capture capture = {};
-	cyaml_config_t parser = parser_config(&capture);
-	void *loaded = NULL;
-	cyaml_err_t err = cyaml_load_file(path, &parser, schema, &loaded, NULL);
-	int rc = report(err, path, &capture, loaded, error, error_size);
-
-	if (rc == 0)
-		*config = loaded;
-	return rc;
+	if (!yaml_parser_initialize(&parser))
+		return true; // out of memory: libcyaml will say so
+	yaml_parser_set_input_string(&parser, text, length);
+	good = yaml_parser_load(&parser, &document);
+	if (good)
+		yaml_document_delete(&document);
+	else
+		snprintf(error, error_size, "%s:%zu: this is no YAML: %s", name,
+			(parser.problem_mark.line ? parser.problem_mark.line
+						  : parser.context_mark.line) +
+				1,
+			parser.problem ? parser.problem : "out of memory");
+	yaml_parser_delete(&parser);
+	return good;
 }
 
 int yaml_text_load(const char *name, const void *text, size_t length,
 	const cyaml_schema_value_t *schema, void **config, char *error, size_t error_size)
 {
-	struct capture capture = {};
-	cyaml_config_t parser = parser_config(&capture);
+	struct yaml_error said = {};
+	cyaml_config_t parser = parser_config(&said);
 	void *loaded = NULL;
-	cyaml_err_t err = cyaml_load_data(text, length, &parser, schema, &loaded, NULL);
-	int rc = report(err, name, &capture, loaded, error, error_size);
+	cyaml_err_t err;
+	int line;
 
-	if (rc == 0)
+	if (!is_yaml(name, text, length, error, error_size))
+		return -EINVAL;
+	err = cyaml_load_data(text, length, &parser, schema, &loaded, NULL);
+	if (err == CYAML_OK && loaded) {
 		*config = loaded;
+		return 0;
+	}
+	if (err == CYAML_OK) {
+		snprintf(error, error_size, "%s:1: the file is empty", name);
+		return -EINVAL;
+	}
+	yaml_error_explain(&said, schema);
+	line = yaml_text_line(text, length, said.where);
+	snprintf(error, error_size, "%s:%d: %s%s%s", name, line ? line : 1, said.where,
+		said.where[0] ? ": " : "", said.message[0] ? said.message : cyaml_strerror(err));
+	return -EINVAL;
+}
+
+// The whole file, NULL with errno set.
+static char *read_file(const char *path, size_t *length)
+{
+	FILE *file = fopen(path, "re");
+	struct stat status;
+	char *text = NULL;
+
+	if (!file)
+		return NULL;
+	if (fstat(fileno(file), &status))
+		goto close;
+	errno = S_ISDIR(status.st_mode) ? EISDIR : EFBIG;
+	if (S_ISDIR(status.st_mode) || status.st_size > FILE_BYTES_MAX)
+		goto close;
+	// A pipe has no size; one octet more shows whether a file is larger than it said.
+	text = malloc(FILE_BYTES_MAX + 1);
+	if (!text)
+		goto close;
+	*length = fread(text, 1, FILE_BYTES_MAX + 1, file);
+	if (ferror(file) || *length > FILE_BYTES_MAX) {
+		errno = ferror(file) ? EIO : EFBIG;
+		free(text);
+		text = NULL;
+	}
+close:
+	fclose(file);
+	return text;
+}
+
+char *yaml_file_read(const char *path, size_t *length, char *error, size_t error_size)
+{
+	char *text = read_file(path, length);
+
+	if (!text)
+		snprintf(error, error_size, "%s: cannot be read: %s", path, strerror(errno));
+	return text;
+}
+
+int yaml_file_load(const char *path, const cyaml_schema_value_t *schema, void **config, char *error,
+	size_t error_size)
+{
+	size_t length;
+	char *text = yaml_file_read(path, &length, error, error_size);
+	int rc;
+
+	if (!text)
+		return -ENOENT;
+	rc = yaml_text_load(path, text, length, schema, config, error, error_size);
+	free(text);
 	return rc;
 }
 
 char *yaml_text_save(const cyaml_schema_value_t *schema, const void *config)
 {
-	struct capture capture = {};
-	cyaml_config_t parser = parser_config(&capture);
+	struct yaml_error said = {};
+	cyaml_config_t parser = parser_config(&said);
 	char *text = NULL;
 	size_t length;
 
@@ -131,8 +180,8 @@ char *yaml_text_save(const cyaml_schema_value_t *schema, const void *config)
 
 void yaml_file_free(const cyaml_schema_value_t *schema, void *config)
 {
-	struct capture capture = {};
-	cyaml_config_t parser = parser_config(&capture);
+	struct yaml_error said = {};
+	cyaml_config_t parser = parser_config(&said);
 
 	if (config)
 		cyaml_free(&parser, schema, config, 0);

@@ -18,6 +18,9 @@ int yaml_file_load(const char *path, const cyaml_schema_value_t *schema, void **
 int yaml_text_load(const char *name, const void *text, size_t length,
 	const cyaml_schema_value_t *schema, void **config, char *error, size_t error_size);
 
+// A file's text (free with free()), at most 16 MB. NULL with errno set and one line in `error`.
+char *yaml_file_read(const char *path, size_t *length, char *error, size_t error_size);
+
 // The configuration as YAML text (free with free()), or NULL with errno set.
 char *yaml_text_save(const cyaml_schema_value_t *schema, const void *config);
 

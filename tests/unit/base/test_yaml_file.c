@@ -49,7 +49,7 @@ static void error_says_file_line_and_path(void **)
 				 sizeof(error)),
 		-EINVAL);
 	assert_null(config);
-	assert_string_equal(error, "x.yaml:5: peers[2].port: Invalid INT value: 'zz'");
+	assert_string_equal(error, "x.yaml:5: peers[2].port: expected a number, not 'zz'");
 }
 
 static void empty_file_is_an_error(void **)
