@@ -250,7 +250,7 @@ int leg_dialog_uac(
 // its ACK. Return 0 or a negative errno.
 int leg_provisional(struct leg *leg, unsigned int status, const char *description);
 int leg_accept(struct leg *leg, const char *description);
-// A final response other than 2xx to its INVITE.
+// A final response other than 2xx to an INVITE of its own, where one is unanswered.
 void leg_refuse(struct leg *leg, unsigned int status);
 void leg_acknowledged(struct leg *leg);
 int leg_reinvite(struct leg *leg, const char *description);

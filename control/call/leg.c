@@ -146,7 +146,7 @@ int leg_accept(struct leg *leg, const char *description)
 
 void leg_refuse(struct leg *leg, unsigned int status)
 {
-	if (!leg->invite)
+	if (!leg->invite || transaction_is_client(leg->invite))
 		return;
 	if (status == 503)
 		transaction_reply_with(
@@ -227,8 +227,7 @@ static void attempt_end(struct leg *leg, const struct sip_message *cause)
 void leg_end(struct leg *leg, unsigned int status, const struct sip_message *cause)
 {
 	// Theirs is refused; ours is left to its transaction, the BYE ends it too.
-	if (leg->invite && !transaction_is_client(leg->invite))
-		leg_refuse(leg, leg->state == LEG_INVITED ? status : 487);
+	leg_refuse(leg, leg->state == LEG_INVITED ? status : 487);
 	if (leg->state == LEG_CALLING)
 		attempt_end(leg, cause);
 	if (leg->state == LEG_CONFIRMED || (leg->state == LEG_ACCEPTED && !leg->answer)) {

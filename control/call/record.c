@@ -94,6 +94,8 @@ static bool is_established(const struct call *call)
 size_t record_save(const struct call *call, void *out, size_t size)
 {
 	struct writer w = {.p = out, .size = size};
+	// In the middle of an offer and answer: what held before it.
+	bool undecided = call->before && (call->state == CALL_MODIFYING || call->late_offer);
 
 	if (!call->times.answer_ms || !is_established(call))
 		return 0;
@@ -107,8 +109,7 @@ size_t record_save(const struct call *call, void *out, size_t size)
 	put_string(&w, call->target.number);
 	put_dialog(&w, &call->legs[LEG_A].dialog);
 	put_dialog(&w, &call->legs[LEG_B].dialog);
-	// In the middle of a re-INVITE: what held before it.
-	put_negotiation(&w, call->before ? call->before : &call->negotiation);
+	put_negotiation(&w, undecided ? call->before : &call->negotiation);
 	if (w.overflow) {
 		log_error(&log_call, "record_too_long", "call=%s", call->id_text);
 		return 0; // the call goes on, but would not be recovered

@@ -1,0 +1,277 @@
+// sluice-control: reads its configuration, starts its parts in order, runs one event loop, stops
+// them in reverse.
+//
+// SIGTERM and SIGINT stop it without a planned restart costing a call: new calls get 503,
+// unanswered ones are ended, established ones stay in the dataplane and are taken over by the next
+// start (`sluicectl hangup` ends calls). A second signal stops it at once.
+#include <errno.h>
+#include <event2/event.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin.h"
+#include "call.h"
+#include "config.h"
+#include "guard.h"
+#include "log.h"
+#include "media_log.h"
+
+static LOG_MODULE(log_control, "control");
+
+// Levels are set by name from the configuration.
+extern struct log_module log_sip, log_call;
+static struct log_module *const log_modules[] = {
+	&log_control, &log_call, &log_sip, &log_media, &log_guard, &log_admin, NULL};
+
+struct program {
+	struct config *config;
+	struct event_base *base;
+	struct event *on_term, *on_int;
+	struct guard *guard;
+	struct calls *calls;
+	struct admin *admin;
+	bool stopping;
+	char error[512];
+};
+
+static void on_stopped(void *arg)
+{
+	struct program *program = arg;
+
+	event_base_loopbreak(program->base);
+}
+
+static void on_signal(evutil_socket_t, short, void *arg)
+{
+	struct program *program = arg;
+
+	if (program->stopping)
+		event_base_loopbreak(program->base);
+	program->stopping = true;
+	calls_stop(program->calls, on_stopped, program);
+}
+
+static int loop_start(struct program *program)
+{
+	program->base = event_base_new();
+	if (!program->base)
+		return -ENOMEM;
+	program->on_term = evsignal_new(program->base, SIGTERM, on_signal, program);
+	program->on_int = evsignal_new(program->base, SIGINT, on_signal, program);
+	signal(SIGPIPE, SIG_IGN);
+	return program->on_term && program->on_int ? 0 : -ENOMEM;
+}
+
+static void loop_stop(struct program *program)
+{
+	if (program->on_term)
+		event_free(program->on_term);
+	if (program->on_int)
+		event_free(program->on_int);
+	if (program->base)
+		event_base_free(program->base);
+}
+
+static int guard_start(struct program *program)
+{
+	const struct trunks *trunks = &program->config->trunks;
+	int err = 0;
+
+	program->guard = guard_create();
+	if (!program->guard)
+		return -ENOMEM;
+	for (size_t i = 0; i < trunks->n; i++) {
+		const struct trunk *trunk = &trunks->list[i];
+
+		for (size_t j = 0; !err && j < trunk->n_peers; j++)
+			err = guard_allow(
+				program->guard, (const struct sockaddr *)&trunk->peers[j]);
+	}
+	return err;
+}
+
+static void guard_stop(struct program *program)
+{
+	guard_destroy(program->guard);
+}
+
+static int calls_start(struct program *program)
+{
+	const struct config *config = program->config;
+	const struct calls_settings settings = {
+		.base = program->base,
+		.guard = program->guard,
+		.realms = config->realms,
+		.n_realms = config->n_realms,
+		.trunks = &config->trunks,
+		.routes = &config->routes,
+		.dataplane = config->dataplane,
+		.cdr_file = config->cdr_file,
+		.no_answer_s = config->timers.no_answer_s,
+		.max_duration_s = config->timers.max_duration_s,
+		.media_start_s = config->timers.media_start_s,
+		.media_s = config->timers.media_s,
+		.media_hold_s = config->timers.media_hold_s,
+		.calls_max = config->limits.calls,
+	};
+
+	program->calls = calls_create(&settings, program->error, sizeof(program->error));
+	return program->calls ? 0 : -errno;
+}
+
+static void calls_end(struct program *program)
+{
+	calls_destroy(program->calls);
+}
+
+static int admin_start(struct program *program)
+{
+	const struct admin_settings settings = {
+		.base = program->base,
+		.path = program->config->admin,
+		.node = program->config->node,
+		.calls = program->calls,
+		.trunks = &program->config->trunks,
+		.log_modules = log_modules,
+	};
+
+	program->admin = admin_create(&settings, program->error, sizeof(program->error));
+	return program->admin ? 0 : -errno;
+}
+
+static void admin_stop(struct program *program)
+{
+	admin_destroy(program->admin);
+}
+
+static int listeners_start(struct program *program)
+{
+	return calls_listen(program->calls, program->error, sizeof(program->error));
+}
+
+// A part's start returns 0 or a negative errno; then its stop is called too. Listeners are last, so
+// that nothing comes in before all of it can be dealt with.
+static const struct part {
+	const char *name;
+	int (*start)(struct program *program);
+	void (*stop)(struct program *program);
+} parts[] = {
+	{"event loop", loop_start, loop_stop}, {"guard", guard_start, guard_stop},
+	{"calls", calls_start, calls_end}, {"admin socket", admin_start, admin_stop},
+	{"listeners", listeners_start, NULL}, // the SIP stack, a part of calls, closes them
+};
+
+#define N_PARTS (sizeof(parts) / sizeof(parts[0]))
+
+static void parts_stop(struct program *program, size_t n_started)
+{
+	while (n_started-- > 0) {
+		if (parts[n_started].stop)
+			parts[n_started].stop(program);
+	}
+}
+
+static void parts_start(struct program *program)
+{
+	for (size_t i = 0; i < N_PARTS; i++) {
+		int err = parts[i].start(program);
+
+		if (err)
+			fatal("cannot start %s: %s", parts[i].name,
+				program->error[0] ? program->error : strerror(-err));
+	}
+	evsignal_add(program->on_term, NULL);
+	evsignal_add(program->on_int, NULL);
+}
+
+static int check(const struct config *config)
+{
+	char *text = config_print(config);
+
+	if (!text)
+		fatal("the configuration cannot be printed: %s", strerror(errno));
+	fputs(text, stdout);
+	free(text);
+	return EXIT_SUCCESS;
+}
+
+static int run(struct config *config)
+{
+	struct program program = {.config = config};
+
+	for (size_t i = 0; i < config->n_logs; i++)
+		log_level_set(log_modules, config->logs[i].module, config->logs[i].level);
+	parts_start(&program);
+	log_info(&log_control, "started", "version=%s node=%s", SLUICE_VERSION, config->node);
+	event_base_dispatch(program.base);
+	log_info(&log_control, "stopped", "calls_left_in_dataplane=%u",
+		calls_counters(program.calls)->active_now);
+	parts_stop(&program, N_PARTS);
+	return EXIT_SUCCESS;
+}
+
+static const char usage[] =
+	"usage: sluice-control [--check] FILE\n"
+	"\n"
+	"Speaks SIP and steers sluice-dataplane, as FILE (YAML) says.\n"
+	"\n"
+	"  --config FILE  the same as FILE\n"
+	"  --check        print the effective configuration, or what is wrong with it, and exit\n"
+	"  --version      print the version and exit\n"
+	"\n"
+	"SIGTERM stops it; established calls stay in the dataplane for the next start.\n";
+
+static const struct option options[] = {
+	{"config", required_argument, NULL, 'c'},
+	{"check", no_argument, NULL, 'k'},
+	{"version", no_argument, NULL, 'v'},
+	{"help", no_argument, NULL, 'h'},
+	{},
+};
+
+static int usage_error(void)
+{
+	fputs(usage, stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	const char *path = NULL;
+	bool check_only = false;
+	struct config *config;
+	char error[512];
+	int option, status;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'k':
+			check_only = true;
+			break;
+		case 'v':
+			puts("sluice-control " SLUICE_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		default:
+			return usage_error();
+		}
+	}
+	if (!path && optind < argc)
+		path = argv[optind++];
+	if (!path || optind != argc)
+		return usage_error();
+	config = config_load(path, error, sizeof(error));
+	if (!config)
+		fatal("%s", error);
+	status = check_only ? check(config) : run(config);
+	config_free(config);
+	return status;
+}
