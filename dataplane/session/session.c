@@ -324,13 +324,13 @@ static void reclaim(struct sessions *sessions, uint64_t now_ns)
 {
 	struct deferred_list passed;
 
+	if (sessions->config.transcode)
+		transcode_reap(sessions->config.transcode);
 	if (!deferred_passed(&sessions->deferred, &passed))
 		return;
 	// A worker may have noticed something about a leg just before it passed.
 	sessions_drain_notices(sessions, now_ns);
 	deferred_free(&passed, sessions);
-	if (sessions->config.transcode)
-		transcode_reap(sessions->config.transcode);
 }
 
 void sessions_tick(struct sessions *sessions, uint64_t now_ns)

@@ -1,0 +1,293 @@
+#include "pipeline_rig.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <rte_dev.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+
+struct path path;
+
+static void must(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "rig: %s failed\n", what);
+	abort();
+}
+
+static void create_rings(unsigned int i)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "in%u", i);
+	path.in[i] = rte_ring_create(name, 1024, 0, 0);
+	snprintf(name, sizeof(name), "out%u", i);
+	path.out[i] = rte_ring_create(name, 1024, 0, 0);
+	must(path.in[i] && path.out[i], "rings");
+}
+
+void path_start(void)
+{
+	rig_eal();
+	must(codecs_init() == 0, "codecs_init");
+	path.pool = rte_pktmbuf_pool_create(
+		"packets", 2047, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	must(path.pool != NULL, "pool");
+	create_rings(0);
+	create_rings(1);
+	log_port.level = LOG_LEVEL_WARN;
+}
+
+static void open_ports(unsigned int n_workers)
+{
+	static const char *const macs[2][2] = {{MAC_P0, MAC_FAR0}, {MAC_P1, MAC_FAR1}};
+	struct port_config configs[2];
+	struct port described[2] = {};
+	char error[256] = "";
+
+	rig_ports(described, 64);
+	for (unsigned int i = 0; i < 2; i++) {
+		char name[8];
+
+		snprintf(name, sizeof(name), "p%u", i);
+		must(rte_eth_from_rings(name, &path.in[i], 1, &path.out[i], 1, 0) >= 0, "net_ring");
+		configs[i] = described[i].config;
+		snprintf(configs[i].vdev, sizeof(configs[i].vdev), "net_ring_p%u", i);
+		memcpy(&configs[i].mac, macs[i][0], 6);
+		memcpy(&configs[i].next_hop, macs[i][1], 6);
+	}
+	if (ports_open(path.ports, configs, 2, n_workers, path.pool, error, sizeof(error)))
+		must(false, error);
+}
+
+void path_open(unsigned int n_workers)
+{
+	struct transcode_config engine = {.n_workers = n_workers,
+		.streams_max = 64,
+		.socket_id = SOCKET_ID_ANY,
+		.pool = path.pool};
+	struct sessions_config sessions = {.ports = path.ports,
+		.n_ports = 2,
+		.n_workers = n_workers,
+		.sessions_max = 100,
+		.event = rig_event,
+		.context = &path.rig};
+	struct workers_config workers = {
+		.ports = path.ports, .n_ports = 2, .n_workers = n_workers, .pool = path.pool};
+
+	open_ports(n_workers);
+	path.rig.n_events = 0;
+	path.rig.rcu = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(n_workers), 64);
+	must(path.rig.rcu && rte_rcu_qsbr_init(path.rig.rcu, n_workers) == 0, "RCU");
+	path.hops = next_hops_create(path.ports, 2);
+	must(path.hops != NULL, "next_hops_create");
+	path.transcode = transcode_create(&engine);
+	must(path.transcode != NULL, "transcode_create");
+	sessions.rcu = workers.rcu = path.rig.rcu;
+	sessions.hops = path.hops;
+	sessions.transcode = workers.transcode = path.transcode;
+	path.sessions = workers.sessions = sessions_create(&sessions);
+	must(path.sessions != NULL, "sessions_create");
+	path.workers = workers_create(&workers);
+	must(path.workers != NULL, "workers_create");
+}
+
+void path_close(void)
+{
+	struct frame frame;
+
+	while (frame_pop(0, &frame) || frame_pop(1, &frame))
+		;
+	sessions_destroy(path.sessions);
+	workers_destroy(path.workers);
+	transcode_destroy(path.transcode);
+	next_hops_destroy(path.hops);
+	ports_close(path.ports, 2);
+	must(rte_eal_hotplug_remove("vdev", "net_ring_p0") == 0, "removal of net_ring_p0");
+	must(rte_eal_hotplug_remove("vdev", "net_ring_p1") == 0, "removal of net_ring_p1");
+	rte_free(path.rig.rcu);
+}
+
+struct sl_session path_set(const struct sl_session *wanted)
+{
+	struct sl_session session = {};
+	const char *why = "";
+
+	if (session_set(path.sessions, wanted, NULL, &session, &why))
+		must(false, why);
+	return session;
+}
+
+void path_turn(void)
+{
+	unsigned int quiet = 0;
+
+	while (quiet < 3) {
+		unsigned int work = 0;
+
+		for (unsigned int i = 0; i < path.workers->config.n_workers; i++)
+			work += worker_turn(path.workers->workers[i]);
+		quiet = work ? 0 : quiet + 1;
+	}
+}
+
+static void put16(uint8_t *at, unsigned int value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static void put32(uint8_t *at, uint32_t value)
+{
+	put16(at, value >> 16);
+	put16(at + 2, value & 0xffff);
+}
+
+static uint32_t sum16(const uint8_t *bytes, unsigned int n)
+{
+	uint32_t sum = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		sum += i % 2 ? bytes[i] : (uint32_t)bytes[i] << 8;
+	return sum;
+}
+
+static uint16_t complement(uint32_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+void frame_checksums(struct frame *frame)
+{
+	uint8_t *ip = frame->bytes + 14;
+	uint8_t *udp = ip + 20;
+	unsigned int udp_bytes = (unsigned int)udp[4] << 8 | udp[5];
+	uint16_t checksum;
+
+	put16(ip + 10, 0);
+	put16(ip + 10, complement(sum16(ip, 20)));
+	put16(udp + 6, 0);
+	if (udp_bytes > frame->length - 34)
+		return; // a lie; nobody will look at it
+	checksum = complement(sum16(ip + 12, 8) + 17 + udp_bytes + sum16(udp, udp_bytes));
+	put16(udp + 6, checksum ? checksum : 0xffff);
+}
+
+void frame_build(struct frame *frame, const struct udp_packet *udp)
+{
+	uint8_t *bytes = frame->bytes;
+
+	memset(frame, 0, sizeof(*frame));
+	frame->length = 42 + udp->payload_bytes;
+	memcpy(bytes, udp->to_mac, 6);
+	memcpy(bytes + 6, udp->from_mac, 6);
+	put16(bytes + 12, 0x0800);
+	bytes[14] = 0x45;
+	bytes[15] = udp->tos;
+	put16(bytes + 16, 28 + udp->payload_bytes);
+	put16(bytes + 20, 0x4000); // DF
+	bytes[22] = udp->ttl ? udp->ttl : 64;
+	bytes[23] = 17;
+	must(inet_pton(AF_INET, udp->from, bytes + 26) == 1, udp->from);
+	must(inet_pton(AF_INET, udp->to, bytes + 30) == 1, udp->to);
+	put16(bytes + 34, udp->from_port);
+	put16(bytes + 36, udp->to_port);
+	put16(bytes + 38, 8 + udp->payload_bytes);
+	memcpy(bytes + 42, udp->payload, udp->payload_bytes);
+	frame_checksums(frame);
+}
+
+unsigned int rtp_build(uint8_t *out, const struct rtp_packet *rtp)
+{
+	out[0] = 0x80;
+	out[1] = (uint8_t)(rtp->marker << 7 | rtp->pt);
+	put16(out + 2, rtp->sequence);
+	put32(out + 4, rtp->timestamp);
+	put32(out + 8, rtp->ssrc);
+	memcpy(out + 12, rtp->payload, rtp->payload_bytes);
+	return 12 + rtp->payload_bytes;
+}
+
+void frame_push(unsigned int port, const struct frame *frame)
+{
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(path.pool);
+	char *at;
+
+	must(mbuf != NULL, "a packet buffer");
+	at = rte_pktmbuf_append(mbuf, (uint16_t)frame->length);
+	must(at != NULL, "room for the frame");
+	memcpy(at, frame->bytes, frame->length);
+	must(rte_ring_enqueue(path.in[port], mbuf) == 0, "room in the ring");
+}
+
+bool frame_pop(unsigned int port, struct frame *frame)
+{
+	struct rte_mbuf *mbuf;
+
+	if (rte_ring_dequeue(path.out[port], (void **)&mbuf))
+		return false;
+	must(mbuf->nb_segs == 1 && mbuf->data_len <= FRAME_MAX, "one segment");
+	memset(frame, 0, sizeof(*frame));
+	frame->length = mbuf->data_len;
+	memcpy(frame->bytes, rte_pktmbuf_mtod(mbuf, void *), mbuf->data_len);
+	rte_pktmbuf_free(mbuf);
+	return true;
+}
+
+struct search {
+	const char *name;
+	uint64_t value;
+	bool found;
+};
+
+static void match(void *context, const char *name, uint64_t value)
+{
+	struct search *search = context;
+
+	if (strcmp(name, search->name))
+		return;
+	search->value = value;
+	search->found = true;
+}
+
+uint64_t worker_counter(const char *name)
+{
+	struct search search = {.name = name};
+
+	workers_counters(path.workers, match, &search);
+	must(search.found, name);
+	return search.value;
+}
+
+uint64_t drops(enum drop_reason reason)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < path.workers->config.n_workers; i++)
+		sum += path.workers->workers[i]->counters.drops[reason];
+	return sum;
+}
+
+uint64_t all_drops(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int reason = 0; reason < DROP_REASONS_N; reason++)
+		sum += drops(reason);
+	return sum;
+}
+
+unsigned int mbufs_in_use(void)
+{
+	return rte_mempool_in_use_count(path.pool);
+}

@@ -1,0 +1,81 @@
+// A whole packet path without lcores: two ports whose devices are rings in our hands, sessions,
+// the transcoder, and workers whose turns the test calls. Frames go in and come out as bytes.
+//
+//   frame_push(0, ...) -> [ring] -> p0  worker_turn()  p1 -> [ring] -> frame_pop(1, ...)
+#pragma once
+
+#include "session_rig.h"
+#include "worker.h"
+
+#define FRAME_MAX 2048
+
+struct path {
+	struct rig rig; // its `ports` are not used
+	struct port ports[2];
+	struct rte_mempool *pool;
+	struct rte_ring *in[2];
+	struct rte_ring *out[2];
+	struct next_hops *hops;
+	struct transcode *transcode;
+	struct sessions *sessions;
+	struct worker_shared *workers;
+};
+
+extern struct path path;
+
+void path_start(void); // once a process: EAL, devices
+void path_open(unsigned int n_workers);
+void path_close(void);
+
+// Set a session; the test fails where it is refused. `ports` gets the local ports of its legs.
+struct sl_session path_set(const struct sl_session *wanted);
+
+// All workers and transcoders, a few times, until nothing moves.
+void path_turn(void);
+
+struct frame {
+	unsigned int length;
+	uint8_t bytes[FRAME_MAX];
+};
+
+// What a UDP packet is made of. frame_build() knows nothing of the code under test: it writes the
+// bytes of the RFCs one by one.
+struct udp_packet {
+	const char *to_mac; // of six bytes
+	const char *from_mac;
+	const char *from;
+	const char *to;
+	uint16_t from_port;
+	uint16_t to_port;
+	uint8_t tos;
+	uint8_t ttl;
+	const uint8_t *payload;
+	unsigned int payload_bytes;
+};
+
+struct rtp_packet {
+	uint8_t pt;
+	bool marker;
+	uint16_t sequence;
+	uint32_t timestamp;
+	uint32_t ssrc;
+	const uint8_t *payload;
+	unsigned int payload_bytes;
+};
+
+void frame_build(struct frame *frame, const struct udp_packet *udp);
+unsigned int rtp_build(uint8_t *out, const struct rtp_packet *rtp);
+void frame_checksums(struct frame *frame); // again, after the bytes were changed
+
+void frame_push(unsigned int port, const struct frame *frame);
+bool frame_pop(unsigned int port, struct frame *frame); // false: nothing came out
+
+uint64_t drops(enum drop_reason reason);
+uint64_t all_drops(void);
+uint64_t worker_counter(const char *name); // "worker.0.copied"
+unsigned int mbufs_in_use(void);
+
+#define MAC_P0	 "\x02\x00\x00\x00\x01\x00"
+#define MAC_P1	 "\x02\x00\x00\x00\x01\x01"
+#define MAC_FAR0 "\x02\x00\x00\x00\x02\x00"
+#define MAC_FAR1 "\x02\x00\x00\x00\x02\x01"
