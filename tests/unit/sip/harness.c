@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 static void note(struct harness *h, struct transaction *t, const char *format, ...)
@@ -25,6 +26,13 @@ static void note(struct harness *h, struct transaction *t, const char *format, .
 	vsnprintf(seen->text, sizeof(seen->text), format, args);
 	va_end(args);
 	seen->transaction = t;
+}
+
+static bool accepts(void *arg, const struct listener *, const struct sockaddr *)
+{
+	struct harness *h = arg;
+
+	return !h->refuse_all;
 }
 
 static void on_request(void *arg, struct transaction *t, const struct sip_message *m)
@@ -88,6 +96,7 @@ static void on_closed(void *arg, struct transaction *t)
 }
 
 static const struct stack_user user = {
+	.accept = accepts,
 	.request = on_request,
 	.cancel = on_cancel,
 	.ack = on_ack,
@@ -168,15 +177,49 @@ void peer_send(struct harness *h, const char *format, ...)
 	assert_int_equal(sendto(h->peer, text, (size_t)n, 0, &to->any, sip_address_length(to)), n);
 }
 
+void peer_answer(struct harness *h, unsigned int status, const char *tag)
+{
+	const struct sip_message *m = &h->message;
+
+	peer_send(h,
+		"SIP/2.0 %u X\r\nVia: " SLICE_FMT "\r\nFrom: " SLICE_FMT "\r\nTo: " SLICE_FMT
+		"%s%s\r\nCall-ID: " SLICE_FMT "\r\nCSeq: %u " SLICE_FMT
+		"\r\nContact: <sip:peer@127.0.0.1>\r\nContent-Length: 0\r\n\r\n",
+		status, SLICE_ARG(m->via.value), SLICE_ARG(m->from.value), SLICE_ARG(m->to.value),
+		*tag ? ";tag=" : "", tag, SLICE_ARG(m->call_id), m->cseq,
+		SLICE_ARG(m->method_name));
+}
+
+void peer_request(struct harness *h, const char *method, const char *branch, const char *to_tag,
+	const char *extra)
+{
+	peer_send(h,
+		"%s sip:us@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=%s\r\n"
+		"From: <sip:peer@example.com>;tag=p\r\nTo: <sip:us@example.com>%s%s\r\n"
+		"Call-ID: from-peer\r\nCSeq: 1 %s\r\nContact: <sip:peer@127.0.0.1>\r\n"
+		"%sContent-Length: 0\r\n\r\n",
+		method, sip_address_port(&h->to_peer.remote), branch, *to_tag ? ";tag=" : "",
+		to_tag, method, extra);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 bool peer_receive(struct harness *h, unsigned int ms)
 {
 	struct message_error error;
-	ssize_t n = -1;
+	uint64_t end = now_ms() + ms;
+	ssize_t n;
 
-	for (unsigned int waited = 0; n < 0 && waited <= ms; waited++) {
+	do {
 		harness_run(h, 1);
 		n = recv(h->peer, h->text, sizeof(h->text), MSG_DONTWAIT);
-	}
+	} while (n < 0 && now_ms() < end);
 	if (n < 0)
 		return false;
 	h->size = (size_t)n;

@@ -23,6 +23,7 @@ struct harness {
 	struct seen seen[256];
 	unsigned int n_seen;
 	struct transaction *server; // the last request's
+	bool refuse_all;	    // accept() says no
 
 	char text[65536]; // last datagram that the peer got
 	size_t size;
@@ -51,6 +52,14 @@ bool peer_receive(struct harness *h, unsigned int ms);
 
 // The first line of the last datagram, without its end, in static memory.
 const char *peer_line(const struct harness *h);
+
+// Answer what the peer got last, with a To tag or "".
+void peer_answer(struct harness *h, unsigned int status, const char *tag);
+
+// A request from the peer, with its address in Via. `branch` and `extra` (whole header lines) as
+// given.
+void peer_request(struct harness *h, const char *method, const char *branch, const char *to_tag,
+	const char *extra);
 
 // How often the TU has seen `text`.
 unsigned int harness_count(const struct harness *h, const char *text);
