@@ -372,7 +372,7 @@ static int run(const struct config *config)
 	size_t n_started = 0;
 	sigset_t signals;
 	int status = EXIT_FAILURE;
-	int rc = 0;
+	int rc = 0, signal;
 
 	if (!dataplane)
 		fatal("sluice-dataplane: out of memory");
@@ -389,7 +389,8 @@ static int run(const struct config *config)
 		rc = open_loop(dataplane, &signals);
 	if (rc == 0) {
 		log_started(dataplane);
-		log_info(&log_main, "stopping", "signal=%s", strsignal(run_loop(dataplane)));
+		signal = run_loop(dataplane); // not within the log line, which may be off
+		log_info(&log_main, "stopping", "signal=%s", strsignal(signal));
 		status = EXIT_SUCCESS;
 	} else {
 		log_error(&log_main, "start_failed", "module=%s why=\"%s\"",
