@@ -111,10 +111,9 @@ void header_make(
 		.dst_addr = to.ip,
 	};
 	header->udp = (struct rte_udp_hdr){.src_port = from.port, .dst_port = to.port};
-	header->ip_sum = (uint32_t)words_sum((const uint8_t *)&header->ip, sizeof(header->ip));
+	header->ip_sum = fold(words_sum((const uint8_t *)&header->ip, sizeof(header->ip)));
 	header->udp_sum = fold(words_sum((const uint8_t *)&header->ip.src_addr, 8)) +
 			  RTE_BE16(IPPROTO_UDP) + from.port + to.port;
-	header->ip_sum = fold(header->ip_sum);
 }
 
 // In software. The length counts twice in UDP's sum: pseudo header and header.
