@@ -63,6 +63,17 @@ void admin_answer(struct admin_connection *connection, json_t *result)
 	send_line(connection, json_pack("{s:b, s:o}", "ok", 1, "result", result));
 }
 
+// The text may be cut in the middle of a character: that one is dropped.
+static json_t *cut_string(const char *text)
+{
+	size_t length = strlen(text);
+	json_t *json = json_stringn(text, length);
+
+	for (int i = 0; !json && i < 3 && length > 0; i++)
+		json = json_stringn(text, --length);
+	return json;
+}
+
 void admin_refuse(struct admin_connection *connection, const char *format, ...)
 {
 	char text[256];
@@ -71,9 +82,7 @@ void admin_refuse(struct admin_connection *connection, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	// What a client sent may be cut in the middle of a character.
-	send_line(connection, json_pack("{s:b, s:o}", "ok", 0, "error",
-				      json_stringn_nocheck(text, strlen(text))));
+	send_line(connection, json_pack("{s:b, s:o}", "ok", 0, "error", cut_string(text)));
 }
 
 static void take_request(struct admin_connection *connection, const char *line, size_t length)

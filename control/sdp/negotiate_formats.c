@@ -81,7 +81,8 @@ static bool copy_text(char *out, size_t size, struct sdp_slice slice)
 {
 	if (slice.length >= size || !is_printable(slice))
 		return false;
-	memcpy(out, slice.data, slice.length);
+	if (slice.length)
+		memcpy(out, slice.data, slice.length);
 	out[slice.length] = '\0';
 	return true;
 }
