@@ -175,6 +175,8 @@ struct calls {
 // fsm.c
 void call_event(struct call *call, const struct call_event *event);
 const char *call_state_name(enum call_state state);
+// Whether an event does anything in a state, and where it leads; for tests of the table.
+bool fsm_row(enum call_state state, enum call_event_type type, enum call_state *next);
 
 // An action returns 0: go to the table's next state; a SIP status: it failed, EVENT_FAIL follows in
 // the old state; ACTION_GO(state): go there instead.

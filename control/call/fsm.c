@@ -168,6 +168,14 @@ const char *call_state_name(enum call_state state)
 	return state_names[state];
 }
 
+bool fsm_row(enum call_state state, enum call_event_type type, enum call_state *next)
+{
+	const struct transition *row = &table[state][type];
+
+	*next = row->next;
+	return row->action != NULL;
+}
+
 void call_event(struct call *call, const struct call_event *event)
 {
 	const struct transition *row = &table[call->state][event->type];
