@@ -65,31 +65,43 @@ void table_destroy(struct table *table)
 	free(table);
 }
 
-// C0, DEL, and C1 in its UTF-8 form (0xc2 0x80 to 0x9f).
-static bool is_control(const char *at)
+// Bytes of the control character at `at`, 0: it is none. C1 has two in UTF-8 (0xc2 0x80 to 0x9f).
+static size_t control_length(const char *at)
 {
-	uint8_t c = (uint8_t)at[0];
+	uint8_t first = (uint8_t)at[0], second = first ? (uint8_t)at[1] : 0;
 
-	return c < ' ' || c == 0x7f ||
-	       (c == 0xc2 && (uint8_t)at[1] >= 0x80 && (uint8_t)at[1] < 0xa0);
+	if (first < ' ' || first == 0x7f)
+		return 1;
+	return first == 0xc2 && second >= 0x80 && second < 0xa0 ? 2 : 0;
+}
+
+static void drop_incomplete_end(char *text)
+{
+	size_t length = strlen(text), lead = length;
+
+	while (lead > 0 && ((uint8_t)text[lead - 1] & 0xc0) == 0x80)
+		lead--;
+	if (lead > 0 && (uint8_t)text[lead - 1] >= 0xc0) {
+		uint8_t first = (uint8_t)text[lead - 1];
+		size_t following = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+
+		if (length - lead < following)
+			text[lead - 1] = '\0';
+	}
 }
 
 void text_clean(char *text)
 {
-	size_t length = strlen(text), tail = length;
+	char *to = text;
 
-	while (tail > 0 && ((uint8_t)text[tail - 1] & 0xc0) == 0x80)
-		tail--;
-	if (tail > 0 && (uint8_t)text[tail - 1] >= 0xc0) {
-		uint8_t lead = (uint8_t)text[tail - 1];
-		size_t needed = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+	drop_incomplete_end(text);
+	while (*text) {
+		size_t length = control_length(text);
 
-		if (length - tail < needed)
-			text[tail - 1] = '\0';
+		*to++ = length ? '?' : *text;
+		text += length ? length : 1;
 	}
-	for (; *text; text++)
-		if (is_control(text))
-			*text = '?';
+	*to = '\0';
 }
 
 void table_put(struct table *table, const char *format, ...)
