@@ -215,16 +215,21 @@ static void (*const handlers[])(const struct request *) = {
 	[SL_STATS_RESET] = handle_stats_reset,
 };
 
-// A response to what could not be parsed, as far as its header can be trusted.
+// The answer to what could not be parsed is well-formed whatever came: of the same type and request
+// where the header names them, else to an imagined hello.
 static void refuse_garbage(const struct request *request, const void *packet, size_t length)
 {
-	struct sl_header header = {.type = SL_HELLO};
+	struct sl_message message = {.type = SL_HELLO, .request_id = 1};
+	struct sl_header header;
 
-	if (length >= sizeof(header))
+	if (length >= sizeof(header)) {
 		memcpy(&header, packet, sizeof(header));
-	fail_protocol(&(struct request){request->context, request->connection,
-			      &(struct sl_message){.type = header.type & ~SL_RESPONSE,
-				      .request_id = header.request_id}},
+		if (header.type < RTE_DIM(handlers) && handlers[header.type])
+			message.type = header.type;
+		if (header.request_id)
+			message.request_id = header.request_id;
+	}
+	fail_protocol(&(struct request){request->context, request->connection, &message},
 		"malformed message");
 }
 
