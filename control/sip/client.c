@@ -148,12 +148,11 @@ void client_ack(struct transaction *t, const struct sip_message *response)
 {
 	struct sip_header headers[MESSAGE_MAX_HEADERS];
 	struct sip_message invite;
-	char text[8192];
 	struct builder b;
 
 	if (invite_parse(t, &invite, headers))
 		return;
-	builder_init(&b, text, sizeof(text));
+	builder_init(&b, t->stack->scratch, sizeof(t->stack->scratch));
 	follow_up(&b, &invite, METHOD_ACK, true, response->to.value);
 	builder_body(&b, (struct slice){0}, (struct slice){0});
 	transport_send(&t->flow, builder_finish(&b));
@@ -164,12 +163,11 @@ static int cancel_send(struct transaction *t)
 	struct sip_header headers[MESSAGE_MAX_HEADERS];
 	struct sip_message invite;
 	struct transaction *cancel;
-	char text[8192];
 	struct builder b;
 
 	if (invite_parse(t, &invite, headers))
 		return -EBADMSG;
-	builder_init(&b, text, sizeof(text));
+	builder_init(&b, t->stack->scratch, sizeof(t->stack->scratch));
 	follow_up(&b, &invite, METHOD_CANCEL, false, invite.to.value);
 	builder_slice(&b, t->cancel_extra);
 	builder_body(&b, (struct slice){0}, (struct slice){0});

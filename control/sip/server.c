@@ -5,8 +5,7 @@
 #include "response.h"
 #include "transaction_internal.h"
 
-// 8.2.2.2: the same request by two ways. 0 is no hash: the request has a To tag or is of no kind
-// that merges.
+// 0 is no hash: the request has a To tag or is of no kind that merges.
 static uint64_t merge_hash(const struct sip_stack *stack, const struct sip_message *m)
 {
 	struct slice cseq = {(const char *)&m->cseq, sizeof(m->cseq)};
@@ -20,8 +19,12 @@ static uint64_t merge_hash(const struct sip_stack *stack, const struct sip_messa
 bool server_is_merged(const struct sip_stack *stack, const struct sip_message *request)
 {
 	uint64_t hash = merge_hash(stack, request);
+	struct hash_node *node = hash ? hash_first(&stack->requests, hash) : NULL;
 
-	return hash && hash_first(&stack->requests, hash);
+	for (; node; node = hash_next(node))
+		if (container_of(node, struct transaction, merge)->status < 300)
+			return true;
+	return false;
 }
 
 struct transaction *server_create(struct sip_stack *stack, const struct sip_message *request)
@@ -47,11 +50,23 @@ struct transaction *server_create(struct sip_stack *stack, const struct sip_mess
 	return t;
 }
 
+// The status of a written response, 0 where it is none.
+static unsigned int status_of(struct slice response)
+{
+	uint32_t status;
+
+	if (response.n < 12 || memcmp(response.p, "SIP/2.0 ", 8) != 0 ||
+		slice_to_u32((struct slice){response.p + 8, 3}, 699, &status))
+		return 0;
+	return status;
+}
+
 // Keep the response for retransmissions of the request, then send it.
 void server_send(struct transaction *t, struct slice response)
 {
 	char *copy = malloc(response.n);
 
+	t->status = status_of(response);
 	if (copy) {
 		memcpy(copy, response.p, response.n);
 		free((char *)t->sent.p);
@@ -62,10 +77,9 @@ void server_send(struct transaction *t, struct slice response)
 
 void server_send_100(struct transaction *t)
 {
-	char text[16384];
 	struct builder b;
 
-	builder_init(&b, text, sizeof(text));
+	builder_init(&b, t->stack->scratch, sizeof(t->stack->scratch));
 	response_begin(&b, t, 100, (struct slice){0}, (struct slice){0});
 	builder_body(&b, (struct slice){0}, (struct slice){0});
 	if (builder_finish(&b).n)
@@ -90,17 +104,6 @@ void response_begin(struct builder *b, const struct transaction *t, unsigned int
 	response_write(b, t->request, status, reason, to_tag.n ? to_tag : transaction_to_tag(t));
 }
 
-// The status of a written response, 0 where it is none.
-static unsigned int status_of(struct slice response)
-{
-	uint32_t status;
-
-	if (response.n < 12 || memcmp(response.p, "SIP/2.0 ", 8) != 0 ||
-		slice_to_u32((struct slice){response.p + 8, 3}, 699, &status))
-		return 0;
-	return status;
-}
-
 int transaction_respond(struct transaction *t, struct slice response)
 {
 	unsigned int status = status_of(response);
@@ -120,10 +123,9 @@ int transaction_respond(struct transaction *t, struct slice response)
 int transaction_reply_with(
 	struct transaction *t, unsigned int status, struct slice reason, struct slice extra)
 {
-	char text[16384];
 	struct builder b;
 
-	builder_init(&b, text, sizeof(text));
+	builder_init(&b, t->stack->scratch, sizeof(t->stack->scratch));
 	response_begin(&b, t, status, reason, (struct slice){0});
 	builder_slice(&b, extra);
 	builder_body(&b, (struct slice){0}, (struct slice){0});

@@ -25,14 +25,14 @@ static struct slice stateless_tag(
 	return (struct slice){out, TOKEN_SIZE};
 }
 
-static void answer(const struct sip_stack *stack, const struct sip_message *request,
-	unsigned int status, struct slice reason)
+static void answer(struct sip_stack *stack, const struct sip_message *request, unsigned int status,
+	struct slice reason)
 {
 	struct flow flow = response_flow(request);
-	char text[16384], tag[TOKEN_SIZE];
+	char tag[TOKEN_SIZE];
 	struct builder b;
 
-	builder_init(&b, text, sizeof(text));
+	builder_init(&b, stack->scratch, sizeof(stack->scratch));
 	response_write(&b, request, status, reason, stateless_tag(stack, request, tag));
 	builder_body(&b, (struct slice){0}, (struct slice){0});
 	transport_send(&flow, builder_finish(&b));
@@ -43,16 +43,16 @@ static void answer(const struct sip_stack *stack, const struct sip_message *requ
 // 9.2. The CANCEL has a transaction of its own, which the TU does not see.
 static void cancel(struct sip_stack *stack, const struct sip_message *request)
 {
-	struct transaction *invite = server_match(stack, request, METHOD_INVITE);
-	struct transaction *own = server_create(stack, request);
+	struct transaction *invite = server_match(stack, request, METHOD_INVITE), *own;
 
+	if (!invite) {
+		answer(stack, request, 481, (struct slice){0});
+		return;
+	}
+	own = server_create(stack, request);
 	if (!own)
 		return;
 	own->is_private = true;
-	if (!invite) {
-		transaction_reply(own, 481);
-		return;
-	}
 	memcpy(own->to_tag, invite->to_tag, TOKEN_SIZE);
 	transaction_reply(own, 200);
 	if (!transaction_is_final(invite) && stack->user->cancel)

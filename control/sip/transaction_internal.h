@@ -33,6 +33,10 @@ struct sip_stack {
 		const struct timeval *common;
 	} timeouts[N_TIMEOUTS];
 	unsigned int n_timeouts;
+
+	// Where the stack writes its own messages. Nothing that is told to the TU, and nothing that
+	// writes here itself, may come between writing and sending.
+	char scratch[MESSAGE_MAX_SIZE];
 };
 
 struct transaction {
@@ -56,6 +60,7 @@ struct transaction {
 	struct slice cancel_extra; // malloced
 
 	// Server.
+	unsigned int status; // of the last response
 	struct sip_message *request;
 	struct hash_node merge; // hash 0: not in the table
 	char to_tag[TOKEN_SIZE];
@@ -104,6 +109,9 @@ void client_branch_make(char out[BRANCH_SIZE]);
 struct transaction *server_create(struct sip_stack *stack, const struct sip_message *request);
 void server_send(struct transaction *transaction, struct slice response);
 void server_send_100(struct transaction *transaction);
+
+// 8.2.2.2: the same request came another way and is being worked on, or was accepted. (One that was
+// refused may be a client that tries our next address, RFC 3263 4.3.)
 bool server_is_merged(const struct sip_stack *stack, const struct sip_message *request);
 
 // A timeval for event_add(), O(1) where libevent has one of that length.
