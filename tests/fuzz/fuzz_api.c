@@ -1,8 +1,15 @@
-// Whatever arrives on the API socket: parsed as a message, and all parts of its payload taken out.
+// Whatever arrives on the API socket: parsed as a message, all parts of its payload taken out as a
+// client would, and handled by the server with real sessions behind it.
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "clock.h"
+#include "log_server.h"
+#include "pipeline_rig.h"
+#include "requests.h"
 #include "sl_client.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -40,6 +47,63 @@ static void look_into(const struct sl_message *message)
 	sl_payload_event(message);
 }
 
+static struct request_context *start(void)
+{
+	static struct server_counters counters;
+	static struct server_config config = {.sessions_max = 100};
+	static struct request_context context = {.config = &config};
+
+	if (context.stats)
+		return &context;
+	path_start();
+	path_open(1);
+	config.sessions = path.sessions;
+	config.workers = path.workers;
+	log_server.level = LOG_LEVEL_ERROR;
+	context.stats = stats_create(&counters);
+	if (!context.stats)
+		abort();
+	return &context;
+}
+
+static void delete_sessions(void)
+{
+	struct session *session;
+	uint32_t cursor = 0;
+
+	while ((session = sessions_next(path.sessions, &cursor)))
+		session_delete(path.sessions, session);
+	sessions_tick(path.sessions, clock_now_ns());
+	path_turn();
+}
+
+// Twice: a replace of the session by itself must be as good as its creation. Every answer must be
+// well-formed.
+static void serve(const void *packet, size_t size)
+{
+	struct request_context *context = start();
+	static _Alignas(8) uint8_t answer[SL_MESSAGE_MAX + 1];
+	struct connection *connection;
+	struct sl_message message;
+	int fds[2];
+	ssize_t n;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds))
+		abort();
+	connection = connection_create(fds[0]);
+	if (!connection)
+		abort();
+	connection->greeted = true;
+	for (int i = 0; i < 2; i++)
+		request_handle(context, connection, packet, size);
+	while ((n = recv(fds[1], answer, sizeof(answer), MSG_DONTWAIT)) > 0)
+		if (sl_message_parse(answer, (size_t)n, &message) || !message.response)
+			abort();
+	connection_destroy(connection);
+	close(fds[1]);
+	delete_sessions();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sl_message message;
@@ -50,6 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(packet, data, size);
 	if (sl_message_parse(packet, size, &message) == 0)
 		look_into(&message);
+	serve(packet, size);
 	free(packet);
 	return 0;
 }
