@@ -34,7 +34,7 @@ pause() {
 
 # The comment at the top of the script is its help text.
 usage() {
-	sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"
+	sed -n -e '/^# shellcheck/d' -e '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"
 }
 
 # sudo that never waits for a password where nobody can type one.
