@@ -19,7 +19,7 @@ gateway_start() {
 }
 
 dataplane_start() {
-	lab_spawn dataplane gateway "$SLUICE_BUILD/dataplane/sluice-dataplane" "$LAB/dataplane.yaml"
+	lab_spawn dataplane gateway "$SLUICE_BUILD/dataplane/sluice-dataplane" --config "$LAB/dataplane.yaml"
 	wait_until 20 dataplane_answers || die "sluice-dataplane did not start: see $LAB/dataplane.log"
 }
 
@@ -29,7 +29,7 @@ dataplane_answers() {
 }
 
 control_start() {
-	lab_spawn control gateway "$SLUICE_BUILD/control/sluice-control" "$LAB/control.yaml"
+	lab_spawn control gateway "$SLUICE_BUILD/control/sluice-control" --config "$LAB/control.yaml"
 	wait_until 10 gateway_ready || die "sluice-control did not start: see $LAB/control.log"
 }
 
@@ -65,5 +65,25 @@ gateway_config_dataplane() {
 		  - {name: caller, interface: caller, addresses: [$GATEWAY_CALLER_IP]}
 		  - {name: callee, interface: callee, addresses: [$GATEWAY_CALLEE_IP]}
 		log: {all: info}
+	CONFIG
+}
+
+# Numbers that begin with 2 live behind the callee, those with 1 behind the caller.
+gateway_config_control() {
+	cat <<-CONFIG
+		node: lab
+		dataplane: $LAB/dataplane.sock
+		admin: $LAB/control.sock
+		realms:
+		  - {name: caller, sip: [{address: $GATEWAY_CALLER_IP}], media_address: $GATEWAY_CALLER_IP}
+		  - {name: callee, sip: [{address: $GATEWAY_CALLEE_IP}], media_address: $GATEWAY_CALLEE_IP}
+		trunks:
+		  - {name: caller, realm: caller, peers: [{address: $CALLER_IP}], codecs: [$GATEWAY_CALLER_CODECS]}
+		  - {name: callee, realm: callee, peers: [{address: $CALLEE_IP}], codecs: [$GATEWAY_CALLEE_CODECS]}
+		routes:
+		  - {prefix: "2", trunk: callee}
+		  - {prefix: "1", trunk: caller}
+		timers: {${GATEWAY_TIMERS:-no_answer_s: 30}}
+		cdr: {file: $LAB/cdr.json}
 	CONFIG
 }
