@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-SIDES = {"a": ("Alice", "caller"), "b": ("Bob", "callee")}
+NAMES = {"a": "Alice", "b": "Bob"}  # the legs of the call
 MILESTONES = {  # event of the log -> what a person knows it by
     "invite": "INVITE   from Alice",
     "invite_sent": "INVITE   to Bob",
@@ -44,41 +44,43 @@ def report_signalling(events):
     for time, event, values in events:
         if event not in MILESTONES:
             continue
-        name = SIDES.get(values.get("leg"), ("", ""))[0]
+        name = NAMES.get(values.get("leg"), "")
         direction = ("from " if "from" in values else "to ") + name
         text = MILESTONES[event].format(from_or_to=direction)
         print(f"  {(time - start).total_seconds():8.3f} s  {text}")
 
 
 def report_call(cdr):
-    print(f"\nCall {cdr['id']}: {cdr['from']} called {cdr['to']}, "
+    print(f"\nCall {cdr['call']}: {cdr['from']} called {cdr['to']}, "
           f"{cdr['duration_ms'] / 1000:.1f} s, "
-          f"ended by {SIDES.get(cdr['ended_by'], ('the gateway',))[0]} ({cdr['status']})")
+          f"ended by {NAMES.get(cdr['ended_by'], 'the gateway')} ({cdr['status']})")
 
 
 def report_media(cdr):
     print("\nMedia, as the gateway counted it")
     print(f"  {'':21}{'codec':>14}{'packets':>9}{'bytes':>9}{'lost':>6}{'reordered':>11}"
           f"{'jitter':>10}")
-    for side, (name, _) in SIDES.items():
-        leg = cdr["legs"][side]
-        print(f"  {'from ' + name:21}{leg['codec']:>14}{leg['packets_in']:9}{leg['bytes_in']:9}"
+    for leg in cdr["legs"]:
+        name = NAMES[leg["leg"]]
+        print(f"  {'from ' + name:21}{leg['codec']:>14}{leg['rx_packets']:9}{leg['rx_bytes']:9}"
               f"{leg['lost']:6}{leg['reordered']:11}{leg['jitter_us'] / 1000:7.2f} ms")
-        print(f"  {'to ' + name:21}{leg['codec']:>14}{leg['packets_out']:9}{leg['bytes_out']:9}")
+        print(f"  {'to ' + name:21}{leg['codec']:>14}{leg['tx_packets']:9}{leg['tx_bytes']:9}")
+
+
+def both_ways(cdr):
+    """(where it comes from, where it goes) of each direction."""
+    a, b = cdr["legs"]
+    return (a, b), (b, a)
 
 
 def report_transcoding(cdr):
     print("\nTranscoding")
-    transcoded = False
-    for side, (name, _) in SIDES.items():
-        leg, other = cdr["legs"][side], cdr["legs"]["b" if side == "a" else "a"]
-        frames = leg.get("frames_transcoded", 0)
-        if frames:
-            transcoded = True
-            print(f"  {leg['codec']} to {other['codec']}: {frames} frames, "
+    for leg, other in both_ways(cdr):
+        if leg["transcoded"]:
+            print(f"  {leg['codec']} to {other['codec']}: {leg['transcoded']} frames, "
                   f"{leg['transcode_ns_per_frame'] / 1000:.1f} us of CPU each, "
-                  f"{leg.get('frames_concealed', 0)} concealed")
-    if not transcoded:
+                  f"{leg['concealed']} concealed")
+    if not any(leg["transcoded"] for leg in cdr["legs"]):
         print("  none: both sides use the same codec")
 
 
@@ -97,15 +99,15 @@ def report_audio(laboratory):
 
 def faults_of(cdr, plain):
     """What the gateway's figures show that should not be."""
-    for side, (name, _) in SIDES.items():
-        leg, other = cdr["legs"][side], cdr["legs"]["b" if side == "a" else "a"]
+    for leg, other in both_ways(cdr):
+        name = NAMES[leg["leg"]]
         if leg["lost"]:
             yield f"{leg['lost']} packets from {name} were lost"
-        if leg["packets_in"] < cdr["duration_ms"] / 20 * 0.9:
-            yield f"only {leg['packets_in']} packets came from {name}"
-        if other["packets_out"] < leg["packets_in"] * 0.95:
-            yield f"of {leg['packets_in']} packets from {name} only {other['packets_out']} went on"
-        if not plain and not leg.get("frames_transcoded"):
+        if leg["rx_packets"] < cdr["duration_ms"] / 20 * 0.9:
+            yield f"only {leg['rx_packets']} packets came from {name}"
+        if other["tx_packets"] < leg["rx_packets"] * 0.95:
+            yield f"of {leg['rx_packets']} packets from {name} only {other['tx_packets']} went on"
+        if not plain and not leg["transcoded"]:
             yield f"nothing from {name} was transcoded"
 
 
@@ -113,7 +115,7 @@ def main():
     laboratory, plain = pathlib.Path(sys.argv[1]), "--plain" in sys.argv[2:]
     cdr = json.loads((laboratory / "cdr.json").read_text().splitlines()[0])
     report_call(cdr)
-    report_signalling(list(events_of(laboratory / "control.log", cdr["id"])))
+    report_signalling(list(events_of(laboratory / "control.log", cdr["call"])))
     report_media(cdr)
     report_transcoding(cdr)
     well = report_audio(laboratory)

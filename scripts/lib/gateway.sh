@@ -11,6 +11,7 @@ GATEWAY_CALLEE_CODECS=${GATEWAY_CALLEE_CODECS:-PCMU}
 GATEWAY_TIMERS=${GATEWAY_TIMERS:-}
 GATEWAY_HUGEPAGES=${GATEWAY_HUGEPAGES:-auto}
 
+gateway_ready() { grep -q listening "$LAB/control.log"; }
 gateway_start() {
 	gateway_config_dataplane >"$LAB/dataplane.yaml"
 	gateway_config_control >"$LAB/control.yaml"
@@ -20,17 +21,28 @@ gateway_start() {
 
 dataplane_start() {
 	lab_spawn dataplane gateway "$SLUICE_BUILD/dataplane/sluice-dataplane" --config "$LAB/dataplane.yaml"
-	wait_until 20 dataplane_answers || die "sluice-dataplane did not start: see $LAB/dataplane.log"
-}
-
-dataplane_answers() {
-	lab_alive dataplane || return 0
-	[ -S "$LAB/dataplane.sock" ]
+	started_or_die dataplane test -S "$LAB/dataplane.sock"
 }
 
 control_start() {
 	lab_spawn control gateway "$SLUICE_BUILD/control/sluice-control" --config "$LAB/control.yaml"
-	wait_until 10 gateway_ready || die "sluice-control did not start: see $LAB/control.log"
+	started_or_die control gateway_ready
+}
+
+# started_or_die PROGRAM COMMAND...: wait until the command succeeds or the program has ended.
+started_or_die() {
+	local name=$1
+	shift
+	wait_until 20 started_or_dead "$name" "$@" || true
+	if ! lab_alive "$name" || ! "$@"; then
+		die "sluice-$name did not start: $(tail -n 1 "$LAB/$name.log" | cut -c 1-300) (all of it: $LAB/$name.log)"
+	fi
+}
+
+started_or_dead() {
+	local name=$1
+	shift
+	lab_dead "$name" || "$@"
 }
 
 # sluicectl of this laboratory.
@@ -38,9 +50,6 @@ ctl() {
 	"$SLUICE_BUILD/control/cli/sluicectl" --socket "$LAB/control.sock" "$@"
 }
 
-gateway_ready() {
-	ctl status >/dev/null 2>&1
-}
 
 # The CPUs we may run on, one a line: in a container they need not begin with 0.
 cpus_allowed() {

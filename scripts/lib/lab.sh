@@ -153,9 +153,14 @@ lab_pid() {
 	cat "$LAB/$1.pid" 2>/dev/null
 }
 
+# A zombie does not run: who has not waited for it is no concern of ours.
+process_runs() {
+	grep -q '^State:.[^Z]' "/proc/$1/status" 2>/dev/null
+}
+
 lab_alive() {
 	local pid
-	pid=$(lab_pid "$1") && [ -d "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null
+	pid=$(lab_pid "$1") && process_runs "$pid"
 }
 
 lab_dead() {
@@ -166,6 +171,7 @@ lab_dead() {
 lab_stop() {
 	local name=$1 signal=${2:-TERM} pid
 	pid=$(lab_pid "$name") || return 0
+	disown "$pid" 2>/dev/null || true # or bash reports by itself that it was killed
 	kill -"$signal" "$pid" 2>/dev/null || true
 	if ! wait_until 5 lab_dead "$name"; then
 		say "$name did not end on SIG$signal within five seconds; killing it"

@@ -12,16 +12,16 @@ speech_make() {
 	rm -f "$file.22k.wav"
 }
 
-# phone_start SIDE IP USER CODEC SPEECH.wav [ANSWERMODE]. CODEC as in baresip's audio_codecs:
+# phone_start SIDE IP NUMBER CODEC SPEECH.wav [ANSWERMODE]. CODEC as in baresip's audio_codecs:
 # PCMU/8000/1, opus/48000/1 (mono sound; its SDP says /2 all the same). ANSWERMODE: auto (default),
 # early (183 with media), manual.
 phone_start() {
-	local side=$1 ip=$2 user=$3 codec=$4 speech=$5 answer=${6:-auto}
+	local side=$1 ip=$2 number=$3 codec=$4 speech=$5 answer=${6:-auto}
 	local dir=$LAB/phone-$side
 	mkdir -p "$dir/recordings"
 	phone_config "$dir" "$ip" "$speech" >"$dir/config"
-	printf '"%s" <sip:%s@%s>;regint=0;answermode=%s;audio_codecs=%s\n' \
-		"$user" "$user" "$ip" "$answer" "$codec" >"$dir/accounts"
+	printf '<sip:%s@%s>;regint=0;answermode=%s;audio_codecs=%s\n' \
+		"$number" "$ip" "$answer" "$codec" >"$dir/accounts"
 	: >"$dir/contacts"
 	lab_spawn "phone-$side" "$side" baresip -f "$dir"
 	wait_until 5 phone_logged "$side" "baresip is ready" ||
@@ -63,8 +63,9 @@ phone_do() {
 		>>"$LAB/phone-$side.commands.log"
 }
 
+# phone_logged SIDE REGEX
 phone_logged() {
-	grep -q -- "$2" "$LAB/phone-$1.log" 2>/dev/null
+	grep -Eq -- "$2" "$LAB/phone-$1.log" 2>/dev/null
 }
 
 # phone_heard SIDE: the newest recording of what a phone heard, or nothing.

@@ -11,5 +11,5 @@ callee_plays callee_refuses STATUS="486 Busy Here"
 caller_plays 2001 caller_is_refused STATUS=486
 sipp_done caller callee
 
-expect_cdr status=486 answer=null ended_by=b
+expect_cdr status=486 answered=null ended_by=b
 expect_nothing_left

@@ -7,13 +7,13 @@
 
 smoke_begin
 gateway_start
-callee_plays callee_hangs_up -- -d 2500
+callee_plays callee_hangs_up -- -d 3000
 caller_plays 2001 caller_waits
 call_is_up
 media_both 1.5
 sipp_done caller callee
 
-expect_clean_media caller 70 "exact>=70"
-expect_clean_media callee 70 "exact>=70"
-expect_cdr status=200 ended_by=b legs.a.packets_in=75 legs.b.packets_in=75
+expect_clean_media caller 70 exact=75
+expect_clean_media callee 70 exact=75
+expect_cdr status=200 ended_by=b legs.0.rx_packets=75 legs.1.rx_packets=75
 expect_nothing_left

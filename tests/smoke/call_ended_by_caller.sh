@@ -13,7 +13,7 @@ call_is_up
 media_both 2.5
 sipp_done caller callee
 
-expect_clean_media caller 120 "exact>=120"
-expect_clean_media callee 120 "exact>=120"
-expect_cdr status=200 ended_by=a from=1001 to=2001 recovered=false legs.a.packets_in=125 legs.b.packets_in=125 legs.a.lost=0 legs.b.lost=0
+expect_clean_media caller 120 exact=125
+expect_clean_media callee 120 exact=125
+expect_cdr status=200 ended_by=a from=1001 to=2001 recovered=false legs.0.rx_packets=125 legs.1.rx_packets=125 legs.0.lost=0 legs.1.lost=0
 expect_nothing_left

@@ -12,5 +12,5 @@ callee_plays callee_is_slow
 caller_plays 2001 caller_cancels_early -- -d 500
 sipp_done caller callee
 
-expect_cdr answer=null ended_by=a
+expect_cdr answered=null ended_by=a
 expect_nothing_left

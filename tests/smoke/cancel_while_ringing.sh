@@ -11,5 +11,5 @@ callee_plays callee_rings
 caller_plays 2001 caller_cancels_ringing -- -d 500
 sipp_done caller callee
 
-expect_cdr answer=null ended_by=a
+expect_cdr answered=null ended_by=a
 expect_nothing_left

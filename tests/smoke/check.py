@@ -3,7 +3,7 @@
 
 usage: check.py FILE STATEMENT...
 
-A statement is PATH OPERATOR VALUE without blanks: legs.a.lost=0, received>=140, answer!=null.
+A statement is PATH OPERATOR VALUE without blanks: legs.0.lost=0, received>=140, answered!=null.
 PATH goes by member name or list index; a last part `#` is the length of a list. Numbers are
 compared as numbers, everything else as text. Prints each statement that does not hold.
 """

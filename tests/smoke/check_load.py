@@ -12,13 +12,13 @@ ON_THE_WAY = 5
 
 def fault(cdr, packets):
     """What is wrong with a call, or None."""
-    if not cdr.get("answer"):
+    if not cdr.get("answered"):
         return "not answered"
-    for leg in cdr["legs"].values():
+    for leg in cdr["legs"]:
         if leg["lost"] or leg["dropped_source"] or leg["dropped_other"]:
             return f"leg lost or dropped packets: {leg}"
-        if not packets - ON_THE_WAY <= leg["packets_in"] <= packets:
-            return f"{leg['packets_in']} packets instead of {packets}"
+        if not packets - ON_THE_WAY <= leg["rx_packets"] <= packets:
+            return f"{leg['rx_packets']} packets instead of {packets}"
     return None
 
 
@@ -26,7 +26,7 @@ def main():
     path, calls, packets = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     with open(path) as file:
         cdrs = [json.loads(line) for line in file]
-    faults = [(cdr.get("id"), fault(cdr, packets)) for cdr in cdrs]
+    faults = [(cdr.get("call"), fault(cdr, packets)) for cdr in cdrs]
     faults = [(call, what) for call, what in faults if what]
     for call, what in faults[:5]:
         print(f"call {call}: {what}")

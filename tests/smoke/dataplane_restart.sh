@@ -18,8 +18,8 @@ dataplane_start
 wait_until 5 sessions_are 1 || fail "the session was not put back"
 
 media_both 2
-expect_clean_media caller 95 "exact>=95"
-expect_clean_media callee 95 "exact>=95"
+expect_clean_media caller 95 exact=100
+expect_clean_media callee 95 exact=100
 sipp_done caller callee
-expect_cdr answer!=null
+expect_cdr answered!=null
 expect_nothing_left

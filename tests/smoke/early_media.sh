@@ -14,6 +14,6 @@ wait_until 5 test -s "$LAB/caller.port" || fail "no early answer reached the cal
 media_both 1.5
 sipp_done caller callee
 
-expect_clean_media caller 70 "exact>=70"
-expect_cdr answer!=null
+expect_clean_media caller 70 exact=75
+expect_cdr answered!=null
 expect_nothing_left

@@ -21,8 +21,8 @@ for source in "192.0.2.66" "$CALLER_IP"; do
 done
 media_done caller callee
 sipp_done caller callee
-expect_clean_media caller 190 "exact>=190"
-expect_clean_media callee 190 "exact>=190"
+expect_clean_media caller 190 exact=200
+expect_clean_media callee 190 exact=200
 
 lab_alive dataplane || fail "the dataplane died"
 lab_alive control || fail "control died"

@@ -21,6 +21,6 @@ lab_in caller sipp -sf "$LAB/options.xml" -i "$CALLER_IP" -p 5070 -nostdin -m 1 
 media_done caller callee
 sipp_done caller callee
 
-expect_clean_media caller 145 "exact>=145"
-expect_clean_media callee 145 "exact>=145"
+expect_clean_media caller 145 exact=150
+expect_clean_media callee 145 exact=150
 expect_nothing_left

@@ -13,5 +13,5 @@ call_is_up
 media_both 1
 sipp_done caller callee
 
-expect_cdr ended_by=sluice legs.a.packets_in=50 legs.b.packets_in=50
+expect_cdr ended_by=sluice legs.0.rx_packets=50 legs.1.rx_packets=50
 expect_nothing_left

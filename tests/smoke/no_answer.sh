@@ -12,5 +12,5 @@ callee_plays callee_rings
 caller_plays 2001 caller_is_refused STATUS=408
 sipp_done caller callee
 
-expect_cdr status=408 answer=null ended_by=sluice
+expect_cdr status=408 answered=null ended_by=sluice
 expect_nothing_left

@@ -20,6 +20,7 @@ import sys
 import time
 
 FRAME_S = 0.020
+LEAD_S = 0.3  # before the first packet, so that both ends are there to hear it
 CODECS = {"pcmu": (0, 160), "pcma": (8, 160), "opus": (96, 960)}  # payload type, clock per frame
 OPUS_SILENCE = b"\xf8\xff\xfe"
 DIGITS = "0123456789*#ABCD"
@@ -155,7 +156,7 @@ class Receiver:
 
 def exchange(connection, remote, sender, receiver, seconds, stopped):
     """Send a packet every 20 ms for `seconds`, take what comes, and listen a little longer."""
-    start = time.monotonic()
+    start = time.monotonic() + LEAD_S
     sent, send_error = 0, 0
     while not stopped and time.monotonic() - start < seconds + 0.3:
         now = time.monotonic() - start

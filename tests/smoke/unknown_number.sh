@@ -10,5 +10,5 @@ gateway_start
 caller_plays 999 caller_is_refused STATUS=404
 sipp_done caller
 
-expect_cdr status=404 answer=null ended_by=sluice
+expect_cdr status=404 answered=null ended_by=sluice
 expect_nothing_left

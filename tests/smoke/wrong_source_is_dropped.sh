@@ -17,8 +17,8 @@ media_both 2
 media_done stranger
 sipp_done caller callee
 
-expect_clean_media caller 95 "exact>=95"
+expect_clean_media caller 95 exact=100
 expect_clean_media callee 95 "exact=100"
 expect_media stranger received=0
-expect_cdr legs.a.packets_in=100 legs.a.dropped_source=75
+expect_cdr legs.0.rx_packets=100 legs.0.dropped_source=75
 expect_nothing_left
