@@ -11,7 +11,6 @@ GATEWAY_CALLEE_CODECS=${GATEWAY_CALLEE_CODECS:-PCMU}
 GATEWAY_TIMERS=${GATEWAY_TIMERS:-}
 GATEWAY_HUGEPAGES=${GATEWAY_HUGEPAGES:-auto}
 
-gateway_ready() { grep -q listening "$LAB/control.log"; }
 gateway_start() {
 	gateway_config_dataplane >"$LAB/dataplane.yaml"
 	gateway_config_control >"$LAB/control.yaml"
@@ -50,6 +49,11 @@ ctl() {
 	"$SLUICE_BUILD/control/cli/sluicectl" --socket "$LAB/control.sock" "$@"
 }
 
+
+# Control answers, and has the dataplane.
+gateway_ready() {
+	ctl --json status 2>/dev/null | grep -q '"up": true'
+}
 
 # The CPUs we may run on, one a line: in a container they need not begin with 0.
 cpus_allowed() {

@@ -17,6 +17,8 @@ OPERATORS = {"=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operat
 
 
 def look_up(document, path):
+    if isinstance(document, dict) and path in document:  # a name with dots, as counters have
+        return document[path]
     for part in path.split("."):
         if part == "#":
             document = len(document)

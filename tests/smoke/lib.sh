@@ -177,10 +177,16 @@ expect_cdr() {
 }
 
 sessions_are() {
-	[ "$(ctl --json sessions | /usr/bin/python3 -c 'import json, sys; print(len(json.load(sys.stdin)))')" = "$1" ]
+	ctl --json sessions | "$SMOKE/check.py" - "#=$1" >/dev/null
+}
+
+gateway_is_idle() {
+	sessions_are 0 && ctl --json calls | "$SMOKE/check.py" - "#=0" >/dev/null &&
+		ctl --json counters | "$SMOKE/check.py" - "table.ports_used_now=0" >/dev/null
 }
 
 # No call, no session, no port in use.
 expect_nothing_left() {
-	wait_until 5 sessions_are 0 || fail "a session is left in the dataplane"
+	wait_until 5 gateway_is_idle ||
+		fail "something is left: $(ctl calls; ctl sessions; ctl counters | grep ports_used)"
 }
