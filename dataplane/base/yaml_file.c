@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <yaml.h>
 
 #include "yaml_error.h"
@@ -109,32 +108,43 @@ int yaml_text_load(const char *name, const void *text, size_t length,
 	return -EINVAL;
 }
 
-// The whole file, NULL with errno set.
+// Read to the end, however long it turns out (a pipe has no size). NULL with errno set.
+static char *read_stream(FILE *file, size_t *length)
+{
+	char *text = NULL;
+	size_t size = 0, n = 0;
+
+	do {
+		char *larger = n < FILE_BYTES_MAX ? realloc(text, size += size + 4096) : NULL;
+
+		if (!larger) {
+			errno = n < FILE_BYTES_MAX ? ENOMEM : EFBIG;
+			free(text);
+			return NULL;
+		}
+		text = larger;
+		n += fread(text + n, 1, size - n, file);
+	} while (n == size);
+	if (ferror(file)) {
+		free(text); // errno is fread()'s: EISDIR for one
+		return NULL;
+	}
+	*length = n;
+	return text;
+}
+
 static char *read_file(const char *path, size_t *length)
 {
 	FILE *file = fopen(path, "re");
-	struct stat status;
-	char *text = NULL;
+	char *text;
+	int err;
 
 	if (!file)
 		return NULL;
-	if (fstat(fileno(file), &status))
-		goto close;
-	errno = S_ISDIR(status.st_mode) ? EISDIR : EFBIG;
-	if (S_ISDIR(status.st_mode) || status.st_size > FILE_BYTES_MAX)
-		goto close;
-	// A pipe has no size; one octet more shows whether a file is larger than it said.
-	text = malloc(FILE_BYTES_MAX + 1);
-	if (!text)
-		goto close;
-	*length = fread(text, 1, FILE_BYTES_MAX + 1, file);
-	if (ferror(file) || *length > FILE_BYTES_MAX) {
-		errno = ferror(file) ? EIO : EFBIG;
-		free(text);
-		text = NULL;
-	}
-close:
+	text = read_stream(file, length);
+	err = errno;
 	fclose(file);
+	errno = err;
 	return text;
 }
 
