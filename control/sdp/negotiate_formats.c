@@ -239,7 +239,8 @@ static bool pt_is_free(const struct negotiation_leg *leg, unsigned int pt)
 }
 
 // The payload type for our offer of a format: the one it has had on this leg before, its static
-// one, or a free dynamic one, `hint` where that is free.
+// one (a far end may have mapped that to something else), or a free dynamic one, `hint` where that
+// is free.
 static uint8_t pt_for(
 	const struct negotiation_leg *leg, const struct sdp_encoding *encoding, uint8_t hint)
 {
@@ -248,7 +249,7 @@ static uint8_t pt_for(
 	for (uint8_t i = 0; i < leg->n_pts; i++)
 		if (sdp_encoding_equal(&leg->pts[i].encoding, encoding))
 			return leg->pts[i].pt;
-	if (codec && codec->static_pt != SDP_NO_PT)
+	if (codec && codec->static_pt != SDP_NO_PT && pt_is_free(leg, codec->static_pt))
 		return codec->static_pt;
 	if (hint >= PT_DYNAMIC_FIRST && hint <= PT_DYNAMIC_LAST && pt_is_free(leg, hint))
 		return hint;

@@ -37,6 +37,15 @@ static void write_and_parse(struct negotiation *n, int leg)
 		abort();
 }
 
+// One payload type, one format (RFC 3264 section 8.3.2).
+static void check_payload_types(const struct negotiation_leg *leg)
+{
+	for (int i = 0; i < leg->n_local; i++)
+		for (int j = 0; j < i; j++)
+			if (leg->local_formats[i].pt == leg->local_formats[j].pt)
+				abort();
+}
+
 static void save_and_load(struct negotiation *n)
 {
 	uint8_t record[NEGOTIATION_RECORD_MAX];
@@ -57,8 +66,10 @@ static void play(struct negotiation *n, const struct sdp *sdp, unsigned int step
 		negotiation_answer_here(n, leg, sdp);
 	else
 		negotiation_take_offer(n, leg, sdp);
-	write_and_parse(n, 0);
-	write_and_parse(n, 1);
+	for (int i = 0; i < 2; i++) {
+		write_and_parse(n, i);
+		check_payload_types(&n->legs[i]);
+	}
 	negotiation_media(n, &media);
 	save_and_load(n);
 }
