@@ -121,7 +121,7 @@ static int target_of(const struct sip_message *m, struct slice *out)
 
 static bool is_secure(struct slice uri)
 {
-	return uri.n > 5 && strncasecmp(uri.p, "sips:", 5) == 0;
+	return slice_starts_nocase(uri, SLICE("sips:"));
 }
 
 int dialog_init_uas(struct dialog *dialog, const struct sip_message *request, struct slice to_tag,

@@ -85,10 +85,11 @@ struct hash_node *hash_next(const struct hash_node *node)
 	return skip_others(node->next, node->hash);
 }
 
-struct hash_node *hash_any(const struct hash_table *table)
+struct hash_node *hash_any(struct hash_table *table)
 {
-	for (size_t i = 0; i <= table->mask; i++)
-		if (table->buckets[i])
-			return table->buckets[i];
-	return NULL;
+	if (!table->n)
+		return NULL;
+	while (!table->buckets[table->sweep & table->mask])
+		table->sweep++;
+	return table->buckets[table->sweep & table->mask];
 }

@@ -14,6 +14,7 @@ struct hash_table {
 	struct hash_node **buckets;
 	size_t mask; // buckets - 1, a power of two less one
 	size_t n;
+	size_t sweep; // where hash_any() looks first
 };
 
 #define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
@@ -30,5 +31,5 @@ void hash_remove(struct hash_table *table, struct hash_node *node);
 struct hash_node *hash_first(const struct hash_table *table, uint64_t hash);
 struct hash_node *hash_next(const struct hash_node *node);
 
-// Any node, or NULL where the table is empty: to empty it.
-struct hash_node *hash_any(const struct hash_table *table);
+// Any node, or NULL where the table is empty: to empty it, in a time that grows with its size only.
+struct hash_node *hash_any(struct hash_table *table);

@@ -56,7 +56,7 @@ static int take_folded_line(struct parse *parse, struct slice *line)
 
 static int version_check(struct parse *parse, struct slice version)
 {
-	if (version.n < 4 || strncasecmp(version.p, "SIP/", 4) != 0)
+	if (!slice_starts_nocase(version, SLICE("SIP/")))
 		return bad(parse, 0, "Not SIP");
 	if (!slice_equal(slice_skip(version, 4), SLICE("2.0")))
 		return bad(parse, 505, "Version Not Supported");
@@ -72,7 +72,7 @@ static int status_line(struct parse *parse, struct slice line)
 
 	slice_cut(&rest, ' ');
 	code = slice_cut(&rest, ' ');
-	if (!slice_equal_nocase((struct slice){line.p, 7}, SLICE("SIP/2.0")) || code.n != 3 ||
+	if (!slice_starts_nocase(line, SLICE("SIP/2.0 ")) || code.n != 3 ||
 		slice_to_u32(code, 699, &status) || status < 100)
 		return bad(parse, 0, "Bad Status-Line");
 	m->status = status;
@@ -111,7 +111,7 @@ static int start_line(struct parse *parse)
 
 	if (take_line(parse, &line))
 		return bad(parse, 0, "Not SIP");
-	if (line.n >= 8 && strncasecmp(line.p, "SIP/", 4) == 0)
+	if (slice_starts_nocase(line, SLICE("SIP/")))
 		return status_line(parse, line);
 	return request_line(parse, line);
 }

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 struct slice {
 	const char *p;
@@ -28,10 +27,23 @@ static inline bool slice_equal(struct slice a, struct slice b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
-// ASCII letters compare without case, as SIP tokens do (7.3.1).
+// ASCII letters compare without case, as SIP tokens do (7.3.1); whatever the locale.
 static inline bool slice_equal_nocase(struct slice a, struct slice b)
 {
-	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++) {
+		unsigned char differs = (unsigned char)(a.p[i] ^ b.p[i]), letter = a.p[i] | 0x20;
+
+		if (differs && (differs != 0x20 || letter < 'a' || letter > 'z'))
+			return false;
+	}
+	return true;
+}
+
+static inline bool slice_starts_nocase(struct slice slice, struct slice prefix)
+{
+	return slice.n >= prefix.n && slice_equal_nocase((struct slice){slice.p, prefix.n}, prefix);
 }
 
 // Without white space at both ends. Folded lines are unfolded by the message parser, so that is

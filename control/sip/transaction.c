@@ -12,8 +12,7 @@
 
 static bool has_cookie(struct slice branch)
 {
-	return branch.n > BRANCH_COOKIE_SIZE &&
-	       strncasecmp(branch.p, "z9hG4bK", BRANCH_COOKIE_SIZE) == 0;
+	return branch.n > BRANCH_COOKIE_SIZE && slice_starts_nocase(branch, SLICE("z9hG4bK"));
 }
 
 uint64_t client_hash(const struct sip_stack *stack, struct slice method, struct slice branch)
