@@ -131,7 +131,7 @@ static void finish_checksums(struct rte_ipv4_hdr *ip, struct rte_udp_hdr *udp,
 static void request_checksums(struct rte_mbuf *mbuf, const struct rte_ipv4_hdr *ip,
 	struct rte_udp_hdr *udp, unsigned int l2_bytes)
 {
-	mbuf->ol_flags = RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_UDP_CKSUM;
+	mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_UDP_CKSUM;
 	mbuf->l2_len = l2_bytes;
 	mbuf->l3_len = sizeof(*ip);
 	udp->dgram_cksum = rte_ipv4_phdr_cksum(ip, mbuf->ol_flags);
@@ -167,7 +167,7 @@ static void write_headers(struct rte_mbuf *mbuf, uint8_t *at, const struct port 
 	*udp = header->udp;
 	ip->total_length = rte_cpu_to_be_16((uint16_t)ip_bytes);
 	udp->dgram_len = rte_cpu_to_be_16((uint16_t)(ip_bytes - sizeof(*ip)));
-	mbuf->ol_flags = 0;
+	mbuf->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT; // whose memory it is
 	if (port->tx_checksum)
 		request_checksums(mbuf, ip, udp, l2_bytes);
 	else

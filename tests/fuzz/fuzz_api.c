@@ -57,6 +57,7 @@ static struct request_context *start(void)
 		return &context;
 	path_start();
 	path_open(1);
+	atexit(path_close); // the leak checker does not see into DPDK's memory
 	config.sessions = path.sessions;
 	config.workers = path.workers;
 	log_server.level = LOG_LEVEL_ERROR;
