@@ -297,10 +297,10 @@ void description_apply(struct call *call);
 const char *description_codec(const struct call *call, unsigned int leg, char *out, size_t size);
 
 // describe.c
-// What the call list and the CDR have in common. A new reference, or NULL.
-json_t *call_summary(const struct call *call);
-// "2026-11-20T10:11:12.123Z", or null for 0.
-json_t *time_json(uint64_t realtime_ms);
+// "2026-11-20T10:11:12.123Z". Returns `out`.
+#define TIME_TEXT_SIZE 40
+const char *time_text(uint64_t realtime_ms, char out[TIME_TEXT_SIZE]);
+uint64_t call_duration_ms(const struct call *call); // since the answer; 0 before it
 
 // record.c
 size_t record_save(const struct call *call, void *out, size_t size);

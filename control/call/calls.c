@@ -125,10 +125,7 @@ void call_over(struct call *call, enum call_ender by, unsigned int status, const
 	if (!call->times.answer_ms)
 		calls->counters.refused++;
 	log_info(&log_call, "ended", "call=%s by=%s status=%u why=%s duration_ms=%llu",
-		call->id_text, enders[by], status, why,
-		(unsigned long long)(call->times.answer_ms
-					     ? call->times.end_ms - call->times.answer_ms
-					     : 0));
+		call->id_text, enders[by], status, why, (unsigned long long)call_duration_ms(call));
 	media_session_close(&call->session);
 }
 

@@ -16,8 +16,10 @@
 #include <unistd.h>
 
 #include "call_private.h"
+#include "json_text.h"
 
 #define TAIL_SIZE 262144 // bytes of the file that are searched: some hundred calls
+#define LINE_SIZE 4096
 
 struct cdr_file {
 	int fd;	    // -1: takes nothing
@@ -90,85 +92,96 @@ bool cdr_is_written(struct cdr_file *file, const char *id)
 }
 
 // What came from that side (rx) and went to it (tx), as the dataplane counted it.
-static void stats_add(json_t *leg, const struct sl_leg_stats *stats)
+static void stats_write(struct json_text *json, const struct sl_leg_stats *stats)
 {
-	const struct {
-		const char *name;
-		uint64_t value;
-	} counts[] = {
-		{"rx_packets", stats->rx_packets},
-		{"rx_bytes", stats->rx_bytes},
-		{"tx_packets", stats->tx_packets},
-		{"tx_bytes", stats->tx_bytes},
-		{"lost", stats->lost},
-		{"reordered", stats->reordered},
-		{"duplicates", stats->duplicates},
-		{"jitter_us", stats->jitter_us},
-		{"jitter_max_us", stats->jitter_max_us},
-		{"dropped_source", stats->dropped_source},
-		{"dropped_other", stats->dropped_other},
-		{"transcoded", stats->transcoded},
-		{"concealed", stats->concealed},
-	};
 	uint64_t n_frames = stats->transcoded + stats->concealed;
 
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		json_object_set_new_nocheck(
-			leg, counts[i].name, json_integer((json_int_t)counts[i].value));
+	json_text_number(json, "rx_packets", stats->rx_packets);
+	json_text_number(json, "rx_bytes", stats->rx_bytes);
+	json_text_number(json, "tx_packets", stats->tx_packets);
+	json_text_number(json, "tx_bytes", stats->tx_bytes);
+	json_text_number(json, "lost", stats->lost);
+	json_text_number(json, "reordered", stats->reordered);
+	json_text_number(json, "duplicates", stats->duplicates);
+	json_text_number(json, "jitter_us", stats->jitter_us);
+	json_text_number(json, "jitter_max_us", stats->jitter_max_us);
+	json_text_number(json, "dropped_source", stats->dropped_source);
+	json_text_number(json, "dropped_other", stats->dropped_other);
+	json_text_number(json, "transcoded", stats->transcoded);
+	json_text_number(json, "concealed", stats->concealed);
 	if (n_frames)
-		json_object_set_new_nocheck(leg, "transcode_ns_per_frame",
-			json_integer((json_int_t)(stats->transcode_ns / n_frames)));
+		json_text_number(json, "transcode_ns_per_frame", stats->transcode_ns / n_frames);
 }
 
-static json_t *cdr_json(const struct call *call, const struct sl_session_report *report)
+static void leg_write(
+	struct json_text *json, const struct leg *leg, const struct sl_session_report *report)
+{
+	char codec[40];
+
+	json_text_open(json, NULL, '{');
+	json_text_string(json, "leg", leg_name(leg));
+	json_text_string(json, "trunk", leg->trunk ? leg->trunk->name : NULL);
+	json_text_string(
+		json, "codec", description_codec(leg->call, leg->index, codec, sizeof(codec)));
+	if (report)
+		stats_write(json, &report->stats[leg->index]);
+	json_text_close(json, '}');
+}
+
+static void time_write(struct json_text *json, const char *key, uint64_t realtime_ms)
+{
+	char text[TIME_TEXT_SIZE];
+
+	json_text_string(json, key, realtime_ms ? time_text(realtime_ms, text) : NULL);
+}
+
+static void cdr_json(
+	struct json_text *json, const struct call *call, const struct sl_session_report *report)
 {
 	static const char *const enders[] = {"a", "b", "sluice"};
-	json_t *json = call_summary(call), *legs = json_object_get(json, "legs"), *leg;
-	size_t index;
 
-	json_object_set_new(json, "ended", time_json(call->times.end_ms));
-	json_object_set_new(json, "ended_by", json_string(enders[call->ended_by]));
-	json_object_set_new(json, "status", json_integer(call->end_status));
-	json_object_set_new(json, "why", json_string(call->end_why));
+	json_text_open(json, NULL, '{');
+	json_text_string(json, "call", call->id_text);
+	json_text_string(json, "from", call->from);
+	json_text_string(json, "to", call->target.number);
+	time_write(json, "invited", call->times.invite_ms);
+	time_write(json, "ringing", call->times.ringing_ms);
+	time_write(json, "answered", call->times.answer_ms);
+	time_write(json, "ended", call->times.end_ms);
+	json_text_number(json, "duration_ms", call_duration_ms(call));
+	json_text_string(json, "ended_by", enders[call->ended_by]);
+	json_text_number(json, "status", call->end_status);
+	json_text_string(json, "why", call->end_why);
 	if (call->far_status)
-		json_object_set_new(json, "far_status", json_integer(call->far_status));
-	json_object_set_new(json, "recovered", json_boolean(call->recovered));
-	json_array_foreach(legs, index, leg)
-	{
-		if (report)
-			stats_add(leg, &report->stats[index]);
-	}
-	return json;
-}
-
-static int line_write(int fd, char *line, size_t length)
-{
-	ssize_t n;
-
-	line[length] = '\n'; // over the NUL
-	n = write(fd, line, length + 1);
-	if (n < 0)
-		return -errno;
-	return (size_t)n == length + 1 ? 0 : -ENOSPC;
+		json_text_number(json, "far_status", call->far_status);
+	json_text_bool(json, "recovered", call->recovered);
+	json_text_open(json, "legs", '[');
+	for (int i = 0; i < LEGS; i++)
+		leg_write(json, &call->legs[i], report);
+	json_text_close(json, ']');
+	json_text_close(json, '}');
 }
 
 int cdr_write(
 	struct cdr_file *file, const struct call *call, const struct sl_session_report *report)
 {
-	json_t *json;
-	char *line;
-	int err = -ENOMEM;
+	char line[LINE_SIZE];
+	struct json_text json;
+	ssize_t n = -1;
 
 	if (file->fd < 0)
 		return 0;
-	json = cdr_json(call, report);
-	line = json ? json_dumps(json, JSON_COMPACT) : NULL;
-	if (line)
-		err = line_write(file->fd, line, strlen(line));
-	free(line);
-	json_decref(json);
-	if (err)
-		log_error(&log_call, "cdr_write_failed", "call=%s error=\"%s\"", call->id_text,
-			strerror(-err));
-	return err;
+	json_text_init(&json, line, sizeof(line) - 1);
+	cdr_json(&json, call, report);
+	errno = EMSGSIZE;
+	if (!json.overflow) {
+		line[json.n++] = '\n';
+		errno = ENOSPC; // of a short write
+		n = write(file->fd, line, json.n);
+	}
+	if (n == (ssize_t)json.n)
+		return 0;
+	log_error(&log_call, "cdr_write_failed", "call=%s error=\"%s\"", call->id_text,
+		strerror(errno));
+	return -errno;
 }

@@ -1,23 +1,27 @@
-// Calls as JSON, for the admin side and, in part, the CDR.
+// Calls as JSON, for the admin side.
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "call_private.h"
 
-json_t *time_json(uint64_t realtime_ms)
+const char *time_text(uint64_t realtime_ms, char out[TIME_TEXT_SIZE])
 {
 	time_t seconds = (time_t)(realtime_ms / 1000);
 	struct tm utc;
-	char text[40];
 	size_t n;
 
-	if (!realtime_ms)
-		return json_null();
 	gmtime_r(&seconds, &utc);
-	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-	snprintf(text + n, sizeof(text) - n, ".%03uZ", (unsigned int)(realtime_ms % 1000));
-	return json_string_nocheck(text);
+	n = strftime(out, TIME_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(out + n, TIME_TEXT_SIZE - n, ".%03uZ", (unsigned int)(realtime_ms % 1000));
+	return out;
+}
+
+static json_t *time_json(uint64_t realtime_ms)
+{
+	char text[TIME_TEXT_SIZE];
+
+	return realtime_ms ? json_string(time_text(realtime_ms, text)) : json_null();
 }
 
 // The far ends write some of what is shown; it need not be UTF-8.
@@ -50,14 +54,14 @@ static json_t *leg_summary(const struct call *call, unsigned int index)
 	return json;
 }
 
-static json_int_t duration_ms(const struct call *call)
+uint64_t call_duration_ms(const struct call *call)
 {
 	uint64_t end_ms = call->times.end_ms ? call->times.end_ms : now_realtime_ms();
 
-	return call->times.answer_ms ? (json_int_t)(end_ms - call->times.answer_ms) : 0;
+	return call->times.answer_ms ? end_ms - call->times.answer_ms : 0;
 }
 
-json_t *call_summary(const struct call *call)
+static json_t *call_summary(const struct call *call)
 {
 	json_t *json = json_object(), *legs = json_array();
 
@@ -68,7 +72,7 @@ json_t *call_summary(const struct call *call)
 	json_object_set_new(json, "invited", time_json(call->times.invite_ms));
 	json_object_set_new(json, "ringing", time_json(call->times.ringing_ms));
 	json_object_set_new(json, "answered", time_json(call->times.answer_ms));
-	json_object_set_new(json, "duration_ms", json_integer(duration_ms(call)));
+	json_object_set_new(json, "duration_ms", json_integer((json_int_t)call_duration_ms(call)));
 	for (unsigned int i = 0; i < LEGS; i++)
 		json_array_append_new(legs, leg_summary(call, i));
 	json_object_set_new(json, "legs", legs);

@@ -184,6 +184,9 @@ static void on_readable(evutil_socket_t, short, void *arg)
 		if (err)
 			break;
 		message_take(link, &message);
+		// Nothing is due: the loop will say when there is more, cheaper than asking.
+		if (!link->n_pending)
+			break;
 	}
 	if (err && err != -EAGAIN)
 		link_fail(link, strerror(-err));
