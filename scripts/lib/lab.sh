@@ -141,11 +141,12 @@ lab_in() {
 }
 
 # lab_spawn NAME SIDE COMMAND...: run in the background; output to $LAB/NAME.log. setsid: Ctrl-C is
-# for the script alone, which then ends its processes in order.
+# for the script alone, which then ends its processes in order. nice: media keeps its time on a
+# machine that has other things to do.
 lab_spawn() {
 	local name=$1 side=$2
 	shift 2
-	setsid ip netns exec "sluice-$LAB_ID-$side" "$@" >>"$LAB/$name.log" 2>&1 </dev/null &
+	setsid nice -n -10 ip netns exec "sluice-$LAB_ID-$side" "$@" >>"$LAB/$name.log" 2>&1 </dev/null &
 	echo $! >"$LAB/$name.pid"
 }
 

@@ -42,7 +42,8 @@ smoke_begin() {
 
 smoke_end() {
 	local status=$1 log
-	trap - EXIT
+	trap - EXIT ERR
+	[ "$status" = 0 ] || { ctl drops && ctl ports; } >"$LAB/counters.log" 2>&1 || true
 	lab_down
 	if [ "$status" = 0 ]; then
 		rm -rf "$LAB"
