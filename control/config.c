@@ -3,11 +3,11 @@
 #include "config.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config_check.h"
 #include "config_file.h"
 #include "yaml_file.h"
 
@@ -16,96 +16,18 @@
 #define CALLS_MAX	1000000
 #define CALLS_PER_S_MAX 100000
 
-// The text that is being checked, and where an error goes.
-struct check {
-	const char *name, *text;
-	size_t length;
-	char *error;
-	size_t error_size;
-};
-
-// "FILE:LINE: WHERE: what was expected". Returns -EINVAL.
-static int wrong(const struct check *check, const char *where, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int wrong(const struct check *check, const char *where, const char *format, ...)
-{
-	char text[256];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	snprintf(check->error, check->error_size, "%s:%d: %s: %s", check->name,
-		yaml_text_line(check->text, check->length, where), where, text);
-	return -EINVAL;
-}
-
-static int out_of_memory(const struct check *check)
-{
-	snprintf(check->error, check->error_size, "%s: out of memory", check->name);
-	return -ENOMEM;
-}
-
-#define WHERE_SIZE 96
-static const char *where_in(char out[WHERE_SIZE], const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static const char *where_in(char out[WHERE_SIZE], const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(out, WHERE_SIZE, format, args);
-	va_end(args);
-	return out;
-}
-
-static int check_range(
-	const struct check *check, const char *where, uint32_t value, uint32_t least, uint32_t most)
-{
-	if (value < least || value > most)
-		return wrong(check, where, "expected %u to %u, not %u", least, most, value);
-	return 0;
-}
-
-// Names end up in logs, file names and on command lines.
-static int check_name(const struct check *check, const char *where, const char *name)
-{
-	if (name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")])
-		return wrong(check, where,
-			"expected a name of letters, digits, '-', '_' and '.', not '%s'", name);
-	return 0;
-}
-
-static int check_path(const struct check *check, const char *where, const char *path)
-{
-	if (path[0] != '/')
-		return wrong(check, where, "expected an absolute path, not '%s'", path);
-	return 0;
-}
-
-static int read_ip(
-	const struct check *check, const char *where, const char *text, struct sdp_address *out)
-{
-	*out = sdp_address_parse(text, strlen(text));
-	if (!out->family || sdp_address_is_any(out))
-		return wrong(
-			check, where, "expected an IPv4 or IPv6 address of a host, not '%s'", text);
-	return 0;
-}
-
 // `where` is the mapping that has `address` and `port`.
 static int read_endpoint(const struct check *check, const char *where, const char *host,
 	uint32_t port, struct sockaddr_storage *out)
 {
 	struct sdp_address address;
-	char place[WHERE_SIZE];
+	char place[CHECK_WHERE_SIZE];
 	int rc;
 
-	rc = read_ip(check, where_in(place, "%.80s.address", where), host, &address);
+	rc = check_ip(check, check_where(place, "%.80s.address", where), host, &address);
 	if (!rc)
-		rc = check_range(check, where_in(place, "%.80s.port", where), port, 1, UINT16_MAX);
+		rc = check_range(
+			check, check_where(place, "%.80s.port", where), port, 1, UINT16_MAX);
 	return rc ? rc : address_parse(host, (uint16_t)port, out);
 }
 
@@ -121,7 +43,7 @@ static int check_listener_alone(const struct check *check, const struct config *
 				return 0;
 			if (address_equal((const struct sockaddr *)&other->address,
 				    (const struct sockaddr *)&listener->address))
-				return wrong(check, where,
+				return check_failed(check, where,
 					"realm '%s' listens on this address and port already",
 					config->realms[i].name);
 		}
@@ -130,10 +52,10 @@ static int check_listener_alone(const struct check *check, const struct config *
 
 static int check_transport(const struct check *check, const char *listener, const char *name)
 {
-	char where[WHERE_SIZE];
+	char where[CHECK_WHERE_SIZE];
 
 	if (strcmp(name, "udp"))
-		return wrong(check, where_in(where, "%.80s.transport", listener),
+		return check_failed(check, check_where(where, "%.80s.transport", listener),
 			"expected udp, not '%s'", name);
 	return 0;
 }
@@ -141,16 +63,16 @@ static int check_transport(const struct check *check, const char *listener, cons
 static int read_listeners(const struct check *check, const struct config *config,
 	const struct file_realm *from, unsigned int number, struct realm *realm)
 {
-	char where[WHERE_SIZE];
+	char where[CHECK_WHERE_SIZE];
 	int rc;
 
 	realm->listeners = calloc(from->sip_count, sizeof(*realm->listeners));
 	if (!realm->listeners)
-		return out_of_memory(check);
+		return check_memory(check);
 	for (uint32_t i = 0; i < from->sip_count; i++) {
 		struct realm_listener *listener = &realm->listeners[realm->n_listeners++];
 
-		where_in(where, "realms[%u].sip[%u]", number, i + 1);
+		check_where(where, "realms[%u].sip[%u]", number, i + 1);
 		listener->transport = REALM_UDP;
 		rc = check_transport(check, where, from->sip[i].transport);
 		if (!rc)
@@ -167,13 +89,14 @@ static int read_listeners(const struct check *check, const struct config *config
 static int read_advertised(
 	const struct check *check, const char *text, unsigned int number, struct realm *realm)
 {
-	char where[WHERE_SIZE];
+	char where[CHECK_WHERE_SIZE];
 	int rc;
 
-	where_in(where, "realms[%u].advertised", number);
-	rc = read_ip(check, where, text, &realm->advertised);
+	check_where(where, "realms[%u].advertised", number);
+	rc = check_ip(check, where, text, &realm->advertised);
 	if (!rc && realm->advertised.family != realm->media_address.family)
-		rc = wrong(check, where, "expected an IPv%u address, as media_address is one",
+		rc = check_failed(check, where,
+			"expected an IPv%u address, as media_address is one",
 			realm->media_address.family);
 	return rc;
 }
@@ -182,21 +105,22 @@ static int read_realm(const struct check *check, struct config *config,
 	const struct file_realm *from, unsigned int number)
 {
 	struct realm *realm = &config->realms[number - 1];
-	char where[WHERE_SIZE];
+	char where[CHECK_WHERE_SIZE];
 	int rc;
 
-	where_in(where, "realms[%u].name", number);
+	check_where(where, "realms[%u].name", number);
 	rc = check_name(check, where, from->name);
 	for (size_t i = 0; !rc && i < config->n_realms; i++)
 		if (!strcmp(config->realms[i].name, from->name))
-			rc = wrong(check, where, "there is a realm '%s' already", from->name);
+			rc = check_failed(
+				check, where, "there is a realm '%s' already", from->name);
 	if (rc)
 		return rc;
 	realm->name = from->name;
 	config->n_realms++;
 	rc = read_listeners(check, config, from, number, realm);
 	if (!rc)
-		rc = read_ip(check, where_in(where, "realms[%u].media_address", number),
+		rc = check_ip(check, check_where(where, "realms[%u].media_address", number),
 			from->media_address, &realm->media_address);
 	if (!rc && from->advertised)
 		rc = read_advertised(check, from->advertised, number, realm);
@@ -209,7 +133,7 @@ static int read_realms(const struct check *check, struct config *config)
 
 	config->realms = calloc(config->file->realms_count, sizeof(*config->realms));
 	if (!config->realms)
-		return out_of_memory(check);
+		return check_memory(check);
 	for (uint32_t i = 0; !rc && i < config->file->realms_count; i++)
 		rc = read_realm(check, config, &config->file->realms[i], i + 1);
 	return rc;
@@ -242,7 +166,7 @@ static int check_peer_alone(const struct check *check, const struct config *conf
 			if (&other->peers[j] != peer &&
 				address_equal((const struct sockaddr *)&other->peers[j],
 					(const struct sockaddr *)peer))
-				return wrong(check, where,
+				return check_failed(check, where,
 					"trunk '%s' has this address and port as a peer already",
 					other->name);
 	}
@@ -252,22 +176,22 @@ static int check_peer_alone(const struct check *check, const struct config *conf
 static int read_peers(const struct check *check, const struct config *config,
 	const struct file_trunk *from, unsigned int number, struct trunk *trunk)
 {
-	char where[WHERE_SIZE];
+	char where[CHECK_WHERE_SIZE];
 
 	trunk->peers = calloc(from->peers_count, sizeof(*trunk->peers));
 	if (!trunk->peers)
-		return out_of_memory(check);
+		return check_memory(check);
 	for (uint32_t i = 0; i < from->peers_count; i++) {
 		struct sockaddr_storage *peer = &trunk->peers[i];
 		int rc;
 
-		where_in(where, "trunks[%u].peers[%u]", number, i + 1);
+		check_where(where, "trunks[%u].peers[%u]", number, i + 1);
 		rc = read_endpoint(
 			check, where, from->peers[i].address, *from->peers[i].port, peer);
 		if (rc)
 			return rc;
 		if (!realm_has_family(trunk->realm, peer->ss_family))
-			return wrong(check, where,
+			return check_failed(check, where,
 				"realm '%s' has no SIP listener of this address family",
 				trunk->realm->name);
 		trunk->n_peers++;
@@ -281,20 +205,20 @@ static int read_peers(const struct check *check, const struct config *config,
 static int read_codecs(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct sdp_policy *policy)
 {
-	char where[WHERE_SIZE];
+	char where[CHECK_WHERE_SIZE];
 
 	for (uint32_t i = 0; i < from->codecs_count; i++) {
 		struct sdp_encoding *encoding = &policy->codecs[i];
 
-		where_in(where, "trunks[%u].codecs[%u]", number, i + 1);
+		check_where(where, "trunks[%u].codecs[%u]", number, i + 1);
 		if (sdp_encoding_parse(from->codecs[i], encoding))
-			return wrong(check, where,
+			return check_failed(check, where,
 				"expected a codec, as PCMU, PCMA, G722, G729, opus, or "
 				"NAME/CLOCK of another, not '%s'",
 				from->codecs[i]);
 		for (uint8_t j = 0; j < policy->n_codecs; j++)
 			if (sdp_encoding_equal(&policy->codecs[j], encoding))
-				return wrong(check, where, "'%s' is in the list already",
+				return check_failed(check, where, "'%s' is in the list already",
 					from->codecs[i]);
 		policy->n_codecs++;
 	}
@@ -304,17 +228,17 @@ static int read_codecs(const struct check *check, const struct file_trunk *from,
 static int read_policy(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk *trunk)
 {
-	char where[WHERE_SIZE];
+	char where[CHECK_WHERE_SIZE];
 
 	if (*from->ptime % 10 || *from->ptime > 60)
-		return wrong(check, where_in(where, "trunks[%u].ptime", number),
+		return check_failed(check, check_where(where, "trunks[%u].ptime", number),
 			"expected 10, 20, 30, 40, 50 or 60 ms, or 0 for what the other leg has, "
 			"not %u",
 			*from->ptime);
 	trunk->media.ptime_ms = (uint8_t)*from->ptime;
 	trunk->media.telephone_event = !strcmp(from->dtmf, "rfc4733");
 	if (!trunk->media.telephone_event && strcmp(from->dtmf, "none"))
-		return wrong(check, where_in(where, "trunks[%u].dtmf", number),
+		return check_failed(check, check_where(where, "trunks[%u].dtmf", number),
 			"expected rfc4733 or none, not '%s'", from->dtmf);
 	trunk->media.address_family = trunk->realm->media_address.family;
 	return read_codecs(check, from, number, &trunk->media);
@@ -323,15 +247,15 @@ static int read_policy(const struct check *check, const struct file_trunk *from,
 static int read_trunk_limits(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk *trunk)
 {
-	char where[WHERE_SIZE];
+	char where[CHECK_WHERE_SIZE];
 	int rc;
 
 	trunk->limits.calls = *from->limits->calls;
 	trunk->limits.calls_per_s = *from->limits->calls_per_s;
-	rc = check_range(check, where_in(where, "trunks[%u].limits.calls", number),
+	rc = check_range(check, check_where(where, "trunks[%u].limits.calls", number),
 		trunk->limits.calls, 0, CALLS_MAX);
 	if (!rc)
-		rc = check_range(check, where_in(where, "trunks[%u].limits.calls_per_s", number),
+		rc = check_range(check, check_where(where, "trunks[%u].limits.calls_per_s", number),
 			trunk->limits.calls_per_s, 0, CALLS_PER_S_MAX);
 	return rc;
 }
@@ -340,20 +264,20 @@ static int read_trunk(const struct check *check, struct config *config,
 	const struct file_trunk *from, unsigned int number)
 {
 	struct trunk *trunk = &config->trunks.list[number - 1];
-	char where[WHERE_SIZE];
+	char where[CHECK_WHERE_SIZE];
 	int rc;
 
-	where_in(where, "trunks[%u].name", number);
+	check_where(where, "trunks[%u].name", number);
 	rc = check_name(check, where, from->name);
 	if (rc)
 		return rc;
 	if (trunk_find(&config->trunks, from->name))
-		return wrong(check, where, "there is a trunk '%s' already", from->name);
+		return check_failed(check, where, "there is a trunk '%s' already", from->name);
 	trunk->name = from->name;
 	config->trunks.n++;
 	trunk->realm = find_realm(config, from->realm);
 	if (!trunk->realm)
-		return wrong(check, where_in(where, "trunks[%u].realm", number),
+		return check_failed(check, check_where(where, "trunks[%u].realm", number),
 			"there is no realm '%s'", from->realm);
 	rc = read_peers(check, config, from, number, trunk);
 	if (!rc)
@@ -369,23 +293,10 @@ static int read_trunks(const struct check *check, struct config *config)
 
 	config->trunks.list = calloc(config->file->trunks_count, sizeof(struct trunk));
 	if (!config->trunks.list)
-		return out_of_memory(check);
+		return check_memory(check);
 	for (uint32_t i = 0; !rc && i < config->file->trunks_count; i++)
 		rc = read_trunk(check, config, &config->file->trunks[i], i + 1);
 	return rc;
-}
-
-// What may stand in the user part of a SIP URI as it is (RFC 3261 section 25.1, user).
-static int check_number(const struct check *check, const char *where, const char *number)
-{
-	for (const char *at = number; *at; at++)
-		if (!strchr("0123456789+*#-_.!~'()&=$,", *at) &&
-			!((*at | 0x20) >= 'a' && (*at | 0x20) <= 'z'))
-			return wrong(check, where,
-				"expected digits or other characters of a telephone number, not "
-				"'%s'",
-				number);
-	return 0;
 }
 
 static int check_route_alone(const struct check *check, const struct config *config,
@@ -395,7 +306,7 @@ static int check_route_alone(const struct check *check, const struct config *con
 		const struct route *other = &config->routes.list[i];
 
 		if (!strcmp(other->prefix, route->prefix) && other->from == route->from)
-			return wrong(check, where,
+			return check_failed(check, where,
 				"routes[%zu] has the same prefix and condition, so this is never "
 				"taken",
 				i + 1);
@@ -406,17 +317,17 @@ static int check_route_alone(const struct check *check, const struct config *con
 static int read_route_ends(const struct check *check, const struct config *config,
 	const struct file_route *from, unsigned int number, struct route *route)
 {
-	char where[WHERE_SIZE];
+	char where[CHECK_WHERE_SIZE];
 
 	route->to = trunk_find(&config->trunks, from->trunk);
 	if (!route->to)
-		return wrong(check, where_in(where, "routes[%u].trunk", number),
+		return check_failed(check, check_where(where, "routes[%u].trunk", number),
 			"there is no trunk '%s'", from->trunk);
 	if (!from->from)
 		return 0;
 	route->from = trunk_find(&config->trunks, from->from);
 	if (!route->from)
-		return wrong(check, where_in(where, "routes[%u].from", number),
+		return check_failed(check, check_where(where, "routes[%u].from", number),
 			"there is no trunk '%s'", from->from);
 	return 0;
 }
@@ -425,7 +336,7 @@ static int read_route(const struct check *check, struct config *config,
 	const struct file_route *from, unsigned int number)
 {
 	struct route *route = &config->routes.list[number - 1];
-	char where[WHERE_SIZE];
+	char where[CHECK_WHERE_SIZE];
 	int rc;
 
 	route->prefix = from->prefix ? from->prefix : "";
@@ -434,15 +345,16 @@ static int read_route(const struct check *check, struct config *config,
 	rc = read_route_ends(check, config, from, number, route);
 	if (!rc)
 		rc = check_number(
-			check, where_in(where, "routes[%u].prefix", number), route->prefix);
+			check, check_where(where, "routes[%u].prefix", number), route->prefix);
 	if (!rc)
 		rc = check_number(
-			check, where_in(where, "routes[%u].prepend", number), route->prepend);
+			check, check_where(where, "routes[%u].prepend", number), route->prepend);
 	if (!rc)
-		rc = check_range(check, where_in(where, "routes[%u].strip", number), from->strip, 0,
-			ROUTE_NUMBER_MAX);
+		rc = check_range(check, check_where(where, "routes[%u].strip", number), from->strip,
+			0, ROUTE_NUMBER_MAX);
 	if (!rc)
-		rc = check_route_alone(check, config, route, where_in(where, "routes[%u]", number));
+		rc = check_route_alone(
+			check, config, route, check_where(where, "routes[%u]", number));
 	config->routes.n++;
 	return rc;
 }
@@ -453,7 +365,7 @@ static int read_routes(const struct check *check, struct config *config)
 
 	config->routes.list = calloc(config->file->routes_count, sizeof(struct route));
 	if (!config->routes.list)
-		return out_of_memory(check);
+		return check_memory(check);
 	for (uint32_t i = 0; !rc && i < config->file->routes_count; i++)
 		rc = read_route(check, config, &config->file->routes[i], i + 1);
 	if (!rc)
@@ -498,17 +410,17 @@ static int read_log(const struct check *check, struct config *config)
 		FILE_LOG_MODULES(X)
 #undef X
 	};
-	char where[WHERE_SIZE];
+	char where[CHECK_WHERE_SIZE];
 
 	config->logs = calloc(sizeof(levels) / sizeof(levels[0]), sizeof(*config->logs));
 	if (!config->logs)
-		return out_of_memory(check);
+		return check_memory(check);
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
 		struct config_log *log = &config->logs[config->n_logs++];
 
 		log->module = levels[i].module;
 		if (log_level_parse(levels[i].level, &log->level))
-			return wrong(check, where_in(where, "log.%s", levels[i].module),
+			return check_failed(check, check_where(where, "log.%s", levels[i].module),
 				"expected error, warn, info or debug, not '%s'", levels[i].level);
 	}
 	return 0;
@@ -543,7 +455,7 @@ struct config *config_load_text(
 	struct config *config = calloc(1, sizeof(*config));
 
 	if (!config) {
-		out_of_memory(&check);
+		check_memory(&check);
 		return NULL;
 	}
 	config->file = config_file_load(name, text, length, error, error_size);

@@ -10,16 +10,6 @@
 #include "negotiate_formats.h"
 #include "sdp_write.h"
 
-#define PTIME_DEFAULT_MS 20
-#define PTIME_MIN_MS	 10
-#define PTIME_MAX_MS	 60
-
-static enum sdp_direction reverse(uint8_t direction)
-{
-	return (enum sdp_direction)((direction & SDP_SENDONLY ? SDP_RECVONLY : 0) |
-				    (direction & SDP_RECVONLY ? SDP_SENDONLY : 0));
-}
-
 static bool leg_is_waiting(const struct negotiation_leg *leg)
 {
 	return leg->state == NEGOTIATION_OFFERED || leg->state == NEGOTIATION_ANSWER_DUE;
@@ -101,13 +91,6 @@ static const struct sdp_media *choose_line(struct negotiation_leg *leg,
 	return NULL;
 }
 
-static uint16_t bound_ptime(uint16_t ptime_ms)
-{
-	return ptime_ms < PTIME_MIN_MS	 ? PTIME_MIN_MS
-	       : ptime_ms > PTIME_MAX_MS ? PTIME_MAX_MS
-					 : ptime_ms;
-}
-
 // What the far end says of itself, formats apart. c=0.0.0.0 is the old way to hold: nothing is to
 // be sent there (RFC 3264 section 8.4).
 static void read_media(struct negotiation_leg *leg, const struct sdp_media *media)
@@ -117,8 +100,8 @@ static void read_media(struct negotiation_leg *leg, const struct sdp_media *medi
 	leg->remote_rtcp = media->rtcp_address;
 	leg->remote_rtcp_port = media->rtcp_port;
 	leg->remote_mux = media->rtcp_mux;
-	leg->remote_ptime_ms = media->ptime_ms ? bound_ptime(media->ptime_ms) : 0;
-	leg->remote_maxptime_ms = media->maxptime_ms ? bound_ptime(media->maxptime_ms) : 0;
+	leg->remote_ptime_ms = media->ptime_ms ? ptime_bound(media->ptime_ms) : 0;
+	leg->remote_maxptime_ms = media->maxptime_ms ? ptime_bound(media->maxptime_ms) : 0;
 	leg->remote_direction = (uint8_t)media->direction;
 	if (sdp_address_is_any(&leg->remote))
 		leg->remote_direction &= SDP_SENDONLY;
@@ -159,7 +142,7 @@ static void set_local_ptime(struct negotiation *n, int leg)
 	uint16_t ptime_ms = n->policies[leg]->ptime_ms;
 
 	if (!ptime_ms)
-		ptime_ms = other->remote_ptime_ms ? other->remote_ptime_ms : PTIME_DEFAULT_MS;
+		ptime_ms = other->remote_ptime_ms ? other->remote_ptime_ms : NEGOTIATION_PTIME_MS;
 	own->local_maxptime_ms = other->remote_maxptime_ms;
 	if (own->local_maxptime_ms && ptime_ms > own->local_maxptime_ms)
 		ptime_ms = own->local_maxptime_ms;
@@ -194,7 +177,8 @@ static int prepare_answer(struct negotiation *n, int to)
 
 	if (!formats_answer(n, to))
 		return -EOPNOTSUPP;
-	leg->local_direction = (uint8_t)(other->remote_direction & reverse(leg->remote_direction));
+	leg->local_direction =
+		(uint8_t)(other->remote_direction & direction_reverse(leg->remote_direction));
 	leg->local_mux = leg->remote_mux && n->policies[to]->rtcp_mux;
 	set_local_ptime(n, to);
 	leg->state = NEGOTIATION_STABLE;
@@ -299,25 +283,11 @@ static int read_answer(struct negotiation *n, int from, const struct sdp *answer
 	if (!formats_have_voice(&formats))
 		return -EOPNOTSUPP;
 	read_media(leg, media);
-	leg->remote_direction &= reverse(leg->local_direction);
+	leg->remote_direction &= direction_reverse(leg->local_direction);
 	leg->remote_mux = leg->remote_mux && leg->local_mux;
 	set_remote_formats(leg, &formats);
 	leg->state = NEGOTIATION_STABLE;
 	return 0;
-}
-
-// Which leg's order of formats decides between equal pairs: that of the one who answered us, since
-// it will send the first of its answer.
-static int primary_leg(const struct negotiation *n)
-{
-	return n->legs[1].offered_by_us ? 1 : 0;
-}
-
-static struct format_pair agreed_pair(const struct negotiation *n, struct format_list lists[2])
-{
-	formats_agreed(&n->legs[0], &lists[0]);
-	formats_agreed(&n->legs[1], &lists[1]);
-	return formats_best_pair(n, lists, primary_leg(n));
 }
 
 int negotiation_take_answer(struct negotiation *n, int from, const struct sdp *answer)
@@ -334,7 +304,7 @@ int negotiation_take_answer(struct negotiation *n, int from, const struct sdp *a
 	if (!rc && other->state == NEGOTIATION_ANSWER_DUE)
 		rc = prepare_answer(&next, 1 - from);
 	else if (!rc && other->state == NEGOTIATION_STABLE &&
-		 agreed_pair(&next, lists).rank == PAIR_NONE)
+		 formats_agreed_pair(&next, lists).rank == PAIR_NONE)
 		rc = -EOPNOTSUPP;
 	if (!rc)
 		*n = next;
@@ -417,124 +387,6 @@ int negotiation_write(struct negotiation *n, int to, const struct negotiation_lo
 	leg->text_hash = hash;
 	description.version = leg->version;
 	return sdp_write(&description, out, size);
-}
-
-static uint8_t receive_pt(const struct negotiation_leg *leg, const struct media_format *remote)
-{
-	for (uint8_t i = 0; i < leg->n_local; i++)
-		if (sdp_encoding_equal(&leg->local_formats[i].encoding, &remote->encoding))
-			return leg->offered_by_us ? leg->local_formats[i].pt : remote->pt;
-	return remote->pt;
-}
-
-static void summarise_format(const struct negotiation_leg *leg, const struct remote_format *format,
-	struct media_summary_leg *out)
-{
-	const struct sdp_codec *codec = sdp_codec_find(&format->format.encoding);
-	struct media_summary_format *to = &out->formats[out->n_formats++];
-
-	*to = (struct media_summary_format){
-		.encoding = format->format.encoding,
-		.send_pt = format->format.pt,
-		.receive_pt = receive_pt(leg, &format->format),
-	};
-	if (codec && codec->read)
-		codec->read(format->fmtp, &to->params);
-}
-
-// What the far end may send besides the chosen format, if the other leg can be given it.
-static bool is_deliverable(const struct negotiation *n, const struct remote_format *format,
-	const struct format_list *others, int other_first)
-{
-	for (uint8_t i = 0; i < others->n; i++) {
-		enum pair_rank rank = formats_rank(n, format, &others->list[i]);
-
-		if (rank == PAIR_SAME || (i == other_first && rank != PAIR_NONE))
-			return true;
-	}
-	return false;
-}
-
-static void summarise_events(const struct negotiation_leg *leg, const struct format_list *own,
-	bool matching, uint32_t clock_hz, struct media_summary_leg *out)
-{
-	for (uint8_t i = 0; i < own->n; i++) {
-		const struct sdp_encoding *encoding = &own->list[i].format.encoding;
-
-		if (encoding_is_event(encoding) && (encoding->clock_hz == clock_hz) == matching)
-			summarise_format(leg, &own->list[i], out);
-	}
-}
-
-static void summarise_formats(const struct negotiation *n, int leg,
-	const struct format_list lists[2], const struct format_pair *pair,
-	struct media_summary_leg *out)
-{
-	const struct format_list *own = &lists[leg], *others = &lists[1 - leg];
-	int first = pair->formats[leg];
-
-	summarise_format(&n->legs[leg], &own->list[first], out);
-	for (uint8_t i = 0; i < own->n; i++)
-		if (i != first && is_deliverable(n, &own->list[i], others, pair->formats[1 - leg]))
-			summarise_format(&n->legs[leg], &own->list[i], out);
-	if (formats_have_event(own) && formats_have_event(others)) {
-		uint32_t clock_hz = own->list[first].format.encoding.clock_hz;
-
-		summarise_events(&n->legs[leg], own, true, clock_hz, out);
-		summarise_events(&n->legs[leg], own, false, clock_hz, out);
-	}
-}
-
-static void summarise_remote(const struct negotiation_leg *leg, const struct sdp_policy *policy,
-	struct media_summary_leg *out)
-{
-	uint16_t ptime_ms = leg->remote_ptime_ms;
-
-	if (!ptime_ms)
-		ptime_ms = policy->ptime_ms ? policy->ptime_ms : PTIME_DEFAULT_MS;
-	if (leg->remote_maxptime_ms && ptime_ms > leg->remote_maxptime_ms)
-		ptime_ms = leg->remote_maxptime_ms;
-	out->ptime_ms = (uint8_t)bound_ptime(ptime_ms);
-	if (leg->remote_port && !sdp_address_is_any(&leg->remote)) {
-		out->remote = leg->remote;
-		out->remote_port = leg->remote_port;
-	}
-	if (leg->remote_rtcp_port) {
-		out->remote_rtcp = leg->remote_rtcp.family ? leg->remote_rtcp : out->remote;
-		out->remote_rtcp_port = leg->remote_rtcp_port;
-	}
-	out->rtcp_mux = leg->local_mux && leg->remote_mux;
-}
-
-static void summarise_directions(const struct negotiation_leg *leg, struct media_summary_leg *out)
-{
-	enum sdp_direction ours =
-		(enum sdp_direction)(leg->local_direction & reverse(leg->remote_direction));
-
-	out->send = (ours & SDP_SENDONLY) && out->remote.family;
-	out->receive = ours & SDP_RECVONLY;
-}
-
-void negotiation_media(const struct negotiation *n, struct media_summary *out)
-{
-	struct format_list lists[2];
-	struct format_pair pair;
-
-	*out = (struct media_summary){};
-	for (int i = 0; i < 2; i++)
-		if (n->legs[i].n_remote)
-			summarise_remote(&n->legs[i], n->policies[i], &out->legs[i]);
-	if (n->legs[0].state != NEGOTIATION_STABLE || n->legs[1].state != NEGOTIATION_STABLE)
-		return;
-	pair = agreed_pair(n, lists);
-	if (pair.rank == PAIR_NONE)
-		return;
-	out->agreed = true;
-	out->transcoded = pair.rank != PAIR_SAME;
-	for (int i = 0; i < 2; i++) {
-		summarise_formats(n, i, lists, &pair, &out->legs[i]);
-		summarise_directions(&n->legs[i], &out->legs[i]);
-	}
 }
 
 void negotiation_rollback(struct negotiation *n, const struct negotiation *before)

@@ -213,6 +213,20 @@ struct format_pair formats_best_pair(
 	return best;
 }
 
+// Which leg's order of formats decides between equal pairs: that of the one who answered us, since
+// it will send the first of its answer.
+static int primary_leg(const struct negotiation *n)
+{
+	return n->legs[1].offered_by_us ? 1 : 0;
+}
+
+struct format_pair formats_agreed_pair(const struct negotiation *n, struct format_list lists[2])
+{
+	formats_agreed(&n->legs[0], &lists[0]);
+	formats_agreed(&n->legs[1], &lists[1]);
+	return formats_best_pair(n, lists, primary_leg(n));
+}
+
 void leg_learn_pt(struct negotiation_leg *leg, const struct media_format *format)
 {
 	uint8_t n = 0;

@@ -1,8 +1,22 @@
-// Which formats go to a leg, in what order, and which pair of formats a call runs on. Private to
-// control/sdp.
+// Which formats go to a leg, in what order, and which pair of formats a call runs on; and what else
+// the files of negotiation share. Private to control/sdp.
 #pragma once
 
 #include "negotiate.h"
+
+#define NEGOTIATION_PTIME_MS 20 // where nobody says
+
+static inline enum sdp_direction direction_reverse(uint8_t direction)
+{
+	return (enum sdp_direction)((direction & SDP_SENDONLY ? SDP_RECVONLY : 0) |
+				    (direction & SDP_RECVONLY ? SDP_SENDONLY : 0));
+}
+
+// To what the dataplane can packetise.
+static inline uint16_t ptime_bound(uint16_t ptime_ms)
+{
+	return ptime_ms < 10 ? 10 : ptime_ms > 60 ? 60 : ptime_ms;
+}
 
 // How media would get from a format of one leg to one of the other, best first.
 enum pair_rank { PAIR_SAME, PAIR_WIDEBAND, PAIR_NARROWBAND, PAIR_MIXED, PAIR_NONE };
@@ -40,6 +54,9 @@ enum pair_rank formats_rank(
 // The best pair; of equals the first in the order of `primary`, then of the other leg.
 struct format_pair formats_best_pair(
 	const struct negotiation *n, const struct format_list lists[2], int primary);
+
+// The best pair of what both legs have agreed to, which is put into `lists`.
+struct format_pair formats_agreed_pair(const struct negotiation *n, struct format_list lists[2]);
 
 // Fill local_formats of leg `to` with our offer. False: there is nothing to offer.
 bool formats_offer(struct negotiation *n, int to);
