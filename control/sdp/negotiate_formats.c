@@ -315,16 +315,50 @@ static bool local_has_clock(const struct negotiation_leg *leg, uint32_t clock_hz
 	return false;
 }
 
-// RFC 4733 section 2.1: events have the clock of the audio they go with, so one for each.
-static void offer_events(struct negotiation_leg *leg)
+static const struct remote_format *find_event(const struct format_list *formats, uint32_t clock_hz)
+{
+	for (uint8_t i = 0; i < formats->n; i++) {
+		const struct sdp_encoding *encoding = &formats->list[i].format.encoding;
+
+		if (encoding_is_event(encoding) && (!clock_hz || encoding->clock_hz == clock_hz))
+			return &formats->list[i];
+	}
+	return NULL;
+}
+
+static bool has_encoding(const struct format_list *formats, const struct sdp_encoding *encoding)
+{
+	for (uint8_t i = 0; i < formats->n; i++)
+		if (sdp_encoding_equal(&formats->list[i].format.encoding, encoding))
+			return true;
+	return false;
+}
+
+// RFC 4733 section 2.1: events have the clock of the audio they go with. But where the audio is to
+// be relayed, so are its events, and they must be such as the other leg has.
+static uint32_t event_clock(const struct format_list *others, const struct sdp_encoding *voice)
+{
+	const struct remote_format *event = find_event(others, voice->clock_hz);
+
+	if (event || !has_encoding(others, voice))
+		return voice->clock_hz;
+	event = find_event(others, 0);
+	return event ? event->format.encoding.clock_hz : voice->clock_hz;
+}
+
+static void offer_events(struct negotiation_leg *leg, const struct format_list *others)
 {
 	uint8_t n_voice = leg->n_local;
 
 	for (uint8_t i = 0; i < n_voice; i++) {
 		struct sdp_encoding event = {"telephone-event", 0, 1};
+		bool there = false;
 
-		event.clock_hz = leg->local_formats[i].encoding.clock_hz;
-		if (!local_has_clock(leg, event.clock_hz, i))
+		event.clock_hz = event_clock(others, &leg->local_formats[i].encoding);
+		for (uint8_t j = n_voice; j < leg->n_local; j++)
+			there = there ||
+				sdp_encoding_equal(&leg->local_formats[j].encoding, &event);
+		if (!there)
 			add_local(leg, &event, event.clock_hz == 8000 ? PT_TELEPHONE_EVENT : 0);
 	}
 }
@@ -345,7 +379,7 @@ bool formats_offer(struct negotiation *n, int to)
 	if (!leg->n_local)
 		return false;
 	if (policy->telephone_event && formats_have_event(&others))
-		offer_events(leg);
+		offer_events(leg, &others);
 	return true;
 }
 
@@ -358,20 +392,24 @@ static void answer_with(struct negotiation_leg *leg, const struct remote_format 
 }
 
 // Of the offered events those whose clock goes with an answered format; where there is none, the
-// first: peers that offer events at 8000 beside opus mean them for opus too.
-static void answer_events(struct negotiation_leg *leg)
+// first: peers that offer events at 8000 beside opus mean them for opus too. With audio that is
+// relayed only events count that the other leg has in the same clock.
+static void answer_events(
+	struct negotiation_leg *leg, const struct format_list *others, bool relayed)
 {
 	uint8_t n_voice = leg->n_local;
 	const struct remote_format *first = NULL;
 
 	for (uint8_t i = 0; i < leg->n_remote; i++) {
 		const struct remote_format *remote = &leg->remote_formats[i];
+		uint32_t clock_hz = remote->format.encoding.clock_hz;
 
-		if (!encoding_is_event(&remote->format.encoding))
+		if (!encoding_is_event(&remote->format.encoding) ||
+			(relayed && !find_event(others, clock_hz)))
 			continue;
 		if (!first)
 			first = remote;
-		if (local_has_clock(leg, remote->format.encoding.clock_hz, n_voice))
+		if (local_has_clock(leg, clock_hz, n_voice))
 			answer_with(leg, remote);
 	}
 	if (leg->n_local == n_voice && first)
@@ -398,7 +436,7 @@ bool formats_answer(struct negotiation *n, int to)
 			if (formats_rank(n, &own->list[i], &others->list[j]) == PAIR_SAME)
 				answer_with(leg, &own->list[i]);
 	if (formats_have_event(others))
-		answer_events(leg);
+		answer_events(leg, others, pair.rank == PAIR_SAME);
 	return true;
 }
 

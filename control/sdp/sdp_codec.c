@@ -62,6 +62,8 @@ static void opus_read(const char *fmtp, struct sdp_fmtp *out)
 {
 	out->playback_hz = fmtp_number(fmtp, "maxplaybackrate");
 	out->bitrate_max = fmtp_number(fmtp, "maxaveragebitrate");
+	if (out->bitrate_max < 6000 || out->bitrate_max > 510000) // RFC 7587 section 7.1
+		out->bitrate_max = 0;
 	out->fec = fmtp_number(fmtp, "useinbandfec") == 1;
 	out->dtx = fmtp_number(fmtp, "usedtx") == 1;
 	out->cbr = fmtp_number(fmtp, "cbr") == 1;

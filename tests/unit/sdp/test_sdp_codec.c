@@ -77,14 +77,27 @@ static void opus_parameters_are_honoured(void **)
 {
 	struct sdp_fmtp params = {};
 
-	codec("opus")->read("maxplaybackrate=16000; maxaveragebitrate=99999999999;useinbandfec=1;"
+	codec("opus")->read("maxplaybackrate=16000; maxaveragebitrate=24000;useinbandfec=1;"
 			    "usedtx=0;cbr=1",
 		&params);
 	assert_int_equal(params.playback_hz, 16000);
-	assert_int_equal(params.bitrate_max, UINT32_MAX);
+	assert_int_equal(params.bitrate_max, 24000);
 	assert_true(params.fec);
 	assert_false(params.dtx);
 	assert_true(params.cbr);
+}
+
+static void opus_bitrate_beyond_its_range_is_ignored(void **)
+{
+	static const char *const texts[] = {"maxaveragebitrate=5999", "maxaveragebitrate=510001",
+		"maxaveragebitrate=99999999999", "maxaveragebitrate=-1", ""};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct sdp_fmtp params = {};
+
+		codec("opus")->read(texts[i], &params);
+		assert_int_equal(params.bitrate_max, 0);
+	}
 }
 
 static void opus_to_a_narrow_side_says_so(void **)
@@ -149,6 +162,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_codec_is_refused),
 		cmocka_unit_test(parameters_are_found_by_name),
 		cmocka_unit_test(opus_parameters_are_honoured),
+		cmocka_unit_test(opus_bitrate_beyond_its_range_is_ignored),
 		cmocka_unit_test(opus_to_a_narrow_side_says_so),
 		cmocka_unit_test(layouts_of_a_codec_are_told_apart),
 		cmocka_unit_test(static_types_are_those_of_rfc_3551),
