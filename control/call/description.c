@@ -135,12 +135,16 @@ int description_write(struct leg *leg, char *out)
 	return n < 0 ? n : 0;
 }
 
+// What the far end can take at most is no reason to send more than the codec needs for speech.
+#define BITRATE_ENOUGH 36000
+
 static struct sl_format format_from(
 	const struct media_summary_format *from, const struct media_summary_leg *leg)
 {
+	uint32_t bitrate_max = from->params.bitrate_max;
 	struct sl_format format = {
 		.clock_hz = from->encoding.clock_hz,
-		.bitrate = from->params.bitrate_max,
+		.bitrate = bitrate_max < BITRATE_ENOUGH ? bitrate_max : 0,
 		.pt = from->send_pt,
 		.channels = from->encoding.channels,
 		.ptime_ms = leg->ptime_ms,
@@ -151,6 +155,29 @@ static struct sl_format format_from(
 
 	snprintf(format.name, sizeof(format.name), "%s", from->encoding.name);
 	return format;
+}
+
+// Where the far end answered with payload types of its own, it still sends with those of our offer
+// (RFC 3264 section 6.1): they are taken too, after those that are sent.
+static void formats_fill(struct sl_leg *leg, const struct media_summary_leg *from)
+{
+	bool taken[128] = {};
+
+	leg->n_formats = 0;
+	memset(leg->formats, 0, sizeof(leg->formats));
+	for (int i = 0; i < from->n_formats && i < SL_FORMATS_MAX; i++) {
+		taken[from->formats[i].send_pt & 0x7f] = true;
+		leg->formats[leg->n_formats++] = format_from(&from->formats[i], from);
+	}
+	for (int i = 0; i < from->n_formats && leg->n_formats < SL_FORMATS_MAX; i++) {
+		uint8_t pt = from->formats[i].receive_pt & 0x7f;
+
+		if (taken[pt])
+			continue;
+		taken[pt] = true;
+		leg->formats[leg->n_formats] = format_from(&from->formats[i], from);
+		leg->formats[leg->n_formats++].pt = pt;
+	}
 }
 
 static void session_leg_fill(struct call *call, const struct media_summary *media, int index)
@@ -168,10 +195,7 @@ static void session_leg_fill(struct call *call, const struct media_summary *medi
 	leg->start_timeout_ms = answered ? settings->media_start_s * 1000 : 0;
 	leg->media_timeout_ms = answered ? settings->media_s * 1000 : 0;
 	leg->hold_timeout_ms = answered ? settings->media_hold_s * 1000 : 0;
-	leg->n_formats = 0;
-	memset(leg->formats, 0, sizeof(leg->formats));
-	for (int i = 0; i < from->n_formats && i < SL_FORMATS_MAX; i++)
-		leg->formats[leg->n_formats++] = format_from(&from->formats[i], from);
+	formats_fill(leg, from);
 }
 
 void description_apply(struct call *call)

@@ -1,0 +1,116 @@
+// From what the descriptions agreed on to what the dataplane is told.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "call_fixture.h"
+#include "sdp.h"
+
+static struct call_fixture fixture;
+
+static int setup(void **)
+{
+	call_fixture_init(&fixture, NULL);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	call_fixture_fini(&fixture);
+	return 0;
+}
+
+static const struct sdp *parse(const char *text)
+{
+	static struct sdp sdp;
+
+	assert_int_equal(sdp_parse(&sdp, text, strlen(text), NULL), 0);
+	return &sdp;
+}
+
+// A call whose caller has PCMU and whose callee answers with opus.
+static struct call *opus_call(const char *answer)
+{
+	struct call *call = call_fixture_call(&fixture);
+
+	fixture.trunk_list[0].media.telephone_event = true;
+	fixture.trunk_list[1].media.telephone_event = true;
+	fixture.trunk_list[1].media.codecs[0] = (struct sdp_encoding){"opus", 48000, 2};
+	description_init(call);
+	assert_int_equal(negotiation_take_offer(&call->negotiation, LEG_A,
+				 parse("v=0\nc=IN IP4 127.0.0.2\nm=audio 4000 RTP/AVP 0 101\n"
+				       "a=rtpmap:101 telephone-event/8000\n")),
+		0);
+	assert_int_equal(negotiation_take_answer(&call->negotiation, LEG_B, parse(answer)), 0);
+	memcpy(&call->session.id, &call->id, sizeof(call->session.id));
+	media_session_open(calls_media(fixture.calls), &call->session);
+	description_apply(call);
+	return call;
+}
+
+static void far_end_with_numbers_of_its_own_is_sent_those_and_heard_with_ours(void **)
+{
+	struct call *call = opus_call("v=0\nc=IN IP4 127.0.0.3\nm=audio 6000 RTP/AVP 120 121\n"
+				      "a=rtpmap:120 opus/48000/2\n"
+				      "a=rtpmap:121 telephone-event/48000\n");
+	const struct sl_leg *leg = &call->session.legs[LEG_B];
+
+	assert_int_equal(leg->n_formats, 4);
+	assert_string_equal(leg->formats[0].name, "opus");
+	assert_int_equal(leg->formats[0].pt, 120);
+	assert_string_equal(leg->formats[1].name, "telephone-event");
+	assert_int_equal(leg->formats[1].pt, 121);
+	assert_string_equal(leg->formats[2].name, "opus");
+	assert_int_equal(leg->formats[2].pt, 96);
+	assert_string_equal(leg->formats[3].name, "telephone-event");
+	assert_int_equal(leg->formats[3].pt, 97);
+}
+
+static void numbers_that_were_swapped_are_taken_as_the_far_end_says(void **)
+{
+	struct call *call = opus_call("v=0\nc=IN IP4 127.0.0.3\nm=audio 6000 RTP/AVP 97 96\n"
+				      "a=rtpmap:97 opus/48000/2\n"
+				      "a=rtpmap:96 telephone-event/48000\n");
+	const struct sl_leg *leg = &call->session.legs[LEG_B];
+
+	assert_int_equal(leg->n_formats, 2);
+	assert_int_equal(leg->formats[0].pt, 97);
+	assert_int_equal(leg->formats[1].pt, 96);
+}
+
+static uint32_t bitrate_for(const char *answer)
+{
+	uint32_t bitrate;
+
+	setup(NULL);
+	bitrate = opus_call(answer)->session.legs[LEG_B].formats[0].bitrate;
+	teardown(NULL);
+	return bitrate;
+}
+
+static void bitrate_is_that_of_the_far_end_only_where_it_is_low(void **)
+{
+#define ANSWER "v=0\nc=IN IP4 127.0.0.3\nm=audio 6000 RTP/AVP 96\na=rtpmap:96 opus/48000/2\n"
+	assert_int_equal(bitrate_for(ANSWER), 0);
+	assert_int_equal(bitrate_for(ANSWER "a=fmtp:96 maxaveragebitrate=16000\n"), 16000);
+	assert_int_equal(bitrate_for(ANSWER "a=fmtp:96 maxaveragebitrate=510000\n"), 0);
+	assert_int_equal(bitrate_for(ANSWER "a=fmtp:96 maxaveragebitrate=4294967295\n"), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			far_end_with_numbers_of_its_own_is_sent_those_and_heard_with_ours, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(
+			numbers_that_were_swapped_are_taken_as_the_far_end_says, setup, teardown),
+		cmocka_unit_test(bitrate_is_that_of_the_far_end_only_where_it_is_low),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
