@@ -121,13 +121,16 @@ unsigned int transaction_refuse(struct transaction *t, const struct request_rule
 	unsigned int status = 0;
 
 	if (rules->allowed.p && !is_allowed(rules->allowed, m->method_name))
-		return refuse_with(t, 405, HEADER_ALLOW, rules->allowed);
+		return refuse_with(
+			t, m->method == METHOD_OTHER ? 501 : 405, HEADER_ALLOW, rules->allowed);
 	if (m->request_uri.scheme == URI_OTHER)
 		return refuse(t, 416);
 	if (rules->forwards && m->max_forwards == 0)
 		return refuse(t, 483);
 	if (rules->supported.p)
 		status = refuse_extensions(t, rules->supported);
+	if (!status && rules->max_body && m->body.n > rules->max_body)
+		return refuse(t, 413);
 	if (!status && rules->accepted.p)
 		status = refuse_body(t, rules->accepted);
 	return status;

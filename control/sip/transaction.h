@@ -49,15 +49,17 @@ int transaction_reply(struct transaction *transaction, unsigned int status);
 int transaction_reply_with(struct transaction *transaction, unsigned int status,
 	struct slice reason, struct slice extra);
 
-// Answer what every UAS must refuse in the order of 8.2, where it applies: 416 (scheme), 483
-// (Max-Forwards 0, where `forwards`), 420 (Require beyond `supported`, with Unsupported), 405
-// (method not in `allowed`, with Allow), 415 (content type not in `accepted`, with Accept; other
-// encodings than identity). Lists are comma-separated; an absent list skips its check.
-// Returns the status that was sent, 0 where all is well.
+// Answer what every UAS must refuse, in the order of 8.2: 405 (method not in `allowed`, with
+// Allow), 416 (scheme), 483 (Max-Forwards 0, where `forwards`), 420 (Require beyond `supported`,
+// with Unsupported), 413 (body larger than `max_body`), 415 (content type not in `accepted`, with
+// Accept; encodings other than identity; a body that its sender marks as optional passes). Lists
+// are comma-separated; an absent list skips its check. Returns the status that was sent, 0 where
+// all is well.
 struct request_rules {
 	struct slice allowed;	// "INVITE, ACK, ..."
 	struct slice supported; // "timer, 100rel"
 	struct slice accepted;	// "application/sdp"
+	size_t max_body;	// bytes; 0: no limit
 	bool forwards;		// this request goes on to another hop
 };
 unsigned int transaction_refuse(struct transaction *transaction, const struct request_rules *rules);

@@ -4,9 +4,9 @@
 // once, whoever it was for. So every failure first empties the error queue, which finds the
 // message that the error belongs to, and then tries again.
 #include <errno.h>
-#include <fcntl.h>
+#include <time.h> // which linux/errqueue.h needs and does not include
+
 #include <linux/errqueue.h>
-#include <unistd.h>
 
 #include <event2/event.h>
 

@@ -125,6 +125,25 @@ static void refusal_is_acknowledged_each_time_and_told_once(void **state)
 	assert_int_equal(harness_count(h, "closed"), 1);
 }
 
+static void refusal_of_a_very_long_request_is_acknowledged(void **state)
+{
+	enum { LONG = 20000 };
+	struct harness *h = *state;
+	char *text = malloc(2 * LONG), *at = text;
+
+	at += sprintf(at, "INVITE sip:b@127.0.0.1 SIP/2.0\r\nRoute: <sip:127.0.0.1;lr;x=");
+	memset(at, 'r', LONG);
+	snprintf(at + LONG, LONG / 2, ">\r\n%s", strchr(invite_text, '\n') + 1);
+	start(h, text);
+	peer_answer(h, 486, "busy");
+	do
+		assert_true(peer_receive(h, 50));
+	while (h->message.method == METHOD_INVITE);
+	assert_string_equal(peer_line(h), "ACK sip:b@127.0.0.1 SIP/2.0");
+	assert_true(h->size > LONG);
+	free(text);
+}
+
 static void every_2xx_of_an_invite_is_told(void **state)
 {
 	struct harness *h = *state;
@@ -320,6 +339,7 @@ int main(void)
 		CASE(invite_without_answer_fails_with_408),
 		CASE(ringing_invite_never_times_out),
 		CASE(refusal_is_acknowledged_each_time_and_told_once),
+		CASE(refusal_of_a_very_long_request_is_acknowledged),
 		CASE(every_2xx_of_an_invite_is_told),
 		CASE(cancel_waits_for_a_provisional),
 		CASE(cancelled_invite_ends_with_487),

@@ -336,6 +336,23 @@ static void record_routes_come_back_in_what_makes_a_dialog(void **state)
 	assert_null(message_header(&h->message, HEADER_RECORD_ROUTE));
 }
 
+static void very_long_header_fields_are_answered(void **state)
+{
+	enum { LONG = 20000 };
+	struct harness *h = *state;
+	char *extra = malloc(2 * LONG);
+
+	h->on_request = busy;
+	memset(extra, 'r', 2 * LONG);
+	memcpy(extra, "Via: SIP/2.0/UDP ", 17);
+	strcpy(extra + LONG, "\r\n");
+	memset(extra + 17 + 200, ';', 1);
+	peer_request(h, "INVITE", BRANCH, "", extra);
+	expect(h, "SIP/2.0 486 Busy Here");
+	assert_true(h->size > LONG);
+	free(extra);
+}
+
 static void lost_response_is_told_and_the_transaction_stays(void **state)
 {
 	struct harness *h = *state;
@@ -384,6 +401,7 @@ int main(void)
 		CASE(refused_source_hears_nothing),
 		CASE(response_goes_to_the_source),
 		CASE(record_routes_come_back_in_what_makes_a_dialog),
+		CASE(very_long_header_fields_are_answered),
 		CASE(lost_response_is_told_and_the_transaction_stays),
 		CASE(destroyed_stack_closes_its_transactions),
 	};

@@ -27,10 +27,10 @@ struct verdict {
 static const struct verdict rfc4475[] = {
 	// 3.1.1 valid messages
 	{"wsinv", 200},
-	{"intmeth", 405},
+	{"intmeth", 501},
 	{"esc01", 200},
 	{"escnull", 200},
-	{"esc02", 405},
+	{"esc02", 501},
 	{"lwsdisp", 200},
 	{"longreq", 200},
 	{"dblreq", 200},

@@ -200,6 +200,7 @@ static void ipv6_peers_are_answered(void **state)
 static const struct request_rules rules = {.allowed = SLICE("OPTIONS, INVITE, MESSAGE"),
 	.supported = SLICE("timer, 100rel"),
 	.accepted = SLICE("application/sdp, multipart/mixed"),
+	.max_body = 10,
 	.forwards = true};
 
 static void refuse(struct harness *, struct transaction *t)
@@ -219,7 +220,7 @@ static void uas_refuses_in_the_order_of_the_rfc(void **state)
 		{"OPTIONS", "sip:x", "", "", 200, HEADER_VIA, NULL},
 		{"PUBLISH", "soap.beep:x", "Require: foo\r\n", "", 405, HEADER_ALLOW,
 			"OPTIONS, INVITE, MESSAGE"},
-		{"options", "sip:x", "", "", 405, HEADER_ALLOW, "OPTIONS, INVITE, MESSAGE"},
+		{"options", "sip:x", "", "", 501, HEADER_ALLOW, "OPTIONS, INVITE, MESSAGE"},
 		{"OPTIONS", "soap.beep:x", "Require: foo\r\n", "", 416, HEADER_VIA, NULL},
 		{"OPTIONS", "sip:x", "Max-Forwards: 0\r\n", "", 483, HEADER_VIA, NULL},
 		{"OPTIONS", "sip:x", "Max-Forwards: 1\r\n", "", 200, HEADER_VIA, NULL},
@@ -235,6 +236,8 @@ static void uas_refuses_in_the_order_of_the_rfc(void **state)
 			"Content-Type: text/plain\r\n"
 			"Content-Disposition: render;handling=optional\r\n",
 			"hi", 200, HEADER_VIA, NULL},
+		{"MESSAGE", "sip:x", "c: text/plain\r\n", "0123456789a", 413, HEADER_VIA, NULL},
+		{"MESSAGE", "sip:x", "c: application/sdp\r\n", "0123456789", 200, HEADER_VIA, NULL},
 		{"MESSAGE", "sip:x", "c: application/sdp\r\ne: gzip\r\n", "hi", 415,
 			HEADER_ACCEPT_ENCODING, "identity"},
 	};
