@@ -139,13 +139,14 @@ static void identity_write(struct builder *b, const struct sip_message *invite, 
 		} else {
 			nameaddr_write(&v, &identity, host);
 		}
-		builder_header(b, HEADER_P_ASSERTED_IDENTITY, builder_finish(&v));
+		if (!v.overflow)
+			builder_header(b, HEADER_P_ASSERTED_IDENTITY, builder_finish(&v));
 	}
 }
 
 static void tagged_write(struct builder *b, enum header_id id, struct slice value, struct slice tag)
 {
-	char text[TEXT_SIZE];
+	char text[TEXT_SIZE + TOKEN_SIZE + sizeof(";tag=")];
 	struct builder v;
 
 	builder_init(&v, text, sizeof(text));

@@ -65,6 +65,7 @@ struct leg {
 	struct dialog dialog;
 	struct transaction *invite; // without final response: of theirs, or a re-INVITE of ours
 	struct retransmit *answer;  // our 2xx, until its ACK
+	uint32_t accepted_cseq;	    // of the INVITE that it answers
 	bool bye_due;		    // a BYE must wait for that ACK (RFC 3261 15)
 };
 

@@ -138,6 +138,7 @@ int leg_accept(struct leg *leg, const char *description)
 		return err;
 	retransmit_stop(leg->answer);
 	leg->answer = retransmit_start(stack, flow, response, on_no_ack, leg);
+	leg->accepted_cseq = transaction_request(leg->invite)->cseq;
 	transaction_user_set(leg->invite, NULL);
 	leg->invite = NULL;
 	leg->state = LEG_ACCEPTED;
@@ -146,9 +147,14 @@ int leg_accept(struct leg *leg, const char *description)
 
 void leg_refuse(struct leg *leg, unsigned int status)
 {
+	const struct call *call = leg->call;
+	// Only our own trouble says when to come back: that of b's trunk is not all of ours.
+	bool our_trouble =
+		status == 503 && call->end_status == 503 && call->ended_by == ENDED_BY_US;
+
 	if (!leg->invite || transaction_is_client(leg->invite))
 		return;
-	if (status == 503)
+	if (our_trouble)
 		transaction_reply_with(
 			leg->invite, status, (struct slice){}, SLICE("Retry-After: 5\r\n"));
 	else

@@ -68,6 +68,8 @@ int modify_begin(struct call *call, const struct call_event *event)
 	leg->invite = event->transaction;
 	transaction_user_set(event->transaction, leg);
 	call->late_offer = false;
+	if (!dialog_refresh(&leg->dialog, event->message))
+		dialog_flow_update(&leg->dialog);
 	log_info(&log_call, "modify", "call=%s leg=%s", call->id_text, leg_name(leg));
 	if (exchange_begin(call))
 		return exchange_refuse(leg, 500);

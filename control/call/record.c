@@ -250,9 +250,11 @@ int record_restore(struct call *call, const void *record, size_t length)
 		err = -EBADMSG;
 	if (err)
 		return err;
-	// Limits do not end calls that there are already.
-	for (int i = 0; i < LEGS; i++)
-		call->legs[i].counted = !trunk_call_start(call->legs[i].trunk, now_realtime_ms());
+	// Counted, but no limit applies to calls that there are already.
+	for (int i = 0; i < LEGS; i++) {
+		call->legs[i].trunk->load.calls++;
+		call->legs[i].counted = true;
+	}
 	call->recovered = true;
 	call->state = CALL_UP;
 	duration_timer_set(call);

@@ -157,7 +157,7 @@ static void on_ack(void *arg, const struct sip_message *ack)
 	struct leg *leg = leg_find(arg, ack);
 	struct call_event event = {.type = EVENT_ACK, .leg = leg, .message = ack};
 
-	if (leg && leg->answer && ack->cseq == leg->dialog.remote_cseq)
+	if (leg && leg->answer && ack->cseq == leg->accepted_cseq)
 		call_event(leg->call, &event);
 }
 

@@ -1,0 +1,426 @@
+// control/media against the dataplane's own server and sessions: both ends' loops turn in step.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dataplane_rig.h"
+#include "media.h"
+#include "media_log.h"
+#include "sl_client.h"
+
+#define TURNS_MAX 20000 // of 0.1 ms
+
+static char socket_path[64];
+static struct event_base *base;
+static struct media *media;
+
+// What the callbacks saw, of the one session that most tests have.
+static struct {
+	unsigned int n_ready, n_closed, n_found, n_answers;
+	int status;
+	bool closed_with_report;
+	bool up;
+	bool lost;
+	char record[32];
+	struct media_session *adopter; // NULL: do not adopt
+} seen;
+
+static void on_ready(struct media_session *, int status)
+{
+	seen.n_ready++;
+	seen.status = status;
+}
+
+static void on_event(struct media_session *, const struct sl_media_event *)
+{
+}
+
+static size_t on_record(struct media_session *session, void *out, size_t size)
+{
+	assert_true(size >= 8);
+	memcpy(out, "record-", 7);
+	((char *)out)[7] = (char)('0' + session->id.bytes[0]);
+	return 8;
+}
+
+static void on_closed(struct media_session *, const struct sl_session_report *report)
+{
+	seen.n_closed++;
+	seen.closed_with_report = report != NULL;
+}
+
+static bool on_found(void *, const struct sl_session_report *report, const void *record)
+{
+	seen.n_found++;
+	memcpy(seen.record, record, report->session.record_length);
+	if (!seen.adopter)
+		return false;
+	media_session_adopt(media, seen.adopter, report);
+	return true;
+}
+
+static void on_state(void *, bool up)
+{
+	seen.up = up;
+}
+
+static const struct media_ops ops = {
+	.ready = on_ready,
+	.event = on_event,
+	.record = on_record,
+	.closed = on_closed,
+	.found = on_found,
+	.state = on_state,
+};
+
+static void turn(void)
+{
+	dataplane_turn();
+	event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+#define until(condition)                                       \
+	do {                                                   \
+		int turns_ = 0;                                \
+		while (!(condition) && turns_++ < TURNS_MAX) { \
+			turn();                                \
+			usleep(100);                           \
+		}                                              \
+		assert_true(condition);                        \
+	} while (0)
+
+static void settle(void)
+{
+	for (int i = 0; i < 20; i++)
+		turn();
+}
+
+static void media_begin(void)
+{
+	media = media_create(base, socket_path, &ops, NULL);
+	assert_non_null(media);
+}
+
+static int setup(void **)
+{
+	memset(&seen, 0, sizeof(seen));
+	log_media.level = LOG_LEVEL_ERROR;
+	snprintf(socket_path, sizeof(socket_path), "/tmp/sluice-test-media-%d.sock", getpid());
+	base = event_base_new();
+	dataplane_start(socket_path);
+	media_begin();
+	until(seen.up);
+	return 0;
+}
+
+static int teardown(void **)
+{
+	media_destroy(media);
+	dataplane_stop(false);
+	event_base_free(base);
+	return 0;
+}
+
+// A session that wants two ports and nothing else.
+static struct media_session session_of(uint8_t number)
+{
+	struct media_session session = {.id.bytes = {number}};
+
+	for (int i = 0; i < MEDIA_LEGS; i++) {
+		session.legs[i].local =
+			(struct sl_address){.bytes = {192, 0, 2, 1}, .family = SL_IPV4};
+		session.legs[i].source = SL_NO_LEG;
+	}
+	return session;
+}
+
+static void open_and_set(struct media_session *session)
+{
+	unsigned int n_ready = seen.n_ready;
+
+	media_session_open(media, session);
+	media_session_update(session);
+	until(seen.n_ready > n_ready);
+	assert_int_equal(seen.status, 0);
+}
+
+static void close_and_wait(struct media_session *session)
+{
+	media_session_close(session);
+	until(seen.n_closed == 1);
+	until(dataplane_n_sessions() == 0);
+}
+
+static void ports_are_chosen_and_known(void **)
+{
+	struct media_session session = session_of(1);
+
+	open_and_set(&session);
+	assert_true(session.legs[0].local.port >= 20000);
+	assert_int_equal(session.legs[0].local.port % 2, 0);
+	assert_int_not_equal(session.legs[0].local.port, session.legs[1].local.port);
+	assert_int_not_equal(session.legs[0].ssrc, 0);
+	assert_ptr_equal(media_session_find(media, &session.id), &session);
+	close_and_wait(&session);
+	assert_true(seen.closed_with_report);
+	assert_null(media_session_find(media, &session.id));
+}
+
+static void updates_of_one_turn_are_one_request(void **)
+{
+	struct media_session session = session_of(1);
+
+	open_and_set(&session);
+	for (int i = 0; i < 5; i++)
+		media_session_update(&session);
+	settle();
+	assert_int_equal(seen.n_ready, 2);
+	close_and_wait(&session);
+}
+
+static void state_that_contradicts_itself_is_reported(void **)
+{
+	struct media_session session = session_of(1);
+
+	session.legs[0].local.port = 20001;
+	media_session_open(media, &session);
+	media_session_update(&session);
+	until(seen.n_ready == 1);
+	assert_int_equal(seen.status, -EINVAL);
+	close_and_wait(&session);
+}
+
+static void session_that_was_never_set_closes_without_a_report(void **)
+{
+	struct media_session session = session_of(1);
+
+	media_session_open(media, &session);
+	media_session_close(&session);
+	assert_int_equal(seen.n_closed, 0); // never from inside
+	close_and_wait(&session);
+	assert_false(seen.closed_with_report);
+}
+
+static void closed_session_hears_nothing_more(void **)
+{
+	struct media_session session = session_of(1);
+
+	media_session_open(media, &session);
+	media_session_update(&session);
+	turn(); // sent, not answered yet
+	media_session_close(&session);
+	close_and_wait(&session);
+	assert_int_equal(seen.n_ready, 0);
+}
+
+static void restarted_dataplane_gets_the_sessions_with_their_ports(void **)
+{
+	struct media_session session = session_of(1);
+	uint16_t ports[MEDIA_LEGS];
+
+	open_and_set(&session);
+	for (int i = 0; i < MEDIA_LEGS; i++)
+		ports[i] = session.legs[i].local.port;
+	dataplane_stop(false);
+	until(!seen.up);
+	dataplane_start(socket_path);
+	until(seen.up);
+	until(dataplane_n_sessions() == 1);
+	settle();
+	assert_int_equal(seen.status, 0);
+	for (int i = 0; i < MEDIA_LEGS; i++)
+		assert_int_equal(session.legs[i].local.port, ports[i]);
+	close_and_wait(&session);
+	assert_true(seen.closed_with_report);
+}
+
+static void broken_connection_alone_sets_nothing_again(void **)
+{
+	struct media_session session = session_of(1);
+
+	open_and_set(&session);
+	dataplane_stop(true);
+	until(!seen.up);
+	dataplane_start(socket_path);
+	until(seen.up);
+	settle();
+	assert_int_equal(seen.n_ready, 1);
+	assert_int_equal(dataplane_n_sessions(), 1);
+	close_and_wait(&session);
+}
+
+static void update_while_away_is_made_good(void **)
+{
+	struct media_session session = session_of(1), late = session_of(2);
+
+	open_and_set(&session);
+	dataplane_stop(true);
+	until(!seen.up);
+	media_session_update(&session);
+	media_session_open(media, &late);
+	media_session_update(&late);
+	settle();
+	assert_int_equal(seen.n_ready, 1);
+	dataplane_start(socket_path);
+	until(seen.n_ready == 3);
+	assert_int_equal(seen.status, 0);
+	assert_int_equal(dataplane_n_sessions(), 2);
+	media_session_close(&late);
+	until(seen.n_closed == 1);
+	seen.n_closed = 0;
+	close_and_wait(&session);
+}
+
+// Its owner need not wait; the dataplane is told when it is back.
+static void session_closed_while_away_is_deleted_later(void **)
+{
+	struct media_session session = session_of(1);
+
+	open_and_set(&session);
+	dataplane_stop(true);
+	until(!seen.up);
+	media_session_close(&session);
+	until(seen.n_closed == 1);
+	assert_false(seen.closed_with_report);
+	assert_int_equal(dataplane_n_sessions(), 1);
+	dataplane_start(socket_path);
+	until(dataplane_n_sessions() == 0);
+	assert_int_equal(seen.n_found, 0); // it is no session of an earlier run
+}
+
+static void connection_lost_during_the_last_question_closes_too(void **)
+{
+	struct media_session session = session_of(1);
+
+	open_and_set(&session);
+	media_session_close(&session);
+	event_base_loop(base, EVLOOP_NONBLOCK); // asked, but the dataplane's loop does not turn
+	dataplane_stop(true);
+	until(seen.n_closed == 1);
+	dataplane_start(socket_path);
+	until(dataplane_n_sessions() == 0);
+}
+
+static void earlier_run_leaves(struct media_session *session)
+{
+	open_and_set(session);
+	media_destroy(media);
+	memset(&seen, 0, sizeof(seen));
+}
+
+static void session_of_an_earlier_run_is_adopted(void **)
+{
+	struct media_session session = session_of(3), adopter = {};
+
+	earlier_run_leaves(&session);
+	seen.adopter = &adopter;
+	media_begin();
+	assert_false(media_is_recovered(media));
+	until(seen.up);
+	assert_true(media_is_recovered(media));
+	assert_int_equal(seen.n_found, 1);
+	assert_string_equal(seen.record, "record-3");
+	assert_int_equal(adopter.legs[1].local.port, session.legs[1].local.port);
+	assert_ptr_equal(media_session_find(media, &session.id), &adopter);
+	media_session_update(&adopter);
+	until(seen.n_ready == 1);
+	assert_int_equal(dataplane_n_sessions(), 1);
+	close_and_wait(&adopter);
+	assert_true(seen.closed_with_report);
+}
+
+static void session_that_nobody_wants_is_deleted(void **)
+{
+	struct media_session session = session_of(3);
+	struct media_status status;
+
+	earlier_run_leaves(&session);
+	media_begin();
+	until(seen.up);
+	until(dataplane_n_sessions() == 0);
+	assert_int_equal(seen.n_found, 1);
+	media_status_get(media, &status);
+	assert_int_equal(status.n_orphans_deleted, 1);
+}
+
+static void on_answer(void *, const struct sl_message *message)
+{
+	seen.lost = !message;
+	seen.n_answers += !message || !message->more;
+	seen.status = message ? message->status : 0;
+}
+
+static void questions_are_answered_once(void **)
+{
+	struct media_session session = session_of(1);
+	const struct sl_id unknown = {.bytes = {99}};
+
+	open_and_set(&session);
+	assert_int_equal(media_get(media, &session.id, on_answer, NULL), 0);
+	assert_int_equal(media_list(media, on_answer, NULL), 0);
+	assert_int_equal(media_stats(media, on_answer, NULL), 0);
+	until(seen.n_answers == 3);
+	assert_int_equal(media_get(media, &unknown, on_answer, NULL), 0);
+	until(seen.n_answers == 4);
+	assert_int_equal(seen.status, -ENOENT);
+	assert_int_equal(media_get(media, &session.id, on_answer, NULL), 0);
+	dataplane_stop(true);
+	until(seen.n_answers == 5);
+	assert_true(seen.lost);
+	assert_int_equal(media_get(media, &session.id, on_answer, NULL), -ENOTCONN);
+	dataplane_start(socket_path);
+	until(seen.up);
+	close_and_wait(&session);
+}
+
+// More than the socket holds at once, while the dataplane does not read: nothing is lost.
+static void full_socket_delays_only(void **)
+{
+	enum { N = 20000 };
+	static struct media_session session;
+	unsigned int n_asked = 0;
+
+	session = session_of(1);
+	open_and_set(&session);
+	for (int i = 0; i < 1000; i++) { // a request each turn, none of them read
+		media_session_update(&session);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	while (n_asked < N && !media_get(media, &session.id, on_answer, NULL))
+		n_asked++;
+	assert_true(n_asked < N); // it is full
+	until(seen.n_answers == n_asked);
+	close_and_wait(&session);
+	assert_int_equal(seen.status, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(ports_are_chosen_and_known),
+		TEST(updates_of_one_turn_are_one_request),
+		TEST(state_that_contradicts_itself_is_reported),
+		TEST(session_that_was_never_set_closes_without_a_report),
+		TEST(closed_session_hears_nothing_more),
+		TEST(restarted_dataplane_gets_the_sessions_with_their_ports),
+		TEST(broken_connection_alone_sets_nothing_again),
+		TEST(update_while_away_is_made_good),
+		TEST(session_closed_while_away_is_deleted_later),
+		TEST(connection_lost_during_the_last_question_closes_too),
+		TEST(session_of_an_earlier_run_is_adopted),
+		TEST(session_that_nobody_wants_is_deleted),
+		TEST(questions_are_answered_once),
+		TEST(full_socket_delays_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
