@@ -1,0 +1,68 @@
+// The backend on intel-ipsec-mb: its table. A burst goes through the suites one after the other, so
+// that the multi-buffer code sees all packets of counter mode at once.
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mb.h"
+
+static void *mb_open(const char *arch)
+{
+	struct mb_state *state = aligned_alloc(64, (sizeof(*state) + 63) & ~(size_t)63);
+
+	if (!state)
+		return NULL;
+	memset(state, 0, sizeof(*state));
+	state->mgr = mb_manager_create(arch, &state->arch);
+	if (!state->mgr) {
+		free(state);
+		return NULL;
+	}
+	mb_cm_init(state);
+	return state;
+}
+
+static void mb_close(void *opaque)
+{
+	struct mb_state *state = opaque;
+
+	free_mb_mgr(state->mgr);
+	explicit_bzero(state, sizeof(*state));
+	free(state);
+}
+
+static const char *mb_arch(const void *state)
+{
+	return ((const struct mb_state *)state)->arch;
+}
+
+static void mb_protect(void *state, struct srtp_op *ops, unsigned int n)
+{
+	mb_cm_protect(state, ops, n);
+	for (unsigned int i = 0; i < n; i++)
+		if (srtp_suite_is_gcm(ops[i].suite))
+			mb_gcm_protect(state, &ops[i]);
+}
+
+static void mb_unprotect(void *state, struct srtp_op *ops, unsigned int n)
+{
+	mb_cm_unprotect(state, ops, n);
+	for (unsigned int i = 0; i < n; i++)
+		if (srtp_suite_is_gcm(ops[i].suite))
+			mb_gcm_unprotect(state, &ops[i]);
+}
+
+const struct srtp_backend srtp_backend_mb = {
+	.name = "ipsec-mb",
+	.open = mb_open,
+	.close = mb_close,
+	.arch = mb_arch,
+	.keys_create = mb_keys_create,
+	.keys_destroy = mb_keys_destroy,
+	.keys_bytes = mb_keys_bytes,
+	.keys_same = mb_keys_same,
+	.keys_prefetch = mb_keys_prefetch,
+	.chunk = SRTP_CHUNK,
+	.protect = mb_protect,
+	.unprotect = mb_unprotect,
+};

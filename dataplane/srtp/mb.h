@@ -1,0 +1,110 @@
+// The backend on intel-ipsec-mb, its parts: managers (mb_arch.c), keys (mb_keys.c), counter mode
+// with HMAC-SHA1 (mb_cm.c) and GCM (mb_gcm.c).
+//
+// Keys of SRTP are expanded once; those of SRTCP, one packet in hundreds, are kept short and
+// expanded into scratch memory when one comes, which halves the memory of a GCM context.
+#pragma once
+
+#include <intel-ipsec-mb.h>
+
+#include "srtp_backend.h"
+#include "srtp_kdf.h"
+
+#define MB_SHA1_BYTES	 20
+#define MB_TAG_BYTES	 12 // what the library gives; 10 or 4 of them are sent
+#define MB_ROUND_BYTES	 16
+#define MB_ROUNDS_MAX	 15
+#define MB_GCM_TAG_BYTES 16
+#define MB_GCM_IV_BYTES	 12
+
+// HMAC-SHA1 and salt of CM: the states of SHA-1 after the two padded keys (RFC 2104).
+struct mb_cm_part {
+	uint8_t ipad[MB_SHA1_BYTES];
+	uint8_t opad[MB_SHA1_BYTES];
+	uint8_t salt[16];
+};
+
+// In lines: one, then the round keys of AES, 3 or 4. The rest is cold.
+struct mb_cm_keys {
+	struct mb_cm_part rtp;
+	const struct mb_cm_part *rtcp; // behind the round keys, with its cipher key behind that
+	uint8_t rounds[];
+};
+
+struct mb_gcm_keys {
+	struct gcm_key_data rtp;
+	uint8_t rtp_salt[16];
+	uint8_t rtcp_salt[16];
+	uint8_t rtcp_key[SRTP_KEY_MAX];
+};
+
+// Of one thread. Slot i belongs to operation i.
+struct mb_state {
+	IMB_MGR *mgr;
+	const char *arch;
+	IMB_JOB cipher_jobs[2][SRTP_CHUNK]; // by size of the key: 128, 256
+	IMB_JOB hash_jobs[SRTP_CHUNK];
+	uint8_t ivs[SRTP_CHUNK][16] __attribute__((aligned(64)));
+	uint8_t tags[SRTP_CHUNK][16];
+	uint8_t saved[SRTP_CHUNK][4]; // bytes of the packet under the ROC
+	uint8_t rounds[SRTP_CHUNK][MB_ROUNDS_MAX * MB_ROUND_BYTES] __attribute__((aligned(64)));
+	uint8_t rounds_unused[MB_ROUNDS_MAX * MB_ROUND_BYTES]; // of decryption
+	struct gcm_key_data gcm_key __attribute__((aligned(64)));
+	struct gcm_context_data gcm_context;
+};
+
+static inline bool mb_is_256(enum srtp_suite suite)
+{
+	return srtp_suite_infos[suite].key_bytes == 32;
+}
+
+static inline void mb_put32(uint8_t *out, uint32_t value)
+{
+	value = __builtin_bswap32(value);
+	__builtin_memcpy(out, &value, sizeof(value));
+}
+
+static inline uint8_t *mb_body(const struct srtp_op *op)
+{
+	return op->packet + op->header_bytes;
+}
+
+static inline uint32_t mb_rtcp_word(const struct srtp_op *op)
+{
+	return (uint32_t)op->index | (op->encrypted ? SRTCP_E_FLAG : 0);
+}
+
+// Whether two tags differ, in a time that does not tell where.
+static inline bool mb_tags_differ(const uint8_t *a, const uint8_t *b, unsigned int bytes)
+{
+	unsigned int difference = 0;
+
+	for (unsigned int i = 0; i < bytes; i++)
+		difference |= a[i] ^ b[i];
+	return difference;
+}
+
+// A manager for `arch`, or NULL with errno. *name is what it became.
+IMB_MGR *mb_manager_create(const char *arch, const char **name);
+
+void *mb_keys_create(void *state, const struct srtp_keying *keying);
+// From session keys; what mb_keys_create() does after the derivation.
+void *mb_keys_expand(struct mb_state *state, enum srtp_suite suite,
+	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp);
+void mb_keys_destroy(void *keys, enum srtp_suite suite);
+size_t mb_keys_bytes(enum srtp_suite suite);
+bool mb_keys_same(const void *a, const void *b, enum srtp_suite suite);
+void mb_keys_prefetch(const void *keys, enum srtp_suite suite, unsigned int body_bytes);
+
+// A srtp_keystream_fn; `arg` is a struct mb_state.
+void mb_keystream(void *arg, const uint8_t *key, unsigned int key_bytes, const uint8_t iv[16],
+	uint8_t *out, unsigned int bytes);
+void mb_expand_key(struct mb_state *state, const uint8_t *key, bool is_256, uint8_t *rounds);
+
+// Operations of the CM suites among `ops`; the others are passed over.
+void mb_cm_init(struct mb_state *state);
+void mb_cm_protect(struct mb_state *state, struct srtp_op *ops, unsigned int n);
+void mb_cm_unprotect(struct mb_state *state, struct srtp_op *ops, unsigned int n);
+
+void mb_gcm_protect(struct mb_state *state, struct srtp_op *op);
+void mb_gcm_unprotect(struct mb_state *state, struct srtp_op *op);

@@ -1,0 +1,175 @@
+// AES counter mode with HMAC-SHA1 (RFC 3711 4.1.1, 4.2.1) in two bursts: all ciphers, all hashes.
+//
+// What is subtle: the HMAC of SRTP covers the packet and then the ROC, which is written behind the
+// payload for the time of the burst, where the tag or the MKI stands or will stand. So no tag is
+// put into a packet before all hashes are done, and what was there is put back.
+#include <string.h>
+
+#include "mb.h"
+
+void mb_cm_init(struct mb_state *state)
+{
+	for (unsigned int i = 0; i < SRTP_CHUNK; i++) {
+		IMB_JOB *hash = &state->hash_jobs[i];
+
+		hash->hash_alg = IMB_AUTH_HMAC_SHA_1;
+		hash->auth_tag_output_len_in_bytes = MB_TAG_BYTES;
+		for (unsigned int is_256 = 0; is_256 < 2; is_256++) {
+			IMB_JOB *cipher = &state->cipher_jobs[is_256][i];
+
+			cipher->cipher_mode = IMB_CIPHER_CNTR;
+			cipher->cipher_direction = IMB_DIR_ENCRYPT;
+			cipher->key_len_in_bytes = is_256 ? 32 : 16;
+			cipher->iv_len_in_bytes = 16;
+		}
+	}
+}
+
+static const struct mb_cm_part *part_of(const struct srtp_op *op)
+{
+	const struct mb_cm_keys *keys = op->keys;
+
+	return op->rtcp ? keys->rtcp : &keys->rtp;
+}
+
+// RFC 3711 4.1.1: salt * 2^16 xor SSRC * 2^64 xor index * 2^16.
+static void iv_write(uint8_t iv[16], const uint8_t salt[16], uint32_t ssrc, uint64_t index)
+{
+	uint64_t words[2];
+
+	memcpy(words, salt, sizeof(words));
+	words[0] ^= __builtin_bswap64(ssrc);
+	words[1] ^= __builtin_bswap64(index << 16);
+	memcpy(iv, words, sizeof(words));
+}
+
+static uint8_t *end_of_body(const struct srtp_op *op)
+{
+	return mb_body(op) + op->body_bytes;
+}
+
+static uint8_t *tag_of(const struct srtp_op *op)
+{
+	return end_of_body(op) + (op->rtcp ? 4 : 0) + op->mki_bytes;
+}
+
+struct cipher_batch {
+	unsigned int n[2];
+	bool used_scratch;
+};
+
+static void cipher_add(struct mb_state *state, struct cipher_batch *batch, const struct srtp_op *op,
+	unsigned int slot)
+{
+	const struct mb_cm_keys *keys = op->keys;
+	const struct mb_cm_part *part = part_of(op);
+	bool is_256 = mb_is_256(op->suite);
+	IMB_JOB *job;
+
+	if (!op->encrypted || !op->body_bytes)
+		return;
+	job = &state->cipher_jobs[is_256][batch->n[is_256]++];
+	job->enc_keys = keys->rounds;
+	if (op->rtcp) {
+		mb_expand_key(state, (const uint8_t *)(part + 1), is_256, state->rounds[slot]);
+		job->enc_keys = state->rounds[slot];
+		batch->used_scratch = true;
+	}
+	iv_write(state->ivs[slot], part->salt, op->ssrc, op->index);
+	job->iv = state->ivs[slot];
+	job->src = mb_body(op);
+	job->dst = mb_body(op);
+	job->msg_len_to_cipher_in_bytes = op->body_bytes;
+}
+
+static void cipher_submit(struct mb_state *state, struct cipher_batch *batch)
+{
+	static const IMB_KEY_SIZE_BYTES sizes[] = {IMB_KEY_128_BYTES, IMB_KEY_256_BYTES};
+
+	for (unsigned int i = 0; i < 2; i++)
+		if (batch->n[i])
+			IMB_SUBMIT_CIPHER_BURST_NOCHECK(state->mgr, state->cipher_jobs[i],
+				batch->n[i], IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT, sizes[i]);
+	if (batch->used_scratch) {
+		explicit_bzero(state->rounds, sizeof(state->rounds));
+		explicit_bzero(state->rounds_unused, sizeof(state->rounds_unused));
+	}
+}
+
+// The word that closes what the tag covers: in SRTCP it is sent, in SRTP it is the ROC and is not.
+static void hash_add(
+	struct mb_state *state, unsigned int *n, const struct srtp_op *op, unsigned int slot)
+{
+	const struct mb_cm_part *part = part_of(op);
+	IMB_JOB *job = &state->hash_jobs[(*n)++];
+	uint8_t *end = end_of_body(op);
+
+	if (!op->rtcp)
+		memcpy(state->saved[slot], end, sizeof(state->saved[slot]));
+	mb_put32(end, op->rtcp ? mb_rtcp_word(op) : (uint32_t)(op->index >> 16));
+	job->src = op->packet;
+	job->msg_len_to_hash_in_bytes = op->header_bytes + op->body_bytes + 4;
+	job->auth_tag_output = state->tags[slot];
+	job->u.HMAC._hashed_auth_key_xor_ipad = part->ipad;
+	job->u.HMAC._hashed_auth_key_xor_opad = part->opad;
+}
+
+static void hash_submit(struct mb_state *state, unsigned int n)
+{
+	if (n)
+		IMB_SUBMIT_HASH_BURST_NOCHECK(state->mgr, state->hash_jobs, n, IMB_AUTH_HMAC_SHA_1);
+}
+
+void mb_cm_protect(struct mb_state *state, struct srtp_op *ops, unsigned int n)
+{
+	struct cipher_batch batch = {0};
+	unsigned int n_hashes = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (!srtp_suite_is_gcm(ops[i].suite))
+			cipher_add(state, &batch, &ops[i], i);
+	cipher_submit(state, &batch);
+	for (unsigned int i = 0; i < n; i++)
+		if (!srtp_suite_is_gcm(ops[i].suite))
+			hash_add(state, &n_hashes, &ops[i], i);
+	hash_submit(state, n_hashes);
+	for (unsigned int i = 0; i < n; i++) {
+		struct srtp_op *op = &ops[i];
+		uint8_t *tag = tag_of(op);
+
+		if (srtp_suite_is_gcm(op->suite))
+			continue;
+		memcpy(tag - op->mki_bytes, op->mki, op->mki_bytes);
+		memcpy(tag, state->tags[i], srtp_tag_bytes(op->suite, op->rtcp));
+		op->status = SRTP_STATUS_OK;
+	}
+}
+
+static void check_tag(const struct mb_state *state, struct srtp_op *op, unsigned int slot)
+{
+	unsigned int bytes = srtp_tag_bytes(op->suite, op->rtcp);
+
+	if (!op->rtcp)
+		memcpy(end_of_body(op), state->saved[slot], sizeof(state->saved[slot]));
+	op->status = mb_tags_differ(tag_of(op), state->tags[slot], bytes) ? SRTP_STATUS_AUTH
+									  : SRTP_STATUS_OK;
+}
+
+void mb_cm_unprotect(struct mb_state *state, struct srtp_op *ops, unsigned int n)
+{
+	struct cipher_batch batch = {0};
+	unsigned int n_hashes = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (!srtp_suite_is_gcm(ops[i].suite))
+			hash_add(state, &n_hashes, &ops[i], i);
+	hash_submit(state, n_hashes);
+	for (unsigned int i = 0; i < n; i++) {
+		if (srtp_suite_is_gcm(ops[i].suite))
+			continue;
+		check_tag(state, &ops[i], i);
+		if (ops[i].status == SRTP_STATUS_OK)
+			cipher_add(state, &batch, &ops[i], i);
+	}
+	cipher_submit(state, &batch);
+}

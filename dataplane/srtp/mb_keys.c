@@ -1,0 +1,164 @@
+// Keys for intel-ipsec-mb: derived, expanded, brought into the cache, wiped. The hot part of each
+// begins a cache line.
+#include <stdlib.h>
+#include <string.h>
+
+#include "mb.h"
+
+#define LINE	    64
+#define SHA1_BLOCK  64
+#define LINES(size) (((size) + LINE - 1) / LINE)
+
+static unsigned int rounds_bytes(enum srtp_suite suite)
+{
+	return (mb_is_256(suite) ? 15 : 11) * MB_ROUND_BYTES;
+}
+
+size_t mb_keys_bytes(enum srtp_suite suite)
+{
+	size_t bytes = sizeof(struct mb_gcm_keys);
+
+	if (!srtp_suite_is_gcm(suite))
+		bytes = sizeof(struct mb_cm_keys) + rounds_bytes(suite) +
+			sizeof(struct mb_cm_part) + srtp_suite_infos[suite].key_bytes;
+	return LINES(bytes) * LINE;
+}
+
+void mb_expand_key(struct mb_state *state, const uint8_t *key, bool is_256, uint8_t *rounds)
+{
+	if (is_256)
+		IMB_AES_KEYEXP_256(state->mgr, key, rounds, state->rounds_unused);
+	else
+		IMB_AES_KEYEXP_128(state->mgr, key, rounds, state->rounds_unused);
+}
+
+void mb_keystream(void *arg, const uint8_t *key, unsigned int key_bytes, const uint8_t iv[16],
+	uint8_t *out, unsigned int bytes)
+{
+	struct mb_state *state = arg;
+	IMB_JOB job = {
+		.enc_keys = state->rounds[0],
+		.key_len_in_bytes = key_bytes,
+		.src = out,
+		.dst = out,
+		.msg_len_to_cipher_in_bytes = bytes,
+		.iv = iv,
+		.iv_len_in_bytes = 16,
+	};
+
+	memset(out, 0, bytes);
+	mb_expand_key(state, key, key_bytes == 32, state->rounds[0]);
+	IMB_SUBMIT_CIPHER_BURST(state->mgr, &job, 1, IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT,
+		(IMB_KEY_SIZE_BYTES)key_bytes);
+	explicit_bzero(state->rounds[0], sizeof(state->rounds[0]));
+}
+
+static void cm_part_expand(
+	struct mb_state *state, struct mb_cm_part *part, const struct srtp_session_keys *keys)
+{
+	static const uint8_t pads[] = {0x36, 0x5c};
+	uint8_t *const out[] = {part->ipad, part->opad};
+	uint8_t block[SHA1_BLOCK];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		memset(block, pads[i], sizeof(block));
+		for (unsigned int j = 0; j < sizeof(keys->auth); j++)
+			block[j] ^= keys->auth[j];
+		IMB_SHA1_ONE_BLOCK(state->mgr, block, out[i]);
+	}
+	memcpy(part->salt, keys->salt, sizeof(part->salt));
+	explicit_bzero(block, sizeof(block));
+}
+
+static void cm_expand(struct mb_state *state, enum srtp_suite suite, struct mb_cm_keys *keys,
+	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp)
+{
+	struct mb_cm_part *cold = (struct mb_cm_part *)(keys->rounds + rounds_bytes(suite));
+
+	cm_part_expand(state, &keys->rtp, rtp);
+	mb_expand_key(state, rtp->cipher, mb_is_256(suite), keys->rounds);
+	keys->rtcp = cold;
+	cm_part_expand(state, cold, rtcp);
+	memcpy(cold + 1, rtcp->cipher, srtp_suite_infos[suite].key_bytes);
+}
+
+static void gcm_expand(struct mb_state *state, enum srtp_suite suite, struct mb_gcm_keys *keys,
+	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp)
+{
+	if (mb_is_256(suite))
+		IMB_AES256_GCM_PRE(state->mgr, rtp->cipher, &keys->rtp);
+	else
+		IMB_AES128_GCM_PRE(state->mgr, rtp->cipher, &keys->rtp);
+	memcpy(keys->rtp_salt, rtp->salt, sizeof(keys->rtp_salt));
+	memcpy(keys->rtcp_salt, rtcp->salt, sizeof(keys->rtcp_salt));
+	memcpy(keys->rtcp_key, rtcp->cipher, sizeof(keys->rtcp_key));
+}
+
+void *mb_keys_expand(struct mb_state *state, enum srtp_suite suite,
+	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp)
+{
+	void *keys = aligned_alloc(LINE, mb_keys_bytes(suite));
+
+	if (!keys)
+		return NULL;
+	memset(keys, 0, mb_keys_bytes(suite));
+	if (srtp_suite_is_gcm(suite))
+		gcm_expand(state, suite, keys, rtp, rtcp);
+	else
+		cm_expand(state, suite, keys, rtp, rtcp);
+	explicit_bzero(state->rounds_unused, sizeof(state->rounds_unused));
+	return keys;
+}
+
+void *mb_keys_create(void *opaque, const struct srtp_keying *keying)
+{
+	struct mb_state *state = opaque;
+	struct srtp_session_keys rtp, rtcp;
+	void *keys;
+
+	srtp_kdf(keying, false, mb_keystream, state, &rtp);
+	srtp_kdf(keying, true, mb_keystream, state, &rtcp);
+	keys = mb_keys_expand(state, keying->suite, &rtp, &rtcp);
+	explicit_bzero(&rtp, sizeof(rtp));
+	explicit_bzero(&rtcp, sizeof(rtcp));
+	return keys;
+}
+
+void mb_keys_destroy(void *keys, enum srtp_suite suite)
+{
+	explicit_bzero(keys, mb_keys_bytes(suite));
+	free(keys);
+}
+
+bool mb_keys_same(const void *a, const void *b, enum srtp_suite suite)
+{
+	const struct mb_cm_keys *cm_a = a, *cm_b = b;
+
+	if (srtp_suite_is_gcm(suite))
+		return !memcmp(a, b, sizeof(struct mb_gcm_keys));
+	return !memcmp(&cm_a->rtp, &cm_b->rtp, sizeof(cm_a->rtp)) &&
+	       !memcmp(cm_a->rounds, cm_b->rounds, rounds_bytes(suite));
+}
+
+static void prefetch_lines(const void *from, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		__builtin_prefetch((const uint8_t *)from + i * LINE);
+}
+
+// GCM reads the round keys and as many powers of the hash key as there are blocks, which stand in
+// falling order up to the end.
+void mb_keys_prefetch(const void *keys, enum srtp_suite suite, unsigned int body_bytes)
+{
+	const struct mb_gcm_keys *gcm = keys;
+	unsigned int lines = LINES(body_bytes + 48);
+
+	if (!srtp_suite_is_gcm(suite)) {
+		prefetch_lines(keys, LINES(sizeof(struct mb_cm_keys) + rounds_bytes(suite)));
+		return;
+	}
+	prefetch_lines(keys, LINES(rounds_bytes(suite)));
+	if (lines > 12)
+		lines = 12;
+	prefetch_lines((const uint8_t *)&gcm->rtp_salt - lines * LINE + LINE, lines);
+}
