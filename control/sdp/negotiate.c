@@ -218,7 +218,7 @@ bool negotiation_is_refresh(const struct negotiation *n, int from, const struct 
 	const struct negotiation_leg *before = &n->legs[from], *other = &n->legs[1 - from];
 	struct negotiation next = *n;
 
-	if (before->state != NEGOTIATION_STABLE || other->state != NEGOTIATION_STABLE ||
+	if (n->stale || before->state != NEGOTIATION_STABLE || other->state != NEGOTIATION_STABLE ||
 		read_offer(&next, from, offer))
 		return false;
 	return same_formats(before, &next.legs[from]) &&
@@ -306,6 +306,7 @@ int negotiation_take_answer(struct negotiation *n, int from, const struct sdp *a
 	else if (!rc && other->state == NEGOTIATION_STABLE &&
 		 formats_agreed_pair(&next, lists).rank == PAIR_NONE)
 		rc = -EOPNOTSUPP;
+	next.stale = false;
 	if (!rc)
 		*n = next;
 	return rc;

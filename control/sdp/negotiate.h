@@ -93,8 +93,9 @@ struct negotiation_leg {
 
 struct negotiation {
 	const struct sdp_policy *policies[2]; // of legs 0 and 1
-	const struct sdp_encoding *const
-		*transcoders; // what the dataplane can transcode, NULL ends
+	// What the dataplane can transcode, NULL ends.
+	const struct sdp_encoding *const *transcoders;
+	bool stale; // loaded, and no exchange since: the far ends may know more
 	struct negotiation_leg legs[2];
 };
 
@@ -170,5 +171,7 @@ void negotiation_rollback(struct negotiation *n, const struct negotiation *befor
 // Both legs as bytes for the call's record, versioned. Returns the length (at most
 // NEGOTIATION_RECORD_MAX) or -ENOBUFS.
 int negotiation_save(const struct negotiation *n, uint8_t *out, size_t size);
-// After negotiation_init(). Returns 0 or -EBADMSG with *n unchanged.
+// After negotiation_init(). The record may be older than the last description sent, so versions of
+// o= leap over it, and no offer counts as a refresh until an exchange is complete. Returns 0 or
+// -EBADMSG with *n unchanged.
 int negotiation_load(struct negotiation *n, const uint8_t *data, size_t length);

@@ -7,6 +7,7 @@
 #include "negotiate.h"
 
 #define RECORD_VERSION 1
+#define VERSION_LEAP   2 // one description may have gone out after the record was written
 
 struct bytes {
 	uint8_t *at, *end;
@@ -219,6 +220,11 @@ int negotiation_load(struct negotiation *n, const uint8_t *data, size_t length)
 	get_leg(&reader, &legs[1]);
 	if (reader.bad || reader.at != reader.end)
 		return -EBADMSG;
+	for (int i = 0; i < 2; i++) {
+		legs[i].version += VERSION_LEAP;
+		legs[i].text_hash = 0;
+	}
 	memcpy(n->legs, legs, sizeof(legs));
+	n->stale = true;
 	return 0;
 }
