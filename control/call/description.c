@@ -146,6 +146,7 @@ static struct sl_format format_from(
 		.clock_hz = from->encoding.clock_hz,
 		.bitrate = bitrate_max < BITRATE_ENOUGH ? bitrate_max : 0,
 		.pt = from->send_pt,
+		.receive_pt = from->receive_pt,
 		.channels = from->encoding.channels,
 		.ptime_ms = leg->ptime_ms,
 		.complexity = 0xff,

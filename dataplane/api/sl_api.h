@@ -107,15 +107,17 @@ struct sl_welcome {
 // the same name, clock and channels on both sides are relayed (payload type mapped); otherwise
 // both must be codecs that the dataplane has.
 struct sl_format {
-	char name[16];	   // "PCMU", "PCMA", "opus", "telephone-event", "G729" ...; no case
-	uint32_t clock_hz; // of the RTP timestamp
-	uint32_t bitrate;  // bit/s to encode at, 0: the codec's default
-	uint8_t pt;	   // payload type, 0..127
+	char name[16];	    // "PCMU", "PCMA", "opus", "telephone-event", "G729" ...; no case
+	uint32_t clock_hz;  // of the RTP timestamp
+	uint32_t bitrate;   // bit/s to encode at, 0: the codec's default
+	uint8_t pt;	    // payload type that we send it as: the far end's number
+	uint8_t receive_pt; // that the far end sends it as: ours. Differs from `pt` only where we
+			    // offered and the answer has a number of its own (RFC 3264 6.1)
 	uint8_t channels;
 	uint8_t ptime_ms;   // to packetise with; 0: 20
 	uint8_t complexity; // encoder's, codec-specific; 0xff: the codec's default
 	uint8_t fec;	    // 1: in-band FEC where the codec has it
-	uint8_t reserved[3];
+	uint8_t reserved[2];
 	uint32_t playback_hz; // highest rate the far decoder makes use of (RFC 7587
 			      // maxplaybackrate), 0: not stated
 };

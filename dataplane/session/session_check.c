@@ -35,13 +35,18 @@ static bool is_destination(const struct sl_address *address)
 	       address->bytes[0] < 224 && is_zero(address->bytes + 4, 12);
 }
 
+// 64..95 look like RTCP with the marker bit (RFC 5761 4).
+static bool is_payload_type(uint8_t pt)
+{
+	return pt < 64 || (pt >= 96 && pt < 128);
+}
+
 static const char *check_format(const struct sl_format *format)
 {
 	RULE(memchr(format->name, '\0', sizeof(format->name)), "format: name does not end");
 	RULE(format->name[0], "format: no name");
-	// RFC 5761 4: with the marker bit these look like RTCP.
-	RULE(format->pt < 64 || (format->pt >= 96 && format->pt < 128),
-		"format: pt must be 0..63 or 96..127");
+	RULE(is_payload_type(format->pt), "format: pt must be 0..63 or 96..127");
+	RULE(is_payload_type(format->receive_pt), "format: receive_pt must be 0..63 or 96..127");
 	RULE(format->clock_hz >= 1000 && format->clock_hz <= 384000, "format: clock_hz");
 	RULE(format->channels > 0, "format: channels is 0");
 	RULE(format->ptime_ms <= 120, "format: ptime_ms above 120");
@@ -58,7 +63,8 @@ static const char *check_formats(const struct sl_leg *leg)
 
 		RULE(!why, why);
 		for (unsigned int j = 0; j < i; j++)
-			RULE(leg->formats[j].pt != leg->formats[i].pt,
+			RULE(leg->formats[j].pt != leg->formats[i].pt &&
+					leg->formats[j].receive_pt != leg->formats[i].receive_pt,
 				"leg: two formats of one pt");
 	}
 	return NULL;

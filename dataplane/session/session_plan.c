@@ -200,7 +200,7 @@ static void fill_formats(struct leg_config *config, const struct sl_leg *leg)
 {
 	memset(config->format_of, LEG_NO_FORMAT, sizeof(config->format_of));
 	for (unsigned int i = 0; i < leg->n_formats; i++) {
-		config->format_of[leg->formats[i].pt] = (uint8_t)i;
+		config->format_of[leg->formats[i].receive_pt] = (uint8_t)i;
 		config->clocks_hz[i] = leg->formats[i].clock_hz;
 	}
 	if (leg->n_formats == 0)

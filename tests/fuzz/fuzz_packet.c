@@ -69,13 +69,19 @@ static void set_sessions(void)
 	transcoded.legs[0].source_rule = SL_SOURCE_LATCH;
 	transcoded.legs[0].flags |= SL_LEG_RTCP_MUX;
 	transcoded.legs[0].n_formats = 2;
-	transcoded.legs[0].formats[1] = (struct sl_format){
-		.name = "telephone-event", .clock_hz = 8000, .channels = 1, .pt = 101};
+	transcoded.legs[0].formats[1] = (struct sl_format){.name = "telephone-event",
+		.clock_hz = 8000,
+		.channels = 1,
+		.pt = 101,
+		.receive_pt = 101};
 	transcoded.legs[1].n_formats = 2;
-	transcoded.legs[1].formats[0] =
-		(struct sl_format){.name = "opus", .clock_hz = 48000, .channels = 2, .pt = 96};
-	transcoded.legs[1].formats[1] = (struct sl_format){
-		.name = "telephone-event", .clock_hz = 48000, .channels = 1, .pt = 97};
+	transcoded.legs[1].formats[0] = (struct sl_format){
+		.name = "opus", .clock_hz = 48000, .channels = 2, .pt = 96, .receive_pt = 96};
+	transcoded.legs[1].formats[1] = (struct sl_format){.name = "telephone-event",
+		.clock_hz = 48000,
+		.channels = 1,
+		.pt = 97,
+		.receive_pt = 97};
 	path_set(&relayed);
 	path_set(&transcoded);
 }

@@ -166,8 +166,12 @@ static void payload_types_are_mapped(void **)
 {
 	struct sl_session wanted = rig_session(1);
 	static const struct sl_format formats[] = {
-		{.name = "opus", .clock_hz = 48000, .channels = 2, .pt = 111},
-		{.name = "telephone-event", .clock_hz = 48000, .channels = 1, .pt = 112},
+		{.name = "opus", .clock_hz = 48000, .channels = 2, .pt = 111, .receive_pt = 110},
+		{.name = "telephone-event",
+			.clock_hz = 48000,
+			.channels = 1,
+			.pt = 112,
+			.receive_pt = 109},
 	};
 	struct rtp_packet rtp = media, expected;
 	struct sl_session session;
@@ -179,13 +183,13 @@ static void payload_types_are_mapped(void **)
 	wanted.legs[1].formats[0].pt = 96;
 	wanted.legs[1].formats[1].pt = 101;
 	session = path_set(&wanted);
-	rtp.pt = 111;
+	rtp.pt = 110; // the far end's own number for what we send it as 111
 	push_media(&session, &rtp);
 	expected = as_sent(&session, rtp);
 	expected.marker = true;
 	expected.pt = 96;
 	assert_sent(&session, &expected);
-	rtp.pt = 112;
+	rtp.pt = 109;
 	rtp.sequence++;
 	push_media(&session, &rtp);
 	expected = as_sent(&session, rtp);
@@ -205,6 +209,7 @@ static void g711_is_converted_between_its_laws(void **)
 
 	strcpy(wanted.legs[1].formats[0].name, "PCMA");
 	wanted.legs[1].formats[0].pt = 8;
+	wanted.legs[1].formats[0].receive_pt = 8;
 	session = path_set(&wanted);
 	rtp.payload = ulaw;
 	rtp.payload_bytes = sizeof(ulaw);
@@ -323,6 +328,7 @@ static void one_source_feeds_two_legs(void **)
 	wanted.legs[2].remote.port = 6000;
 	strcpy(wanted.legs[2].formats[0].name, "PCMA");
 	wanted.legs[2].formats[0].pt = 8;
+	wanted.legs[2].formats[0].receive_pt = 8;
 	session = path_set(&wanted);
 	push_media(&session, &media);
 	assert_true(frame_pop(1, &first));

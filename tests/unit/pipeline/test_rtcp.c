@@ -214,8 +214,8 @@ static void transcoded_legs_get_reports_of_our_own(void **)
 	struct rtcp_block block;
 	struct frame frame;
 
-	wanted.legs[1].formats[0] =
-		(struct sl_format){.name = "opus", .clock_hz = 48000, .channels = 2, .pt = 96};
+	wanted.legs[1].formats[0] = (struct sl_format){
+		.name = "opus", .clock_hz = 48000, .channels = 2, .pt = 96, .receive_pt = 96};
 	path_set(&wanted);
 	for (uint16_t i = 0; i < 5; i++)
 		media_of_leg0(i);

@@ -20,13 +20,19 @@ static void describe(void)
 	wanted = rig_session(1);
 	wanted.legs[0].local.port = LOCAL0;
 	wanted.legs[1].n_formats = 2;
-	wanted.legs[1].formats[0] =
-		(struct sl_format){.name = "opus", .clock_hz = 48000, .channels = 2, .pt = 96};
-	wanted.legs[1].formats[1] = (struct sl_format){
-		.name = "telephone-event", .clock_hz = 48000, .channels = 1, .pt = 101};
+	wanted.legs[1].formats[0] = (struct sl_format){
+		.name = "opus", .clock_hz = 48000, .channels = 2, .pt = 96, .receive_pt = 96};
+	wanted.legs[1].formats[1] = (struct sl_format){.name = "telephone-event",
+		.clock_hz = 48000,
+		.channels = 1,
+		.pt = 101,
+		.receive_pt = 101};
 	wanted.legs[0].n_formats = 2;
-	wanted.legs[0].formats[1] = (struct sl_format){
-		.name = "telephone-event", .clock_hz = 8000, .channels = 1, .pt = 100};
+	wanted.legs[0].formats[1] = (struct sl_format){.name = "telephone-event",
+		.clock_hz = 8000,
+		.channels = 1,
+		.pt = 100,
+		.receive_pt = 100};
 }
 
 static int setup(void **)

@@ -391,6 +391,7 @@ static void a_state_that_contradicts_itself_is_refused(void **)
 	REFUSED(bad.legs[0].formats[0].name[0] = '\0');
 	REFUSED(bad.legs[0].formats[0].pt = 128);
 	REFUSED(bad.legs[0].formats[0].pt = 72);
+	REFUSED(bad.legs[0].formats[0].receive_pt = 72);
 	REFUSED(bad.legs[0].formats[0].clock_hz = 0);
 	REFUSED(bad.legs[0].formats[0].channels = 0);
 	REFUSED(bad.legs[0].formats[0].fec = 2);
