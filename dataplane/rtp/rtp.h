@@ -104,10 +104,10 @@ static inline uint32_t rtp_reception_jitter(const struct rtp_reception *receptio
 // A late packet keeps its place: it maps with the offsets of its source, also for a while after
 // another source took over. A jump of the sequence within one SSRC counts as a new source.
 struct rtp_continuity {
-	uint64_t last_sent_ns;
+	uint64_t last_sent_ns;	 // when last_timestamp was sent
+	uint32_t last_timestamp; // latest sent, events left out
 	uint32_t source_ssrc;
 	uint32_t timestamp_offset; // out = in + offset
-	uint32_t last_timestamp;   // of the highest sequence sent
 	uint32_t previous_ssrc;	   // the source before this one ...
 	uint32_t previous_timestamp_offset;
 	uint16_t previous_sequence_offset;

@@ -5,6 +5,7 @@
 #include "rtp.h"
 
 #define NS_PER_S 1000000000ull
+#define EVENT_S	 10
 
 // Is this a packet of the source before, from the time before the change?
 static bool is_straggler(const struct rtp_continuity *c, const struct rtp_view *view)
@@ -24,11 +25,12 @@ static bool is_same_source(const struct rtp_continuity *c, const struct rtp_view
 	return view->ssrc == c->source_ssrc && ahead > -RTP_MAX_MISORDER && ahead < RTP_MAX_DROPOUT;
 }
 
-static void advance(struct rtp_continuity *c, uint16_t sequence, uint32_t timestamp, uint64_t now)
+// Timestamps a little behind the last are those of a telephone event, whose packets all say when it
+// began. The pair of last timestamp and time leaves them out, so it goes on saying which time is
+// which timestamp.
+static bool is_of_event(const struct rtp_continuity *c, uint32_t timestamp, uint32_t clock_hz)
 {
-	c->last_sequence = sequence;
-	c->last_timestamp = timestamp;
-	c->last_sent_ns = now;
+	return c->last_timestamp - timestamp < EVENT_S * clock_hz;
 }
 
 static void change_source(
@@ -67,7 +69,12 @@ bool rtp_continuity_map(struct rtp_continuity *c, const struct rtp_view *view, u
 	}
 	*sequence = (uint16_t)(view->sequence + c->sequence_offset);
 	*timestamp = view->timestamp + c->timestamp_offset;
-	if (changed || rtp_sequence_distance(c->last_sequence, *sequence) > 0)
-		advance(c, *sequence, *timestamp, now_ns);
+	if (!changed && rtp_sequence_distance(c->last_sequence, *sequence) <= 0)
+		return false;
+	c->last_sequence = *sequence;
+	if (changed || !is_of_event(c, *timestamp, clock_hz)) {
+		c->last_timestamp = *timestamp;
+		c->last_sent_ns = now_ns;
+	}
 	return changed;
 }

@@ -109,8 +109,7 @@ struct transcode *transcode_create(const struct transcode_config *config)
 	}
 	engine->config = *config;
 	engine->n_lcores = config->n_transcoders ? config->n_transcoders : config->n_workers;
-	engine->tsc_hz = rte_get_tsc_hz();
-	engine->hold_tsc = engine->tsc_hz * HOLD_MS / 1000;
+	engine->hold_tsc = rte_get_tsc_hz() * HOLD_MS / 1000;
 	TAILQ_INIT(&engine->streams);
 	error = lcores_create(engine);
 	if (error) {

@@ -76,7 +76,6 @@ struct transcode {
 	struct transcode_config config;
 	unsigned int n_lcores;
 	uint64_t hold_tsc;
-	uint64_t tsc_hz;
 	struct transcode_lcore *lcores;
 	struct transcode_lane *lanes; // [worker * n_lcores + lcore]
 	struct stream_list streams;   // main only: all that are not freed

@@ -73,6 +73,7 @@ static enum reorder_result put_ahead(
 		return REORDER_DUPLICATE;
 	*slot = *packet;
 	window->n_held++;
+	window->jumped = false;
 	return REORDER_TAKEN;
 }
 

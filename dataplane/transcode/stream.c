@@ -1,7 +1,6 @@
 // A transcode stream on its transcode lcore: packets in, jobs, packets out. See stream.h.
 #include "stream.h"
 
-#include <errno.h>
 #include <string.h>
 
 #define STRAGGLER_NS 200000000ull // how long packets of the source before may still come

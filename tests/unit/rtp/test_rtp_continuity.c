@@ -102,6 +102,19 @@ static void jump_within_one_ssrc_is_smoothed(void **)
 	RUN(&c, steps);
 }
 
+// Five packets of an event that began at 1760, 20 ms apart; then another source.
+static void time_goes_on_during_an_event(void **)
+{
+	struct rtp_continuity c = {0};
+	static const struct step steps[] = {{1, 10, 1600, 0, 10, 1600, true},
+		{1, 11, 1760, 20, 11, 1760, false}, {1, 12, 1760, 40, 12, 1760, false},
+		{1, 13, 1920, 40, 13, 1920, false}, {1, 14, 1760, 60, 14, 1760, false},
+		{1, 15, 1760, 80, 15, 1760, false}, {2, 7, 99, 100, 16, 2400, true}};
+
+	RUN(&c, steps);
+	assert_int_equal(c.last_sent_ns, 100 * MS);
+}
+
 static void clock_that_went_back_still_advances_by_a_tick(void **)
 {
 	struct rtp_continuity c = {0};
@@ -120,6 +133,7 @@ int main(void)
 		cmocka_unit_test(last_packets_of_the_source_before_find_their_place),
 		cmocka_unit_test(source_that_comes_back_is_a_new_one),
 		cmocka_unit_test(jump_within_one_ssrc_is_smoothed),
+		cmocka_unit_test(time_goes_on_during_an_event),
 		cmocka_unit_test(clock_that_went_back_still_advances_by_a_tick),
 	};
 

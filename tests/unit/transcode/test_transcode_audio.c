@@ -418,6 +418,49 @@ static void other_payload_types_and_empty_packets_change_nothing(void **)
 	rig_fini(&rig);
 }
 
+// One packet of a source that loses, doubles, reorders, restarts, pauses and sends rubbish.
+static void send_wild(uint32_t *ssrc, uint16_t *sequence, uint32_t *timestamp)
+{
+	struct rtp_view view = {.pt = rand() % 10 ? 0 : rand() % 2 ? 101 : 13};
+	uint8_t payload[700];
+	size_t n = view.pt == 101 ? 4 : rand() % 20 ? 160 : (size_t)rand() % sizeof(payload);
+
+	*ssrc += rand() % 200 == 0;
+	*sequence = (uint16_t)(rand() % 200 ? *sequence + 1 : rand());
+	*timestamp += rand() % 50 ? 160u : (uint32_t)rand() % 20000;
+	view.ssrc = *ssrc - (rand() % 100 == 0);
+	view.sequence = (uint16_t)(*sequence - (rand() % 10 ? 0 : rand() % 5));
+	view.timestamp = rand() % 200 ? *timestamp : (uint32_t)rand();
+	for (size_t i = 0; i < n; i++)
+		payload[i] = (uint8_t)rand();
+	if (rand() % 10)
+		rig_send(&rig, rig.stream, &view, payload, n);
+	rig.now_ns += (uint64_t)(rand() % 40) * RIG_MS;
+}
+
+static void wild_input_gives_an_orderly_output(void **)
+{
+	for (unsigned int seed = 0; seed < 20; seed++) {
+		struct transcode_spec spec = rig_spec("PCMU", seed % 2 ? "opus" : "PCMA");
+		uint32_t ssrc = 1, timestamp = (uint32_t)seed * 400000000;
+		uint16_t sequence = 65000;
+
+		srand(seed);
+		rig_init(&rig, NULL);
+		spec.to_ptime_ms = (uint8_t)(10 + seed % 3 * 10);
+		rig_open(&rig, spec);
+		for (unsigned int i = 0; i < 1000; i++)
+			send_wild(&ssrc, &sequence, &timestamp);
+		assert_true(rig.n_out > 300);
+		for (unsigned int i = 1; i < rig.n_out; i++) {
+			assert_int_equal(rig.out[i].view.ssrc, rig.out[0].view.ssrc);
+			assert_int_equal(
+				rig.out[i].view.sequence, (uint16_t)(rig.out[0].view.sequence + i));
+		}
+		rig_fini(&rig);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -439,6 +482,7 @@ int main(void)
 		cmocka_unit_test(restarted_sequence_is_followed_at_the_second_packet),
 		cmocka_unit_test(garbage_is_counted_and_its_place_concealed),
 		cmocka_unit_test(other_payload_types_and_empty_packets_change_nothing),
+		cmocka_unit_test(wild_input_gives_an_orderly_output),
 	};
 
 	return cmocka_run_group_tests(tests, rig_eal, NULL);
