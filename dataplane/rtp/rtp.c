@@ -1,4 +1,4 @@
-// RTP packets: telling them from what shares their port, cutting them up, writing their header.
+// RTP packets: cutting up those that rtp.h does not inline, writing their header.
 // rtp_parse() proves every length once; what comes after it trusts the view.
 #include "rtp.h"
 
@@ -6,20 +6,7 @@
 
 #include "bytes.h"
 
-enum rtp_kind rtp_demultiplex(const uint8_t *packet, size_t length)
-{
-	if (length < 2)
-		return RTP_KIND_OTHER;
-	if (packet[0] >= 128 && packet[0] <= 191)
-		return packet[1] >= 192 && packet[1] <= 223 ? RTP_KIND_RTCP : RTP_KIND_RTP;
-	if (packet[0] <= 3)
-		return RTP_KIND_STUN;
-	if (packet[0] >= 20 && packet[0] <= 63)
-		return RTP_KIND_DTLS;
-	return RTP_KIND_OTHER; // ZRTP, TURN channels and what is not assigned
-}
-
-int rtp_parse(const uint8_t *packet, size_t length, struct rtp_view *view)
+int rtp_parse_options(const uint8_t *packet, size_t length, struct rtp_view *view)
 {
 	size_t offset, padding = 0;
 

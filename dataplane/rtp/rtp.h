@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bytes.h"
+
 #define RTP_HEADER_BYTES 12
 
 // A valid packet, cut up (RFC 3550 5.1). Offsets are from the packet's first byte.
@@ -23,10 +25,39 @@ struct rtp_view {
 enum rtp_kind { RTP_KIND_RTP, RTP_KIND_RTCP, RTP_KIND_STUN, RTP_KIND_DTLS, RTP_KIND_OTHER };
 
 // What a datagram on a media port is, by its first bytes (RFC 7983; RTCP by RFC 5761 4).
-enum rtp_kind rtp_demultiplex(const uint8_t *packet, size_t length);
+static inline enum rtp_kind rtp_demultiplex(const uint8_t *packet, size_t length)
+{
+	if (length < 2)
+		return RTP_KIND_OTHER;
+	if (packet[0] >= 128 && packet[0] <= 191)
+		return packet[1] >= 192 && packet[1] <= 223 ? RTP_KIND_RTCP : RTP_KIND_RTP;
+	if (packet[0] <= 3)
+		return RTP_KIND_STUN;
+	if (packet[0] >= 20 && packet[0] <= 63)
+		return RTP_KIND_DTLS;
+	return RTP_KIND_OTHER; // ZRTP, TURN channels and what is not assigned
+}
 
-// Check version, CSRC count, extension and padding against `length`. Returns 0 or -EBADMSG.
-int rtp_parse(const uint8_t *packet, size_t length, struct rtp_view *view);
+// With CSRCs, a header extension or padding.
+int rtp_parse_options(const uint8_t *packet, size_t length, struct rtp_view *view);
+
+// Check version, CSRC count, extension and padding against `length`. Returns 0 or -EBADMSG. Nearly
+// all packets have none of them.
+static inline int rtp_parse(const uint8_t *packet, size_t length, struct rtp_view *view)
+{
+	if (length < RTP_HEADER_BYTES || length > UINT16_MAX || packet[0] != 2 << 6)
+		return rtp_parse_options(packet, length, view);
+	*view = (struct rtp_view){
+		.ssrc = get_be32(packet + 8),
+		.timestamp = get_be32(packet + 4),
+		.sequence = get_be16(packet + 2),
+		.payload_offset = RTP_HEADER_BYTES,
+		.payload_bytes = (uint16_t)(length - RTP_HEADER_BYTES),
+		.pt = packet[1] & 0x7f,
+		.marker = packet[1] >> 7,
+	};
+	return 0;
+}
 
 // Write a header without CSRCs and extension: RTP_HEADER_BYTES bytes, from the view's ssrc,
 // timestamp, sequence, pt and marker.

@@ -10,11 +10,14 @@
 // Is this a packet of the source before, from the time before the change?
 static bool is_straggler(const struct rtp_continuity *c, const struct rtp_view *view)
 {
-	uint16_t sequence = (uint16_t)(view->sequence + c->previous_sequence_offset);
-	int16_t behind = rtp_sequence_distance(sequence, c->previous_last_sequence);
+	uint16_t sequence;
+	int16_t behind;
 
-	return c->has_previous && view->ssrc == c->previous_ssrc && behind >= 0 &&
-	       behind < RTP_MAX_MISORDER;
+	if (!c->has_previous || view->ssrc != c->previous_ssrc)
+		return false;
+	sequence = (uint16_t)(view->sequence + c->previous_sequence_offset);
+	behind = rtp_sequence_distance(sequence, c->previous_last_sequence);
+	return behind >= 0 && behind < RTP_MAX_MISORDER;
 }
 
 static bool is_same_source(const struct rtp_continuity *c, const struct rtp_view *view)
