@@ -26,11 +26,30 @@ struct burst {
 	uint8_t formats[BURST_MAX]; // index into the leg's
 };
 
+// Move packet i to the front, to place n. Mostly nothing was dropped before it and there is nothing
+// to do: what a stage keeps costs it one comparison.
+static inline void burst_keep(struct burst *burst, unsigned int n, unsigned int i)
+{
+	if (likely(n == i))
+		return;
+	burst->mbufs[n] = burst->mbufs[i];
+	burst->payloads[n] = burst->payloads[i];
+	burst->lengths[n] = burst->lengths[i];
+	burst->from[n] = burst->from[i];
+	burst->slots[n] = burst->slots[i];
+	burst->on_odd_port[n] = burst->on_odd_port[i];
+	burst->legs[n] = burst->legs[i];
+	burst->configs[n] = burst->configs[i];
+	burst->views[n] = burst->views[i];
+	burst->formats[n] = burst->formats[i];
+}
+
 // Packets to send. The data of each begins at its RTP header.
 struct output {
 	unsigned int n;
 	struct rte_mbuf *mbufs[OUTPUT_MAX];
-	struct leg *legs[OUTPUT_MAX];	   // to whom
+	struct leg *legs[OUTPUT_MAX]; // to whom
+	const struct next_hop *hops[OUTPUT_MAX];
 	struct rtp_view views[OUTPUT_MAX]; // as it came; pt as it goes
 };
 

@@ -32,13 +32,27 @@ static unsigned int link_bytes(const struct rte_ether_hdr *ethernet, unsigned in
 	return 0;
 }
 
+// Of a header without options: the sum of its words is all ones.
+static bool ip_sum_holds(const struct rte_ipv4_hdr *ip)
+{
+	uint32_t words[sizeof(*ip) / sizeof(uint32_t)];
+	uint64_t sum;
+
+	memcpy(words, ip, sizeof(words));
+	sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
+	sum = (sum >> 32) + (uint32_t)sum;
+	sum = (sum >> 32) + (uint32_t)sum;
+	sum = (sum >> 16) + (sum & 0xffff);
+	return (uint16_t)((sum >> 16) + sum) == 0xffff;
+}
+
 static bool ip_checksum_holds(const struct rte_mbuf *mbuf, const struct rte_ipv4_hdr *ip)
 {
 	uint64_t verdict = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
 
 	if (verdict == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
 		return true;
-	return verdict != RTE_MBUF_F_RX_IP_CKSUM_BAD && rte_raw_cksum(ip, sizeof(*ip)) == 0xffff;
+	return verdict != RTE_MBUF_F_RX_IP_CKSUM_BAD && ip_sum_holds(ip);
 }
 
 // An address that can be answered: unicast, and a port.
@@ -167,18 +181,6 @@ static void hand_over(struct worker *worker, const struct leg *leg, struct rte_m
 		worker->counters.handed_over++;
 }
 
-// Move what the first pass found.
-static void keep(struct burst *to, unsigned int n, const struct burst *from, unsigned int i)
-{
-	to->mbufs[n] = from->mbufs[i];
-	to->payloads[n] = from->payloads[i];
-	to->lengths[n] = from->lengths[i];
-	to->from[n] = from->from[i];
-	to->on_odd_port[n] = from->on_odd_port[i];
-	to->legs[n] = from->legs[i];
-	to->configs[n] = from->configs[i];
-}
-
 // Second pass: the leg, and whether it is ours.
 static void pass_legs(struct worker *worker, struct burst *burst)
 {
@@ -194,7 +196,7 @@ static void pass_legs(struct worker *worker, struct burst *burst)
 		rte_prefetch0(leg);
 		rte_prefetch0(&leg->rx);
 		burst->legs[i] = leg;
-		keep(burst, n++, burst, i);
+		burst_keep(burst, n++, i);
 	}
 	burst->n = n;
 	for (unsigned int i = n = 0; i < burst->n; i++) {
@@ -207,20 +209,20 @@ static void pass_legs(struct worker *worker, struct burst *burst)
 		burst->configs[i] = leg_config(leg);
 		rte_prefetch0(burst->configs[i]);
 		rte_prefetch0(&burst->configs[i]->feeds);
-		keep(burst, n++, burst, i);
+		burst_keep(burst, n++, i);
 	}
 	burst->n = n;
 }
 
-static enum drop_reason check_rtp(
-	const struct burst *burst, unsigned int i, struct rtp_view *view, uint8_t *format)
+// Fills in view and format.
+static enum drop_reason check_rtp(struct burst *burst, unsigned int i)
 {
 	if (burst->on_odd_port[i])
 		return DROP_rtcp_port;
-	if (rtp_parse(burst->payloads[i], burst->lengths[i], view))
+	if (rtp_parse(burst->payloads[i], burst->lengths[i], &burst->views[i]))
 		return DROP_bad_rtp;
-	*format = burst->configs[i]->format_of[view->pt];
-	return *format == LEG_NO_FORMAT ? DROP_unknown_pt : PASS;
+	burst->formats[i] = burst->configs[i]->format_of[burst->views[i].pt];
+	return burst->formats[i] == LEG_NO_FORMAT ? DROP_unknown_pt : PASS;
 }
 
 static enum drop_reason check_rtcp(const struct burst *burst, unsigned int i)
@@ -242,6 +244,19 @@ static enum drop_reason reason_of(enum rtp_kind kind)
 	}
 }
 
+static void to_rtcp(struct burst *rtcp, const struct burst *burst, unsigned int i)
+{
+	unsigned int n = rtcp->n++;
+
+	rtcp->mbufs[n] = burst->mbufs[i];
+	rtcp->payloads[n] = burst->payloads[i];
+	rtcp->lengths[n] = burst->lengths[i];
+	rtcp->from[n] = burst->from[i];
+	rtcp->on_odd_port[n] = burst->on_odd_port[i];
+	rtcp->legs[n] = burst->legs[i];
+	rtcp->configs[n] = burst->configs[i];
+}
+
 // Third pass: RTP stays, RTCP goes to a burst of its own.
 static void pass_kinds(struct worker *worker, struct burst *burst, struct burst *rtcp)
 {
@@ -251,11 +266,9 @@ static void pass_kinds(struct worker *worker, struct burst *burst, struct burst 
 	for (unsigned int i = 0; i < burst->n; i++) {
 		enum rtp_kind kind = rtp_demultiplex(burst->payloads[i], burst->lengths[i]);
 		enum drop_reason reason;
-		struct rtp_view view;
-		uint8_t format = 0;
 
 		if (likely(kind == RTP_KIND_RTP))
-			reason = check_rtp(burst, i, &view, &format);
+			reason = check_rtp(burst, i);
 		else if (kind == RTP_KIND_RTCP)
 			reason = check_rtcp(burst, i);
 		else
@@ -263,11 +276,9 @@ static void pass_kinds(struct worker *worker, struct burst *burst, struct burst 
 		if (unlikely(reason != PASS)) {
 			leg_drop(worker, burst->legs[i], burst->mbufs[i], reason);
 		} else if (kind == RTP_KIND_RTCP) {
-			keep(rtcp, rtcp->n++, burst, i);
+			to_rtcp(rtcp, burst, i);
 		} else {
-			burst->views[n] = view;
-			burst->formats[n] = format;
-			keep(burst, n++, burst, i);
+			burst_keep(burst, n++, i);
 		}
 	}
 	burst->n = n;

@@ -48,13 +48,7 @@ void latch(struct worker *worker)
 			leg_drop(worker, leg, burst->mbufs[i], DROP_not_receiving);
 			continue;
 		}
-		burst->mbufs[n] = burst->mbufs[i];
-		burst->payloads[n] = burst->payloads[i];
-		burst->lengths[n] = burst->lengths[i];
-		burst->legs[n] = leg;
-		burst->configs[n] = config;
-		burst->views[n] = burst->views[i];
-		burst->formats[n++] = burst->formats[i];
+		burst_keep(burst, n++, i);
 	}
 	burst->n = n;
 }

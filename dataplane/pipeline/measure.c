@@ -45,13 +45,7 @@ void measure(struct worker *worker)
 		}
 		account(worker, leg, view, burst->lengths[i], clock_hz);
 		report_when_due(worker, leg, config);
-		burst->mbufs[n] = burst->mbufs[i];
-		burst->payloads[n] = burst->payloads[i];
-		burst->lengths[n] = burst->lengths[i];
-		burst->legs[n] = leg;
-		burst->configs[n] = config;
-		burst->views[n] = burst->views[i];
-		burst->formats[n++] = burst->formats[i];
+		burst_keep(burst, n++, i);
 	}
 	burst->n = n;
 }

@@ -35,42 +35,61 @@ static void refresh_header(struct leg *leg, const struct leg_config *config, str
 	leg->tx.header_generation = config->generation;
 }
 
-static void rewrite_packet(
-	struct worker *worker, struct leg *leg, struct rte_mbuf *mbuf, struct rtp_view *view)
+// The RTP header of packet i; false where it is dropped.
+static bool rewrite_rtp(struct worker *worker, struct output *output, unsigned int i)
 {
+	struct leg *leg = output->legs[i];
 	const struct leg_config *config = leg_config(leg);
 	struct leg_endpoint to;
 	enum drop_reason reason;
-	const struct next_hop *hop;
-	uint16_t length = mbuf->data_len;
 
 	if (unlikely(!(config->flags & SL_LEG_SEND))) {
-		drop(worker, mbuf, DROP_not_sending);
-		return;
+		drop(worker, output->mbufs[i], DROP_not_sending);
+		return false;
 	}
-	hop = leg_rtp_destination(leg, config, &to, &reason);
-	if (unlikely(!hop)) {
-		drop(worker, mbuf, reason);
-		return;
+	output->hops[i] = leg_rtp_destination(leg, config, &to, &reason);
+	if (unlikely(!output->hops[i])) {
+		drop(worker, output->mbufs[i], reason);
+		return false;
 	}
 	if (!(config->flags & SL_LEG_TRANSPARENT_SSRC))
-		continue_stream(leg, config, view, worker->now_ns);
-	write_rtp(rte_pktmbuf_mtod(mbuf, uint8_t *), view);
+		continue_stream(leg, config, &output->views[i], worker->now_ns);
+	write_rtp(rte_pktmbuf_mtod(output->mbufs[i], uint8_t *), &output->views[i]);
 	refresh_header(leg, config, to);
-	if (!header_push(worker, mbuf, &leg->tx.header, hop))
+	report_when_due(worker, leg, config);
+	return true;
+}
+
+// The rest of packet i.
+static void push_and_count(struct worker *worker, const struct output *output, unsigned int i)
+{
+	struct leg *leg = output->legs[i];
+	uint16_t length = output->mbufs[i]->data_len;
+
+	if (!header_push(worker, output->mbufs[i], &leg->tx.header, output->hops[i]))
 		return;
 	leg->tx.packets++;
 	leg->tx.bytes += length;
-	leg->tx.octets += view->payload_bytes;
+	leg->tx.octets += output->views[i].payload_bytes;
 	leg->tx.is_sender = true;
-	report_when_due(worker, leg, config);
 }
 
+// Two passes: a checksum reads in wide words what was just written in narrow ones, for which a CPU
+// waits until the writes are through. Behind the other packets of the burst they are.
 void rewrite(struct worker *worker)
 {
 	struct output *output = &worker->output;
+	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < output->n; i++)
-		rewrite_packet(worker, output->legs[i], output->mbufs[i], &output->views[i]);
+	for (unsigned int i = 0; i < output->n; i++) {
+		if (!rewrite_rtp(worker, output, i))
+			continue;
+		output->mbufs[n] = output->mbufs[i];
+		output->legs[n] = output->legs[i];
+		output->hops[n] = output->hops[i];
+		output->views[n++].payload_bytes = output->views[i].payload_bytes;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		push_and_count(worker, output, i);
 	output->n = 0;
 }

@@ -3,7 +3,7 @@
 #include "g711.h"
 #include "stages.h"
 
-static void to_output(struct output *output, struct leg *to, struct rte_mbuf *mbuf,
+static inline void to_output(struct output *output, struct leg *to, struct rte_mbuf *mbuf,
 	const struct rtp_view *view, uint8_t pt)
 {
 	unsigned int n = output->n++;
@@ -23,7 +23,7 @@ static void to_transcoder(struct worker *worker, struct transcode_stream *stream
 		leg_drop(worker, from, mbuf, DROP_transcoder_full);
 }
 
-static void feed_packet(struct worker *worker, const struct feed *feed, unsigned int format,
+static void feed_media(struct worker *worker, const struct feed *feed, unsigned int format,
 	struct leg *from, struct rte_mbuf *mbuf, const struct rtp_view *view)
 {
 	uint8_t *payload = rte_pktmbuf_mtod_offset(mbuf, uint8_t *, view->payload_offset);
@@ -45,6 +45,15 @@ static void feed_packet(struct worker *worker, const struct feed *feed, unsigned
 		return;
 	}
 	to_output(&worker->output, feed->to, mbuf, view, feed->routes[format].pt);
+}
+
+static inline void feed_packet(struct worker *worker, const struct feed *feed, unsigned int format,
+	struct leg *from, struct rte_mbuf *mbuf, const struct rtp_view *view)
+{
+	if (likely(feed->routes[format].verb == FEED_RELAY))
+		to_output(&worker->output, feed->to, mbuf, view, feed->routes[format].pt);
+	else
+		feed_media(worker, feed, format, from, mbuf, view);
 }
 
 // For all feeds but the last.
