@@ -49,12 +49,12 @@ int transaction_reply(struct transaction *transaction, unsigned int status);
 int transaction_reply_with(struct transaction *transaction, unsigned int status,
 	struct slice reason, struct slice extra);
 
-// Answer what every UAS must refuse, in the order of 8.2: 405 (method not in `allowed`, with
-// Allow), 416 (scheme), 483 (Max-Forwards 0, where `forwards`), 420 (Require beyond `supported`,
-// with Unsupported), 413 (body larger than `max_body`), 415 (content type not in `accepted`, with
-// Accept; encodings other than identity; a body that its sender marks as optional passes). Lists
-// are comma-separated; an absent list skips its check. Returns the status that was sent, 0 where
-// all is well.
+// Answer what every UAS must refuse, in the order of 8.2: 501 (a method that nobody here has heard
+// of) or 405 (one not in `allowed`), both with Allow; 416 (scheme); 483 (Max-Forwards 0, where
+// `forwards`); 420 (Require beyond `supported`, with Unsupported); 413 (body larger than
+// `max_body`); 415 (content type not in `accepted`, with Accept; an encoding other than identity; a
+// body that its sender marks as optional passes). Lists are comma-separated; an absent list skips
+// its check. Returns the status that was sent, 0 where all is well.
 struct request_rules {
 	struct slice allowed;	// "INVITE, ACK, ..."
 	struct slice supported; // "timer, 100rel"

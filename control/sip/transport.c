@@ -172,9 +172,18 @@ void transport_destroy(struct transport *transport)
 	free(transport);
 }
 
+static bool is_wildcard(const struct sip_address *address)
+{
+	if (address->any.sa_family == AF_INET6)
+		return IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
+	return address->v4.sin_addr.s_addr == INADDR_ANY;
+}
+
 static int sent_by_set(struct listener *listener, struct slice advertised)
 {
 	if (advertised.n >= sizeof(listener->sent_by_text))
+		return -EINVAL;
+	if (!advertised.n && is_wildcard(&listener->address))
 		return -EINVAL;
 	if (!advertised.n) {
 		listener->sent_by = sip_address_format(&listener->address, listener->sent_by_text);

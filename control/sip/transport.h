@@ -51,8 +51,9 @@ struct transport *transport_create(
 void transport_destroy(struct transport *transport); // and its listeners
 
 // Bind and start to receive. Port 0 takes a free one. `advertised` is what Via (and, if the TU
-// likes, Contact) says instead of the bound address ("sip.example.com:5060"); absent: the address.
-// Returns NULL with errno.
+// likes, Contact) says instead of the bound address ("sip.example.com:5060"); absent: the address,
+// which then must be one that a peer can answer to (EINVAL for 0.0.0.0 and ::). Returns NULL with
+// errno.
 struct listener *listener_open(struct transport *transport, enum transport_protocol protocol,
 	const struct sip_address *address, struct slice advertised);
 

@@ -164,6 +164,19 @@ static void taken_address_is_an_error(void **state)
 	assert_int_equal(errno, EADDRINUSE);
 }
 
+static void wildcard_address_needs_a_name(void **state)
+{
+	struct harness *h = *state;
+	struct sip_address any;
+
+	sip_address_parse(SLICE("0.0.0.0"), 0, &any);
+	assert_null(
+		listener_open(stack_transport(h->stack), TRANSPORT_UDP, &any, (struct slice){0}));
+	assert_int_equal(errno, EINVAL);
+	assert_non_null(listener_open(
+		stack_transport(h->stack), TRANSPORT_UDP, &any, SLICE("gw.example.com")));
+}
+
 static void ipv6_peers_are_answered(void **state)
 {
 	static const char text[] =
@@ -272,6 +285,7 @@ int main(void)
 		CASE(more_than_the_queue_is_sent_in_order),
 		CASE(listeners_are_found_by_address_and_family),
 		CASE(taken_address_is_an_error),
+		CASE(wildcard_address_needs_a_name),
 		CASE(ipv6_peers_are_answered),
 		CASE(uas_refuses_in_the_order_of_the_rfc),
 	};
