@@ -126,8 +126,8 @@ static void add_lcores(struct arguments *arguments, const struct config *config)
 	add(arguments, "--main-lcore=%u", EAL_MAIN_LCORE);
 }
 
-// memif lends its peer the memory by descriptor, so it must be few files. Nothing is left in the file
-// system either way (--in-memory does not go with --no-huge).
+// memif lends its peer the memory by descriptor, so it must be few files. Nothing is left in the
+// file system either way (--in-memory does not go with --no-huge).
 static void add_memory(struct arguments *arguments, const struct config *config)
 {
 	const struct memory_config *memory = config->memory;

@@ -34,7 +34,6 @@
 #define MBUFS_PER_QUEUE	    4096 // in the rings of a device and on their way
 #define MBUFS_PER_LCORE	    2048
 #define MBUF_CACHE	    256
-#define MTU_ROOM	    (RTE_MBUF_DEFAULT_DATAROOM + RTE_PKTMBUF_HEADROOM)
 #define STREAMS_PER_SESSION 4
 
 static LOG_MODULE(log_main, "main");
@@ -60,8 +59,12 @@ struct dataplane {
 
 static int fail(struct dataplane *dataplane, const char *what, int error)
 {
-	snprintf(dataplane->error, sizeof(dataplane->error), "%s: %s (memory.megabytes is %u)",
-		what, strerror(error), dataplane->config->memory->megabytes);
+	int at = snprintf(
+		dataplane->error, sizeof(dataplane->error), "%s: %s", what, strerror(error));
+
+	if (error == ENOMEM)
+		snprintf(dataplane->error + at, sizeof(dataplane->error) - (size_t)at,
+			" (memory.megabytes is %u)", dataplane->config->memory->megabytes);
 	return -error;
 }
 
@@ -86,8 +89,8 @@ static int start_pool(struct dataplane *dataplane)
 	unsigned int n = dataplane->config->ports_count * cpus->workers_count * MBUFS_PER_QUEUE +
 			 n_lcores * MBUFS_PER_LCORE;
 
-	dataplane->pool = rte_pktmbuf_pool_create(
-		"packets", n, MBUF_CACHE, 0, MTU_ROOM, rte_lcore_to_socket_id(eal_worker_lcore(0)));
+	dataplane->pool = rte_pktmbuf_pool_create("packets", n, MBUF_CACHE, 0,
+		RTE_MBUF_DEFAULT_BUF_SIZE, rte_lcore_to_socket_id(eal_worker_lcore(0)));
 	return dataplane->pool ? 0 : fail(dataplane, "packet buffers", rte_errno);
 }
 
@@ -241,7 +244,9 @@ static int start_workers(struct dataplane *dataplane)
 		return fail(dataplane, "workers", errno);
 	if (create_transcoders(dataplane))
 		return fail(dataplane, "transcoders", ENOMEM);
-	return launch(dataplane) ? fail(dataplane, "lcores", EBUSY) : 0;
+	if (launch(dataplane))
+		return fail(dataplane, "lcores", EBUSY);
+	return workers_wait_running(dataplane->workers) ? fail(dataplane, "workers", ETIMEDOUT) : 0;
 }
 
 static void stop_workers(struct dataplane *dataplane)

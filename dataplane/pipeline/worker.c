@@ -10,12 +10,15 @@
 #include <rte_rcu_qsbr.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "idle.h"
 #include "stages.h"
 
-#define INBOX 1024
+#define INBOX		 1024
+#define START_TIMEOUT_US 5000000
+#define POLL_US		 100
 
 static unsigned int run_codec(struct worker *worker)
 {
@@ -63,6 +66,7 @@ int worker_run(void *argument)
 	idle_init(&idle, shared->config.idle);
 	rte_rcu_qsbr_thread_register(shared->config.rcu, worker->index);
 	rte_rcu_qsbr_thread_online(shared->config.rcu, worker->index);
+	__atomic_store_n(&worker->running, true, __ATOMIC_RELEASE);
 	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
 		unsigned int work = worker_turn(worker);
 
@@ -77,6 +81,20 @@ int worker_run(void *argument)
 void workers_stop(struct worker_shared *shared)
 {
 	__atomic_store_n(&shared->stop, true, __ATOMIC_RELAXED);
+}
+
+int workers_wait_running(const struct worker_shared *shared)
+{
+	unsigned int waited_us = 0;
+
+	for (unsigned int i = 0; i < shared->config.n_workers; i++)
+		while (!__atomic_load_n(&shared->workers[i]->running, __ATOMIC_ACQUIRE)) {
+			if (waited_us > START_TIMEOUT_US)
+				return -ETIMEDOUT;
+			usleep(POLL_US);
+			waited_us += POLL_US;
+		}
+	return 0;
 }
 
 // Queue q of a port is polled by worker q modulo their number.

@@ -49,6 +49,7 @@ struct worker {
 	struct rte_ring *inbox; // packets that others received for us: many producers, one consumer
 	struct worker_queue queues[WORKER_QUEUES_MAX]; // that it polls
 	unsigned int n_queues;
+	bool running; // worker: set once, main: ro
 	// worker: rw
 	unsigned int next_queue; // to begin with
 	uint64_t now_ns;	 // of this turn
@@ -94,6 +95,10 @@ unsigned int worker_turn(struct worker *worker);
 int worker_run(void *worker);
 int transcoder_run(void *transcoder);
 void workers_stop(struct worker_shared *shared);
+
+// main, after the launch: wait until every worker is a reader that RCU knows of. Only then may main
+// unlink anything. Returns 0 or -ETIMEDOUT.
+int workers_wait_running(const struct worker_shared *shared);
 
 struct transcoder {
 	struct worker_shared *shared;

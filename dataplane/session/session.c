@@ -358,9 +358,9 @@ static int create_index(struct sessions *sessions)
 {
 	struct rte_hash_parameters parameters = {
 		.name = "sessions",
-		.entries = RTE_MAX(
-			sessions->config.sessions_max + sessions->config.sessions_max / 4, 8u),
+		.entries = RTE_MAX(sessions->config.sessions_max, 8u),
 		.key_len = sizeof(struct sl_id),
+		.extra_flag = RTE_HASH_EXTRA_FLAGS_EXT_TABLE, // room for all of them, for certain
 		.hash_func = rte_jhash,
 		.socket_id = SOCKET_ID_ANY,
 	};
