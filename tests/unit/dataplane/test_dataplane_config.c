@@ -92,8 +92,7 @@ static void errors_say_where_and_what_is_expected(void **)
 		const char *error;
 	} rows[] = {
 		{"", ":1: the file is empty"},
-		{"cpus: {main: 0}\nports: []\n",
-			":1: cpus: workers is missing"},
+		{"cpus: {main: 0}\nports: []\n", ":1: cpus: workers is missing"},
 		{"sessions_max: 0x7fffffff\n" LEAST, ":1: sessions_max: expected 1 to 1000000"},
 		{"cpus: {main: 0, workers: [999]}\nports:\n- {name: a, vdev: net_null0, addresses: "
 		 "[192.0.2.1], next_hop: 02:00:00:00:00:02}\n",
@@ -101,7 +100,8 @@ static void errors_say_where_and_what_is_expected(void **)
 		{"socket: relative\n" LEAST,
 			":1: socket: expected an absolute path of at most 107 bytes"},
 		{"memory: {megabytes: 1}\n" LEAST, ":1: memory.megabytes: expected at least 64"},
-		{"memory: {hugepages: maybe}\n" LEAST, ":1: memory.hugepages: expected auto, yes or no, not "},
+		{"memory: {hugepages: maybe}\n" LEAST,
+			":1: memory.hugepages: expected auto, yes or no, not "},
 		{"rtp_ports: {min: 2001, max: 3000}\n" LEAST,
 			":1: rtp_ports.min: expected an even number from 1024"},
 		{"rtp_ports: {min: 2000, max: 3000}\n" LEAST,
