@@ -20,8 +20,26 @@ struct sdp_address sdp_address_parse(const char *text, size_t length)
 	return address;
 }
 
+// Without printf: descriptions are written for each leg of each call.
+static const char *ipv4_text(const uint8_t *bytes, char *out)
+{
+	char *at = out;
+
+	for (int i = 0; i < 4; i++) {
+		if (bytes[i] >= 100)
+			*at++ = (char)('0' + bytes[i] / 100);
+		if (bytes[i] >= 10)
+			*at++ = (char)('0' + bytes[i] / 10 % 10);
+		*at++ = (char)('0' + bytes[i] % 10);
+		*at++ = i < 3 ? '.' : '\0';
+	}
+	return out;
+}
+
 const char *sdp_address_text(const struct sdp_address *address, char *out, size_t size)
 {
+	if (address->family == 4 && size >= sizeof("255.255.255.255"))
+		return ipv4_text(address->bytes, out);
 	if (!address->family || !inet_ntop(address->family == 4 ? AF_INET : AF_INET6,
 					address->bytes, out, (socklen_t)size))
 		out[0] = '\0';

@@ -3,75 +3,128 @@
 #include "sdp_write.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <string.h>
 
 struct text {
 	char *out;
 	size_t size, length; // length may run past size
 };
 
-static void __attribute__((format(printf, 2, 3))) put(struct text *text, const char *format, ...)
+static void put(struct text *text, const char *words)
 {
-	size_t room = text->length < text->size ? text->size - text->length : 0;
-	va_list args;
-	int n;
+	size_t n = strlen(words);
 
-	va_start(args, format);
-	n = vsnprintf(room ? text->out + text->length : NULL, room, format, args);
-	va_end(args);
-	text->length += n > 0 ? (size_t)n : 0;
+	if (text->length < text->size && n < text->size - text->length)
+		memcpy(text->out + text->length, words, n);
+	text->length += n;
+}
+
+static void put_number(struct text *text, uint64_t number)
+{
+	char digits[21]; // of 2^64, and the NUL
+	size_t at = sizeof(digits) - 1;
+
+	digits[at] = '\0';
+	do {
+		digits[--at] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	put(text, digits + at);
+}
+
+// "a=ptime:20"
+static void put_numbered(struct text *text, const char *words, uint64_t number)
+{
+	put(text, words);
+	put_number(text, number);
+	put(text, "\r\n");
 }
 
 static void put_format(struct text *text, const struct sdp_write_format *format)
 {
-	put(text, "a=rtpmap:%u %s/%u", format->pt, format->name, format->clock_hz);
-	if (format->channels > 1)
-		put(text, "/%u", format->channels);
+	put(text, "a=rtpmap:");
+	put_number(text, format->pt);
+	put(text, " ");
+	put(text, format->name);
+	put(text, "/");
+	put_number(text, format->clock_hz);
+	if (format->channels > 1) {
+		put(text, "/");
+		put_number(text, format->channels);
+	}
 	put(text, "\r\n");
-	if (format->fmtp && format->fmtp[0])
-		put(text, "a=fmtp:%u %s\r\n", format->pt, format->fmtp);
+	if (!format->fmtp || !format->fmtp[0])
+		return;
+	put(text, "a=fmtp:");
+	put_number(text, format->pt);
+	put(text, " ");
+	put(text, format->fmtp);
+	put(text, "\r\n");
 }
 
 static void put_media(struct text *text, const struct sdp_write_media *media)
 {
 	static const char *const directions[] = {
-		[SDP_INACTIVE] = "inactive",
-		[SDP_SENDONLY] = "sendonly",
-		[SDP_RECVONLY] = "recvonly",
-		[SDP_SENDRECV] = "sendrecv",
+		[SDP_INACTIVE] = "a=inactive\r\n",
+		[SDP_SENDONLY] = "a=sendonly\r\n",
+		[SDP_RECVONLY] = "a=recvonly\r\n",
+		[SDP_SENDRECV] = "a=sendrecv\r\n",
 	};
 
-	put(text, "m=%s %u %s", media->type, media->port, media->proto);
+	put(text, "m=");
+	put(text, media->type);
+	put(text, " ");
+	put_number(text, media->port);
+	put(text, " ");
+	put(text, media->proto);
 	if (!media->port) {
-		put(text, " %s\r\n", media->rejected_format);
+		put(text, " ");
+		put(text, media->rejected_format);
+		put(text, "\r\n");
 		return;
 	}
-	for (size_t i = 0; i < media->n_formats; i++)
-		put(text, " %u", media->formats[i].pt);
+	for (size_t i = 0; i < media->n_formats; i++) {
+		put(text, " ");
+		put_number(text, media->formats[i].pt);
+	}
 	put(text, "\r\n");
 	for (size_t i = 0; i < media->n_formats; i++)
 		put_format(text, &media->formats[i]);
 	if (media->ptime_ms)
-		put(text, "a=ptime:%u\r\n", media->ptime_ms);
+		put_numbered(text, "a=ptime:", media->ptime_ms);
 	if (media->maxptime_ms)
-		put(text, "a=maxptime:%u\r\n", media->maxptime_ms);
+		put_numbered(text, "a=maxptime:", media->maxptime_ms);
 	if (media->rtcp_mux)
 		put(text, "a=rtcp-mux\r\n");
-	put(text, "a=%s\r\n", directions[media->direction]);
+	put(text, directions[media->direction]);
+}
+
+static void put_address(struct text *text, const struct sdp_address *address)
+{
+	char host[48];
+
+	put(text, address->family == 6 ? "IN IP6 " : "IN IP4 ");
+	put(text, sdp_address_text(address, host, sizeof(host)));
+	put(text, "\r\n");
 }
 
 int sdp_write(const struct sdp_description *description, char *out, size_t size)
 {
 	struct text text = {.out = out, .size = size};
-	const char *type = description->address.family == 6 ? "IP6" : "IP4";
-	char address[48];
 
-	sdp_address_text(&description->address, address, sizeof(address));
-	put(&text, "v=0\r\no=- %" PRIu64 " %" PRIu64 " IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=0 0\r\n",
-		description->session_id, description->version, type, address, type, address);
+	put(&text, "v=0\r\no=- ");
+	put_number(&text, description->session_id);
+	put(&text, " ");
+	put_number(&text, description->version);
+	put(&text, " ");
+	put_address(&text, &description->address);
+	put(&text, "s=-\r\nc=");
+	put_address(&text, &description->address);
+	put(&text, "t=0 0\r\n");
 	for (size_t i = 0; i < description->n_media; i++)
 		put_media(&text, &description->media[i]);
-	return text.length < size ? (int)text.length : -ENOBUFS;
+	if (text.length >= size)
+		return -ENOBUFS;
+	out[text.length] = '\0';
+	return (int)text.length;
 }

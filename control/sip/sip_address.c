@@ -75,27 +75,48 @@ bool sip_address_equal(const struct sip_address *a, const struct sip_address *b)
 	return sip_address_equal_host(a, b) && sip_address_port(a) == sip_address_port(b);
 }
 
+// Decimal digits of up to five places; returns how many.
+static size_t put_number(char *out, unsigned int number)
+{
+	char digits[5];
+	size_t n = 0;
+
+	do {
+		digits[n++] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	for (size_t i = 0; i < n; i++)
+		out[i] = digits[n - 1 - i];
+	return n;
+}
+
 struct slice sip_address_format_host(const struct sip_address *address, bool brackets, char *out)
 {
-	const void *host = &address->v4.sin_addr;
+	const uint8_t *bytes = (const uint8_t *)&address->v4.sin_addr;
 	char text[INET6_ADDRSTRLEN];
-	int n;
+	size_t n = 0;
 
-	if (address->any.sa_family == AF_INET6)
-		host = &address->v6.sin6_addr;
-	else
-		brackets = false;
-	if (!inet_ntop(address->any.sa_family, host, text, sizeof(text)))
+	if (address->any.sa_family == AF_INET) { // by hand: several times in each message
+		for (int i = 0; i < 4; i++) {
+			n += put_number(out + n, bytes[i]);
+			out[n++] = '.';
+		}
+		out[--n] = '\0';
+		return (struct slice){out, n};
+	}
+	if (!inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof(text)))
 		strcpy(text, "?");
-	n = snprintf(out, SIP_ADDRESS_TEXT_SIZE, brackets ? "[%s]" : "%s", text);
-	return (struct slice){out, (size_t)n};
+	n = (size_t)snprintf(out, SIP_ADDRESS_TEXT_SIZE, brackets ? "[%s]" : "%s", text);
+	return (struct slice){out, n};
 }
 
 struct slice sip_address_format(const struct sip_address *address, char *out)
 {
 	struct slice host = sip_address_format_host(address, true, out);
-	int n = snprintf(
-		out + host.n, SIP_ADDRESS_TEXT_SIZE - host.n, ":%u", sip_address_port(address));
+	size_t n = host.n;
 
-	return (struct slice){out, host.n + (size_t)n};
+	out[n++] = ':';
+	n += put_number(out + n, sip_address_port(address));
+	out[n] = '\0';
+	return (struct slice){out, n};
 }
