@@ -198,6 +198,16 @@ static int check(const struct config *config)
 	return EXIT_SUCCESS;
 }
 
+// The log lines of a turn leave together.
+static void loop_run(struct event_base *base)
+{
+	while (!event_base_got_break(base)) {
+		log_hold();
+		event_base_loop(base, EVLOOP_ONCE);
+		log_release();
+	}
+}
+
 static int run(struct config *config)
 {
 	struct program program = {.config = config};
@@ -206,7 +216,7 @@ static int run(struct config *config)
 		log_level_set(log_modules, config->logs[i].module, config->logs[i].level);
 	parts_start(&program);
 	log_info(&log_control, "started", "version=%s node=%s", SLUICE_VERSION, config->node);
-	event_base_dispatch(program.base);
+	loop_run(program.base);
 	log_info(&log_control, "stopped", "calls_left_in_dataplane=%u",
 		calls_counters(program.calls)->active_now);
 	parts_stop(&program, N_PARTS);

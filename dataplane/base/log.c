@@ -1,5 +1,6 @@
 // Log lines: formatted on the stack, written with one write(2), so that lines of two threads never
-// mix and a full pipe can only cost the line.
+// mix and a full pipe can only cost the line. An event loop may hold its lines back until the end
+// of a turn; an error is written at once, with what was held.
 #include "log.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048
+#define HELD_MAX       16384
 
 static const char *level_name(enum log_level level)
 {
@@ -27,18 +29,29 @@ static const char *level_name(enum log_level level)
 	return "?";
 }
 
+// "2026-11-20T10:11:12." is the same for all lines of a second.
+static const char *second_text(time_t second)
+{
+	static _Thread_local char text[40];
+	static _Thread_local time_t written;
+	struct tm utc;
+
+	if (second != written || !*text) {
+		gmtime_r(&second, &utc);
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.", &utc);
+		written = second;
+	}
+	return text;
+}
+
 static int write_prefix(char *line, size_t size, enum log_level level)
 {
 	struct timespec now;
-	struct tm utc;
 
 	if (getenv("JOURNAL_STREAM"))
 		return snprintf(line, size, "<%d>", level);
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &utc);
-	return snprintf(line, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ ", utc.tm_year + 1900,
-		utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
-		now.tv_nsec / 1000000);
+	return snprintf(line, size, "%s%03ldZ ", second_text(now.tv_sec), now.tv_nsec / 1000000);
 }
 
 static size_t clamp(int written, size_t at, size_t size)
@@ -46,6 +59,47 @@ static size_t clamp(int written, size_t at, size_t size)
 	if (written < 0)
 		return at;
 	return at + (size_t)written < size ? at + (size_t)written : size - 1;
+}
+
+// Lines held back by this thread.
+static _Thread_local struct {
+	bool on;
+	size_t n;
+	char text[HELD_MAX];
+} held;
+
+static void out(const char *text, size_t n)
+{
+	if (n && write(STDERR_FILENO, text, n) < 0)
+		return; // nowhere left to say so
+}
+
+void log_hold(void)
+{
+	held.on = true;
+}
+
+void log_release(void)
+{
+	out(held.text, held.n);
+	held.n = 0;
+	held.on = false;
+}
+
+static void line_out(const char *line, size_t n, enum log_level level)
+{
+	if (!held.on) {
+		out(line, n);
+		return;
+	}
+	if (n > HELD_MAX - held.n || level == LOG_LEVEL_ERROR) {
+		out(held.text, held.n); // in order
+		held.n = 0;
+		out(line, n);
+		return;
+	}
+	memcpy(held.text + held.n, line, n);
+	held.n += n;
 }
 
 void log_write(const struct log_module *module, enum log_level level, const char *event,
@@ -63,8 +117,7 @@ void log_write(const struct log_module *module, enum log_level level, const char
 	at = clamp(vsnprintf(line + at, room - at, format, args), at, room);
 	va_end(args);
 	line[at++] = '\n';
-	if (write(STDERR_FILENO, line, at) < 0)
-		return; // nowhere left to say so
+	line_out(line, at, level);
 }
 
 const char *log_quote(char *out, size_t size, const char *text, int length)

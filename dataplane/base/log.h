@@ -32,6 +32,12 @@ static inline bool log_enabled(const struct log_module *module, enum log_level l
 void log_write(const struct log_module *module, enum log_level level, const char *event,
 	const char *format, ...) __attribute__((format(printf, 4, 5)));
 
+// Hold this thread's lines back and write them together at log_release(): a busy loop's turn then
+// costs one write(2), not one a line. What a crash could lose is that turn's lines. Errors release
+// what was held before them.
+void log_hold(void);
+void log_release(void);
+
 #define log_error(module, ...) log_at(module, LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(module, ...)  log_at(module, LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(module, ...)  log_at(module, LOG_LEVEL_INFO, __VA_ARGS__)

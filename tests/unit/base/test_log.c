@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -48,6 +49,58 @@ static void level_is_set_for_one_module_or_all(void **)
 	assert_int_equal(log_level_parse("loud", &level), -EINVAL);
 }
 
+// What has come out of a pipe so far.
+static size_t lines_in(int fd, char *got, size_t size)
+{
+	ssize_t n = read(fd, got, size - 1);
+
+	got[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
+static unsigned int count_of(const char *text, char c)
+{
+	unsigned int n = 0;
+
+	for (; *text; text++)
+		n += *text == c;
+	return n;
+}
+
+static void held_lines_leave_together_and_errors_at_once(void **)
+{
+	static char got[65536];
+	int pipe_fds[2], saved = dup(STDERR_FILENO);
+
+	assert_int_equal(pipe2(pipe_fds, O_NONBLOCK), 0);
+	dup2(pipe_fds[1], STDERR_FILENO);
+	log_hold();
+	log_write(&log_call, LOG_LEVEL_INFO, "one", "%s", "");
+	log_write(&log_call, LOG_LEVEL_INFO, "two", "%s", "");
+	assert_int_equal(lines_in(pipe_fds[0], got, sizeof(got)), 0);
+	log_release();
+	lines_in(pipe_fds[0], got, sizeof(got));
+	assert_int_equal(count_of(got, '\n'), 2);
+	assert_true(strstr(got, "event=one") < strstr(got, "event=two"));
+
+	log_hold();
+	log_write(&log_call, LOG_LEVEL_INFO, "before", "%s", "");
+	log_write(&log_call, LOG_LEVEL_ERROR, "bad", "%s", "");
+	lines_in(pipe_fds[0], got, sizeof(got));
+	assert_int_equal(count_of(got, '\n'), 2);
+	assert_true(strstr(got, "event=before") < strstr(got, "event=bad"));
+	for (int i = 0; i < 300; i++) // more than is held
+		log_write(&log_call, LOG_LEVEL_INFO, "many", "text=%0100d", i);
+	log_release();
+	dup2(saved, STDERR_FILENO);
+	lines_in(pipe_fds[0], got, sizeof(got));
+	assert_int_equal(count_of(got, '\n'), 300);
+	assert_non_null(strstr(got, "0299\n"));
+	close(saved);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
+
 static void line_is_one_write_with_event_and_pairs(void **)
 {
 	char got[4096], *line;
@@ -78,6 +131,7 @@ int main(void)
 		cmocka_unit_test(quoted_value_is_cut_to_its_buffer),
 		cmocka_unit_test(level_is_set_for_one_module_or_all),
 		cmocka_unit_test(line_is_one_write_with_event_and_pairs),
+		cmocka_unit_test(held_lines_leave_together_and_errors_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
