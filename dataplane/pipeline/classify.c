@@ -193,8 +193,7 @@ static void pass_legs(struct worker *worker, struct burst *burst)
 			drop(worker, burst->mbufs[i], DROP_unknown_port);
 			continue;
 		}
-		rte_prefetch0(leg);
-		rte_prefetch0(&leg->rx);
+		leg_prefetch_from(leg);
 		burst->legs[i] = leg;
 		burst_keep(burst, n++, i);
 	}

@@ -48,6 +48,7 @@ void latch(struct worker *worker)
 			leg_drop(worker, leg, burst->mbufs[i], DROP_not_receiving);
 			continue;
 		}
+		rte_prefetch0(config->feeds[0]); // for the next stages; NULL does no harm
 		burst_keep(burst, n++, i);
 	}
 	burst->n = n;

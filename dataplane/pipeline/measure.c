@@ -45,6 +45,8 @@ void measure(struct worker *worker)
 		}
 		account(worker, leg, view, burst->lengths[i], clock_hz);
 		report_when_due(worker, leg, config);
+		if (likely(config->n_feeds))
+			leg_prefetch_to(config->feeds[0]->to);
 		burst_keep(burst, n++, i);
 	}
 	burst->n = n;

@@ -8,7 +8,7 @@ static inline void to_output(struct output *output, struct leg *to, struct rte_m
 {
 	unsigned int n = output->n++;
 
-	rte_prefetch0(&to->tx);
+	rte_prefetch0(leg_config(to));
 	output->mbufs[n] = mbuf;
 	output->legs[n] = to;
 	output->views[n] = *view;

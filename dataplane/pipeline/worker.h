@@ -128,9 +128,9 @@ static inline void leg_drop(
 static inline void report_when_due(
 	struct worker *worker, struct leg *leg, const struct leg_config *config)
 {
-	if (unlikely(worker->now_ns >= leg->tx.report_ns) && config->reports &&
+	if (unlikely(worker->now_ns >= leg->report_ns) && config->reports &&
 		worker->n_due < DUE_MAX) {
-		leg->tx.report_ns = UINT64_MAX; // once in the list is enough
+		leg->report_ns = UINT64_MAX; // once in the list is enough
 		worker->due[worker->n_due++] = leg;
 	}
 }

@@ -83,24 +83,26 @@ static inline int32_t rtp_timestamp_distance(uint32_t a, uint32_t b)
 // Reception statistics of one sender (RFC 3550 A.1, A.3, A.8), with a window of the last 64
 // sequence numbers to tell a duplicate from a late packet. Zero it before the first packet.
 struct rtp_reception {
-	uint64_t seen;		// bit i: sequence max_sequence - i came
-	uint64_t received;	// unique packets of this source
-	uint64_t lost_before;	// by the sources before this one
-	uint64_t expected_last; // at the last report (A.3 "expected_prior")
-	uint64_t received_last;
-	uint32_t base;	 // extended sequence of the first packet
-	uint32_t cycles; // of the sequence number, << 16
+	// Of every packet
+	uint64_t seen;	   // bit i: sequence max_sequence - i came
+	uint64_t received; // unique packets of this source
+	uint32_t cycles;   // of the sequence number, << 16
 	uint32_t ssrc;
-	uint32_t transit;   // last, in clock units
-	uint32_t timestamp; // last
-	uint32_t jitter_q4; // jitter in clock units, << 4
-	uint32_t duplicates;
-	uint32_t reordered;
-	uint32_t jumps;	       // packets far off the sequence that no second one followed
+	uint32_t transit;      // last, in clock units
+	uint32_t timestamp;    // last
+	uint32_t jitter_q4;    // jitter in clock units, << 4
 	uint16_t max_sequence; // highest seen
 	uint16_t bad_sequence; // what would confirm a jump
 	bool started;
 	bool jumped; // bad_sequence is set
+	// Of some
+	uint32_t base; // extended sequence of the first packet
+	uint32_t duplicates;
+	uint32_t reordered;
+	uint32_t jumps;		// packets far off the sequence that no second one followed
+	uint64_t lost_before;	// by the sources before this one
+	uint64_t expected_last; // at the last report (A.3 "expected_prior")
+	uint64_t received_last;
 };
 
 enum rtp_arrival {

@@ -12,6 +12,7 @@
 #include <rte_common.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
+#include <rte_prefetch.h>
 #include <rte_udp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -55,47 +56,49 @@ struct leg_endpoint {
 	rte_be16_t port;
 };
 
+// What every packet needs comes first: the first cache line for packets to the leg, the first two
+// and the format's byte for packets from it.
 struct leg_config {
-	uint8_t format_of[128]; // payload type to index of format, LEG_NO_FORMAT: refuse
-	struct feed *feeds[SL_LEGS_MAX];
-	uint32_t clocks_hz[SL_FORMATS_MAX];
+	// Of `remote`, `remote_rtcp` and where it latched to, each held by this configuration.
+	// NULL: not known (yet). main: sets it once more when it is, workers: ro
+	const struct next_hop *hop;
+	struct leg_endpoint remote;
+	uint32_t ssrc;
 	uint32_t generation; // no two configs have the same
 	uint16_t epoch;	     // changes with `remote`: a latch of another epoch is void. Never 0
 	uint8_t n_feeds;
 	uint8_t flags; // SL_LEG_*
 	bool may_latch;
+	bool relays_rtcp; // its RTCP goes to its source; else it ends here ...
+	bool reports;	  // ... and what the far end gets is ours
 	uint8_t dscp;
-	uint8_t source;		 // index of the leg whose media is sent here
-	bool relays_rtcp;	 // its RTCP goes to its source; else it ends here ...
-	bool reports;		 // ... and what the far end gets is ours
+	uint32_t clocks_hz[SL_FORMATS_MAX];
+	struct feed *feeds[SL_LEGS_MAX] __rte_cache_aligned;
+	uint8_t format_of[128];	 // payload type to index of format, LEG_NO_FORMAT: refuse
 	uint64_t latch_until_ns; // UINT64_MAX: no limit
 	struct leg_endpoint local;
-	struct leg_endpoint remote;
 	struct leg_endpoint remote_rtcp;
-	// Of `remote`, `remote_rtcp` and where it latched to, each held by this configuration.
-	// NULL: not known (yet). main: sets it once more when it is, workers: ro
-	const struct next_hop *hop;
 	const struct next_hop *hop_rtcp;
 	const struct next_hop *hop_latched;
-	struct leg *source_leg; // NULL: none
-	uint32_t ssrc;
+	struct leg *source_leg;	  // NULL: none
+	uint8_t source;		  // index of the leg whose media is sent here
 	struct deferred deferred; // main
-};
+} __rte_cache_aligned;
 
 // Everything that came from the far end. worker: rw, main: ro
 struct leg_rx {
-	struct rtp_reception reception;
 	uint64_t packets;
 	uint64_t bytes;
-	uint64_t rtcp;
-	uint64_t dropped_source;
-	uint64_t dropped_other;
-	uint64_t last_ns; // when the last packet was accepted, 0: none was
-	uint64_t sr_ntp;  // of the last sender report, and when it came
-	uint64_t sr_ns;
+	uint64_t last_ns;    // when the last packet was accepted, 0: none was
 	uint32_t jitter_max; // in units of clock_hz
 	uint32_t clock_hz;   // of the last packet's format
 	uint8_t pt;
+	struct rtp_reception reception;
+	uint64_t rtcp;
+	uint64_t dropped_source;
+	uint64_t dropped_other;
+	uint64_t sr_ntp; // of the last sender report, and when it came
+	uint64_t sr_ns;
 };
 
 // IPv4 and UDP headers of packets to one destination, but for what their length decides. The sums
@@ -113,11 +116,10 @@ struct leg_tx {
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t octets; // of payload, for sender reports
-	uint64_t rtcp;
-	uint64_t report_ns; // when our next RTCP report is due
 	struct leg_header header;
 	uint32_t header_generation; // of the configuration that it was made from
 	bool is_sender;		    // sent RTP since the last report
+	uint64_t rtcp;
 };
 
 // main only
@@ -137,15 +139,30 @@ struct leg_control {
 };
 
 struct leg {
-	struct leg_config *config;   // main: rw, worker: ro
-	uint64_t latched;	     // worker: rw, main: ro. See leg_latch_word()
-	uint64_t latched_rtcp;	     // worker: rw
-	uint16_t worker;	     // who owns it, never changes
-	char cname[LEG_CNAME_BYTES]; // never changes (RFC 7022: random, one a leg)
-	struct leg_rx rx __rte_cache_aligned;
+	struct leg_config *config; // main: rw, worker: ro
+	uint64_t latched;	   // worker: rw, main: ro. See leg_latch_word()
+	uint64_t latched_rtcp;	   // worker: rw
+	uint64_t report_ns;	   // worker: rw. When our next RTCP report is due
+	uint16_t worker;	   // who owns it, never changes
+	struct leg_rx rx;
 	struct leg_tx tx __rte_cache_aligned;
+	char cname[LEG_CNAME_BYTES]; // never changes (RFC 7022: random, one a leg)
 	struct leg_control control __rte_cache_aligned;
 } __rte_cache_aligned;
+
+// What the next stages look at, for packets from the leg and for packets to it.
+static inline void leg_prefetch_from(const struct leg *leg)
+{
+	rte_prefetch0(leg);
+	rte_prefetch0((const char *)leg + RTE_CACHE_LINE_SIZE);
+}
+
+static inline void leg_prefetch_to(const struct leg *leg)
+{
+	rte_prefetch0(leg);
+	rte_prefetch0(&leg->tx);
+	rte_prefetch0((const char *)&leg->tx + RTE_CACHE_LINE_SIZE);
+}
 
 // Where a leg latched to, and in which epoch: one word, so that main never sees half of it.
 static inline uint64_t leg_latch_word(uint16_t epoch, struct leg_endpoint from)

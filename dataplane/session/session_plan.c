@@ -106,7 +106,7 @@ static struct leg *create_leg(const struct session_plan *plan)
 	leg->rx.pt = SL_NO_PT;
 	leg->control.created_ns = plan->now_ns;
 	leg->control.regime_ns = plan->now_ns;
-	leg->tx.report_ns = random_first_report(plan->now_ns);
+	leg->report_ns = random_first_report(plan->now_ns);
 	return leg;
 }
 
