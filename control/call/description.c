@@ -158,8 +158,9 @@ static struct sl_format format_from(
 	return format;
 }
 
-// Where the far end answered with payload types of its own, it still sends with those of our offer
-// (RFC 3264 section 6.1): they are taken too, after those that are sent.
+// Where the far end answered with payload types of its own, it sends with those of our offer
+// (RFC 3264 section 6.1). Some send with their own all the same: taken too, where that is no other
+// format's number.
 static void formats_fill(struct sl_leg *leg, const struct media_summary_leg *from)
 {
 	bool taken[128] = {};
@@ -167,17 +168,17 @@ static void formats_fill(struct sl_leg *leg, const struct media_summary_leg *fro
 	leg->n_formats = 0;
 	memset(leg->formats, 0, sizeof(leg->formats));
 	for (int i = 0; i < from->n_formats && i < SL_FORMATS_MAX; i++) {
-		taken[from->formats[i].send_pt & 0x7f] = true;
+		taken[from->formats[i].receive_pt & 0x7f] = true;
 		leg->formats[leg->n_formats++] = format_from(&from->formats[i], from);
 	}
 	for (int i = 0; i < from->n_formats && leg->n_formats < SL_FORMATS_MAX; i++) {
-		uint8_t pt = from->formats[i].receive_pt & 0x7f;
+		uint8_t pt = from->formats[i].send_pt & 0x7f;
 
 		if (taken[pt])
 			continue;
 		taken[pt] = true;
 		leg->formats[leg->n_formats] = format_from(&from->formats[i], from);
-		leg->formats[leg->n_formats++].pt = pt;
+		leg->formats[leg->n_formats++].receive_pt = pt;
 	}
 }
 

@@ -15,11 +15,15 @@ static inline void to_output(struct output *output, struct leg *to, struct rte_m
 	output->views[n].pt = pt;
 }
 
-static void to_transcoder(struct worker *worker, struct transcode_stream *stream, struct leg *from,
-	struct rte_mbuf *mbuf)
+static void to_transcoder(struct worker *worker, const struct feed *feed, unsigned int format,
+	struct leg *from, struct rte_mbuf *mbuf)
 {
-	if (unlikely(!transcode_submit(
-		    worker->shared->config.transcode, worker->index, stream, mbuf, worker->now_ns)))
+	uint8_t *rtp = rte_pktmbuf_mtod(mbuf, uint8_t *);
+
+	// The far end may know it by two numbers (sl_format.receive_pt), the stream by one.
+	rtp[1] = (rtp[1] & 0x80) | feed->routes[format].pt;
+	if (unlikely(!transcode_submit(worker->shared->config.transcode, worker->index,
+		    feed->streams[format], mbuf, worker->now_ns)))
 		leg_drop(worker, from, mbuf, DROP_transcoder_full);
 }
 
@@ -38,7 +42,7 @@ static void feed_media(struct worker *worker, const struct feed *feed, unsigned 
 		g711_alaw_to_ulaw(payload, payload, view->payload_bytes);
 		break;
 	case FEED_TRANSCODE:
-		to_transcoder(worker, feed->streams[format], from, mbuf);
+		to_transcoder(worker, feed, format, from, mbuf);
 		return;
 	case FEED_DROP:
 		leg_drop(worker, from, mbuf, DROP_unrouted);

@@ -108,6 +108,13 @@ static int route_audio(struct feed *feed, unsigned int i, const struct sl_leg *f
 	struct transcode_spec spec = stream_spec(from, format, to);
 	enum feed_verb g711 = g711_verb(format, out);
 
+	for (unsigned int j = 0; j < i; j++)
+		if (is_same(&from->formats[j],
+			    format)) { // under another number: one stream for both
+			feed->routes[i] = feed->routes[j];
+			feed->streams[i] = feed->streams[j];
+			return 0;
+		}
 	feed->routes[i].pt = out->pt;
 	if (same == out) {
 		feed->routes[i].verb = FEED_RELAY;
@@ -119,6 +126,7 @@ static int route_audio(struct feed *feed, unsigned int i, const struct sl_leg *f
 		if (!feed->streams[i])
 			return -errno;
 		feed->routes[i].verb = FEED_TRANSCODE;
+		feed->routes[i].pt = spec.from_pt;
 		feed->transcodes = true;
 	} else if (same) {
 		feed->routes[i].verb = FEED_RELAY;
@@ -145,10 +153,13 @@ static void route_companion(
 	unsigned int primary = primary_of(from);
 
 	if (feed->routes[primary].verb == FEED_TRANSCODE) {
-		if (!is_event(format) || !find_event(to, to->formats[0].clock_hz) ||
-			format != find_event(from, from->formats[primary].clock_hz))
+		const struct sl_format *event = find_event(from, from->formats[primary].clock_hz);
+
+		if (!is_event(format) || !is_same(format, event) ||
+			!find_event(to, to->formats[0].clock_hz))
 			return;
 		feed->routes[i].verb = FEED_TRANSCODE;
+		feed->routes[i].pt = event->receive_pt;
 		feed->streams[i] = feed->streams[primary];
 	} else if (same) {
 		feed->routes[i].verb = FEED_RELAY;

@@ -41,9 +41,9 @@ enum feed_verb {
 struct feed {
 	struct leg *to;
 	struct {
-		uint8_t verb;				  // enum feed_verb
-		uint8_t pt;				  // of what is sent
-	} routes[SL_FORMATS_MAX];			  // by format of the leg that it comes from
+		uint8_t verb;	  // enum feed_verb
+		uint8_t pt;	  // of what is sent; FEED_TRANSCODE: that the stream knows it by
+	} routes[SL_FORMATS_MAX]; // by format of the leg that it comes from
 	struct transcode_stream *streams[SL_FORMATS_MAX]; // where the verb is FEED_TRANSCODE
 	struct deferred deferred;			  // main
 	uint8_t n_formats;				  // main

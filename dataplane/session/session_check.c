@@ -63,9 +63,8 @@ static const char *check_formats(const struct sl_leg *leg)
 
 		RULE(!why, why);
 		for (unsigned int j = 0; j < i; j++)
-			RULE(leg->formats[j].pt != leg->formats[i].pt &&
-					leg->formats[j].receive_pt != leg->formats[i].receive_pt,
-				"leg: two formats of one pt");
+			RULE(leg->formats[j].receive_pt != leg->formats[i].receive_pt,
+				"leg: two formats of one receive_pt");
 	}
 	return NULL;
 }

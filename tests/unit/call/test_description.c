@@ -62,15 +62,17 @@ static void far_end_with_numbers_of_its_own_is_sent_those_and_heard_with_ours(vo
 	assert_int_equal(leg->n_formats, 4);
 	assert_string_equal(leg->formats[0].name, "opus");
 	assert_int_equal(leg->formats[0].pt, 120);
+	assert_int_equal(leg->formats[0].receive_pt, 96);
 	assert_string_equal(leg->formats[1].name, "telephone-event");
 	assert_int_equal(leg->formats[1].pt, 121);
+	assert_int_equal(leg->formats[1].receive_pt, 97);
 	assert_string_equal(leg->formats[2].name, "opus");
-	assert_int_equal(leg->formats[2].pt, 96);
+	assert_int_equal(leg->formats[2].receive_pt, 120); // in case it sends what it answered
 	assert_string_equal(leg->formats[3].name, "telephone-event");
-	assert_int_equal(leg->formats[3].pt, 97);
+	assert_int_equal(leg->formats[3].receive_pt, 121);
 }
 
-static void numbers_that_were_swapped_are_taken_as_the_far_end_says(void **)
+static void numbers_that_were_swapped_are_taken_as_we_offered_them(void **)
 {
 	struct call *call = opus_call("v=0\nc=IN IP4 127.0.0.3\nm=audio 6000 RTP/AVP 97 96\n"
 				      "a=rtpmap:97 opus/48000/2\n"
@@ -79,7 +81,9 @@ static void numbers_that_were_swapped_are_taken_as_the_far_end_says(void **)
 
 	assert_int_equal(leg->n_formats, 2);
 	assert_int_equal(leg->formats[0].pt, 97);
+	assert_int_equal(leg->formats[0].receive_pt, 96);
 	assert_int_equal(leg->formats[1].pt, 96);
+	assert_int_equal(leg->formats[1].receive_pt, 97);
 }
 
 static uint32_t bitrate_for(const char *answer)
@@ -108,7 +112,7 @@ int main(void)
 			far_end_with_numbers_of_its_own_is_sent_those_and_heard_with_ours, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(
-			numbers_that_were_swapped_are_taken_as_the_far_end_says, setup, teardown),
+			numbers_that_were_swapped_are_taken_as_we_offered_them, setup, teardown),
 		cmocka_unit_test(bitrate_is_that_of_the_far_end_only_where_it_is_low),
 	};
 

@@ -151,11 +151,11 @@ static void transcoding_stops_without_a_seam(void **)
 	assert_in_range(report.stats[0].transcoded, 8, 10); // still counted
 }
 
-static void a_telephone_event_passes_the_transcoder(void **)
+static void check_event_passes(uint8_t pt)
 {
 	struct sl_session session = path_set(&wanted);
 	static const uint8_t event[] = {5, 10, 0, 160};
-	struct rtp_packet rtp = {.pt = 100,
+	struct rtp_packet rtp = {.pt = pt,
 		.marker = true,
 		.sequence = 6,
 		.timestamp = 5 * 160,
@@ -177,6 +177,19 @@ static void a_telephone_event_passes_the_transcoder(void **)
 		assert_memory_equal(frame.bytes + 54, "\x05\x0a\x03\xc0", 4); // 960 of 48 kHz
 	}
 	assert_true(seen);
+}
+
+static void a_telephone_event_passes_the_transcoder(void **)
+{
+	check_event_passes(100);
+}
+
+static void an_event_under_a_second_number_passes_too(void **)
+{
+	wanted.legs[0].n_formats = 3;
+	wanted.legs[0].formats[2] = wanted.legs[0].formats[1];
+	wanted.legs[0].formats[2].receive_pt = 99;
+	check_event_passes(99);
 }
 
 static void a_deleted_session_leaves_nothing_in_the_transcoder(void **)
@@ -230,6 +243,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(transcoding_stops_without_a_seam, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_telephone_event_passes_the_transcoder, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_event_under_a_second_number_passes_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_deleted_session_leaves_nothing_in_the_transcoder, setup, teardown),
 		cmocka_unit_test_setup_teardown(
