@@ -38,7 +38,7 @@ struct mb_gcm_keys {
 	uint8_t rtcp_key[SRTP_KEY_MAX];
 };
 
-// Of one thread. Slot i belongs to operation i.
+// Of one thread. In ivs, tags and saved, slot i belongs to operation i.
 struct mb_state {
 	IMB_MGR *mgr;
 	const char *arch;

@@ -54,8 +54,8 @@ static uint8_t *tag_of(const struct srtp_op *op)
 }
 
 struct cipher_batch {
-	unsigned int n[2];
-	bool used_scratch;
+	unsigned int n[2];	 // by size of the key: 128, 256
+	unsigned int n_expanded; // keys of SRTCP, in state->rounds
 };
 
 static void cipher_add(struct mb_state *state, struct cipher_batch *batch, const struct srtp_op *op,
@@ -71,9 +71,9 @@ static void cipher_add(struct mb_state *state, struct cipher_batch *batch, const
 	job = &state->cipher_jobs[is_256][batch->n[is_256]++];
 	job->enc_keys = keys->rounds;
 	if (op->rtcp) {
-		mb_expand_key(state, (const uint8_t *)(part + 1), is_256, state->rounds[slot]);
-		job->enc_keys = state->rounds[slot];
-		batch->used_scratch = true;
+		job->enc_keys = state->rounds[batch->n_expanded];
+		mb_expand_key(state, (const uint8_t *)(part + 1), is_256,
+			state->rounds[batch->n_expanded++]);
 	}
 	iv_write(state->ivs[slot], part->salt, op->ssrc, op->index);
 	job->iv = state->ivs[slot];
@@ -90,8 +90,8 @@ static void cipher_submit(struct mb_state *state, struct cipher_batch *batch)
 		if (batch->n[i])
 			IMB_SUBMIT_CIPHER_BURST_NOCHECK(state->mgr, state->cipher_jobs[i],
 				batch->n[i], IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT, sizes[i]);
-	if (batch->used_scratch) {
-		explicit_bzero(state->rounds, sizeof(state->rounds));
+	if (batch->n_expanded) {
+		explicit_bzero(state->rounds, batch->n_expanded * sizeof(state->rounds[0]));
 		explicit_bzero(state->rounds_unused, sizeof(state->rounds_unused));
 	}
 }

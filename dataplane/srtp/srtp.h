@@ -10,7 +10,9 @@
 //
 // What is subtle: a key, an SSRC and an index are never used twice for sending. A relayed packet
 // brings its own sequence number, so a sender keeps a window of indices that it used, as a receiver
-// does: a late packet goes out under its own index, a repeated one does not go out again.
+// does: a late packet goes out under its own index, a repeated one does not go out again. A source
+// that begins again further back under the same SSRC is late until it is where it was: whoever
+// rewrites streams gives it another SSRC, or moves its sequence numbers on.
 #pragma once
 
 #include <stdbool.h>

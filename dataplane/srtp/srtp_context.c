@@ -104,7 +104,7 @@ static void stream_take_over(
 
 void srtp_context_take_over(struct srtp_context *context, struct srtp_context *old, bool restart)
 {
-	bool same_key = context->suite == old->suite &&
+	bool same_key = context->suite == old->suite && context->backend == old->backend &&
 			context->backend->keys_same(context->keys, old->keys, context->suite);
 	bool receive = context->direction == SRTP_RECEIVE;
 

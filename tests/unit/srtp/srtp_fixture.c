@@ -6,6 +6,7 @@
 #include <string.h>
 
 const char *const fixture_backends[2] = {"ipsec-mb", "libsrtp2"};
+const char *fixture_arch;
 
 static struct srtp_engine *engines[2];
 
@@ -14,7 +15,7 @@ struct srtp_engine *fixture_engine(const char *backend)
 	unsigned int i = !strcmp(backend, fixture_backends[1]);
 
 	if (!engines[i])
-		engines[i] = srtp_engine_create(backend, NULL);
+		engines[i] = srtp_engine_create(backend, i ? NULL : fixture_arch);
 	if (!engines[i]) {
 		print_message("%s: %s\n", backend, strerror(errno));
 		skip();

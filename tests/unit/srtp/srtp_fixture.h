@@ -19,6 +19,7 @@ struct wire {
 };
 
 extern const char *const fixture_backends[2];
+extern const char *fixture_arch; // of ipsec-mb, NULL: as it comes
 
 // The engine of a backend, shared by the tests of a program; skips the test where it is not built
 // in or does not work here.

@@ -256,7 +256,7 @@ static void mixed_burst_is_as_one_by_one(void **)
 		pair_destroy(&pair[suite]);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_length_of_every_suite_agrees),
@@ -267,8 +267,10 @@ int main(void)
 		cmocka_unit_test(imported_indices_agree),
 		cmocka_unit_test(mixed_burst_is_as_one_by_one),
 	};
-	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	int failed;
 
+	fixture_arch = argc > 1 ? argv[1] : NULL;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	fixture_fini();
 	return failed;
 }
