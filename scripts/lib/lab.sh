@@ -30,14 +30,39 @@ lab_up() {
 	lab_make_network
 }
 
-# Kill what runs in a laboratory (default: ours) and remove its namespaces.
+# Kill what runs in a laboratory (default: ours) and remove its namespaces. Phones with a call take
+# their time to end, so nobody is asked for long.
 lab_down() {
 	local id=${1:-$LAB_ID} side
+	[ $# -gt 0 ] || disown -a # or bash reports what was killed
+	lab_signal "$id" TERM
+	if ! wait_until 2 lab_is_empty "$id"; then
+		lab_signal "$id" KILL
+		wait_until 2 lab_is_empty "$id" || say "some processes of laboratory $id cannot be killed"
+	fi
 	for side in "${LAB_SIDES[@]}"; do
-		namespace_remove "sluice-$id-$side"
+		[ ! -e "/run/netns/sluice-$id-$side" ] || ip netns del "sluice-$id-$side"
 	done
 	hugepages_return "$id"
 	rm -f "$LAB_ROOT/$id/owner"
+}
+
+lab_pids() {
+	local side
+	for side in "${LAB_SIDES[@]}"; do
+		[ ! -e "/run/netns/sluice-$1-$side" ] || ip netns pids "sluice-$1-$side"
+	done
+}
+
+lab_is_empty() {
+	[ -z "$(lab_pids "$1")" ]
+}
+
+lab_signal() {
+	local pid
+	for pid in $(lab_pids "$1"); do
+		kill -"$2" "$pid" 2>/dev/null || true
+	done
 }
 
 # Remove laboratories whose script is gone; kept ones stay.
@@ -110,25 +135,6 @@ lab_join() {
 	ip netns exec "$near" ethtool -K "$side" tx off >/dev/null
 	ip -n "$far" link set eth0 up
 	ip -n "$near" link set "$side" up
-}
-
-namespace_remove() {
-	local namespace=$1 pids
-	[ -e "/run/netns/$namespace" ] || return 0
-	pids=$(ip netns pids "$namespace")
-	# shellcheck disable=SC2086 # several pids
-	[ -z "$pids" ] || kill $pids 2>/dev/null || true
-	if ! wait_until 2 namespace_is_empty "$namespace"; then
-		pids=$(ip netns pids "$namespace")
-		# shellcheck disable=SC2086
-		[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
-		wait_until 2 namespace_is_empty "$namespace" || true
-	fi
-	ip netns del "$namespace"
-}
-
-namespace_is_empty() {
-	[ -z "$(ip netns pids "$1")" ]
 }
 
 # --- processes ---
