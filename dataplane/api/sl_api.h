@@ -11,12 +11,15 @@
 //
 // State, not steps: SL_SESSION_SET carries the whole wanted state of a session and is idempotent:
 // it creates the session or replaces it. A local port of 0 means "choose one", anything else
-// "exactly this one". After a restart of either side: hello, list, set what is wanted, delete the
-// rest.
+// "exactly this one"; in a replace 0 keeps the port that the leg has. Legs are told apart by their
+// index: a replace keeps what leg i has counted, where it latched to (while `remote` and
+// `source_rule` stay), and the continuity of what it sends. After a restart of either side: hello,
+// list, set what is wanted, delete the rest.
 //
 //   request            payload               response payload
 //   SL_HELLO           struct sl_hello       struct sl_welcome
-//   SL_SESSION_SET     struct sl_session     struct sl_session, with ports and SSRCs chosen
+//   SL_SESSION_SET     struct sl_session     struct sl_session, with ports and SSRCs chosen, and
+//                                            without the record
 //   SL_SESSION_DELETE  struct sl_id          struct sl_session_report: the last counters
 //   SL_SESSION_GET     struct sl_id          struct sl_session_report
 //   SL_SESSION_LIST    -                     struct sl_session_report each, SL_MORE but for an
@@ -105,12 +108,14 @@ struct sl_welcome {
 
 // One RTP payload format of a leg (RFC 3551, RFC 8866 "a=rtpmap"). The name decides: formats of
 // the same name, clock and channels on both sides are relayed (payload type mapped); otherwise
-// both must be codecs that the dataplane has.
+// both must be codecs that the dataplane has. The first audio format of a leg must get across to
+// what it is the source of; of the others, what cannot is dropped and counted.
 struct sl_format {
 	char name[16];	    // "PCMU", "PCMA", "opus", "telephone-event", "G729" ...; no case
 	uint32_t clock_hz;  // of the RTP timestamp
 	uint32_t bitrate;   // bit/s to encode at, 0: the codec's default
-	uint8_t pt;	    // payload type that we send it as: the far end's number
+	uint8_t pt;	    // payload type that we send it as: the far end's number. Both are
+			    // 0..63 or 96..127 (RFC 5761 4)
 	uint8_t receive_pt; // that the far end sends it as: ours, no two formats of a leg share it.
 			    // Differs from `pt` only where we offered and the answer has a number
 			    // of its own (RFC 3264 6.1)
@@ -219,7 +224,7 @@ struct sl_media_event {
 };
 
 // Names are dotted: "port.wan.rx_packets", "drop.unknown_port", "worker.0.busy_cycles",
-// "transcoder.0.frames", "table.ports_used". All are counters unless the name ends in "_now".
+// "transcoder.0.frames", "table.ports_used_now". All are counters unless the name ends in "_now".
 struct sl_counter {
 	char name[56];
 	uint64_t value;
