@@ -118,3 +118,59 @@ enum srtp_status unprotect(
 {
 	return run(srtp_unprotect_burst, engine, context, wire, rtcp);
 }
+
+struct link link_create(void **state, enum srtp_suite suite, unsigned int seed)
+{
+	struct link link = {.engine = fixture_engine(*state)};
+
+	link.sender = fixture_context(link.engine, suite, SRTP_SEND, seed);
+	link.receiver = fixture_context(link.engine, suite, SRTP_RECEIVE, seed);
+	return link;
+}
+
+void link_destroy(struct link *link)
+{
+	srtp_context_destroy(link->sender);
+	srtp_context_destroy(link->receiver);
+}
+
+struct wire sent(struct link *link, uint32_t ssrc, uint16_t sequence)
+{
+	struct wire wire = rtp_packet(ssrc, sequence, 60);
+
+	assert_status(protect(link->engine, link->sender, &wire, false), "ok");
+	return wire;
+}
+
+struct wire sent_rtcp(struct link *link, uint32_t ssrc)
+{
+	struct wire wire = rtcp_packet(ssrc, 28);
+
+	assert_status(protect(link->engine, link->sender, &wire, true), "ok");
+	return wire;
+}
+
+enum srtp_status received(struct link *link, const struct wire *wire)
+{
+	struct wire copy = *wire;
+
+	return unprotect(link->engine, link->receiver, &copy, false);
+}
+
+enum srtp_status received_rtcp(struct link *link, const struct wire *wire)
+{
+	struct wire copy = *wire;
+
+	return unprotect(link->engine, link->receiver, &copy, true);
+}
+
+struct srtp_indices indices_of(const struct srtp_context *context, uint32_t ssrc)
+{
+	struct srtp_indices indices[SRTP_SSRCS_MAX];
+	unsigned int n = srtp_context_export(context, indices, SRTP_SSRCS_MAX);
+
+	for (unsigned int i = 0; i < n; i++)
+		if (indices[i].ssrc == ssrc)
+			return indices[i];
+	return (struct srtp_indices){0};
+}

@@ -42,6 +42,32 @@ enum srtp_status protect(
 enum srtp_status unprotect(
 	struct srtp_engine *engine, struct srtp_context *context, struct wire *wire, bool rtcp);
 
+// A sender and a receiver of one key.
+struct link {
+	struct srtp_engine *engine;
+	struct srtp_context *sender;
+	struct srtp_context *receiver;
+};
+
+struct link link_create(void **state, enum srtp_suite suite, unsigned int seed);
+void link_destroy(struct link *link);
+
+// Protect a packet of 60 bytes, or of 28 for SRTCP, which must succeed.
+struct wire sent(struct link *link, uint32_t ssrc, uint16_t sequence);
+struct wire sent_rtcp(struct link *link, uint32_t ssrc);
+
+// Unprotect a copy.
+enum srtp_status received(struct link *link, const struct wire *wire);
+enum srtp_status received_rtcp(struct link *link, const struct wire *wire);
+
+// As exported; zeros where there is no such SSRC.
+struct srtp_indices indices_of(const struct srtp_context *context, uint32_t ssrc);
+
+// Tests that run on both backends: an X-list makes the array of a main().
+#define ON_IPSEC_MB(test) {#test " on ipsec-mb", test, NULL, NULL, (void *)"ipsec-mb"},
+#define ON_LIBSRTP(test)  {#test " on libsrtp2", test, NULL, NULL, (void *)"libsrtp2"},
+#define ON_BOTH(TESTS)	  TESTS(ON_IPSEC_MB) TESTS(ON_LIBSRTP)
+
 #define assert_wire_equal(a, b)                                      \
 	do {                                                         \
 		assert_int_equal((a).length, (b).length);            \
