@@ -28,7 +28,7 @@ explain_failures() {
 
 # sleep that a signal ends at once: bash runs no trap while it waits for a command.
 pause() {
-	sleep "$1" </dev/null >/dev/null 2>&1 &
+	sleep "$1" >/dev/null 2>&1 &
 	wait $!
 }
 
