@@ -39,17 +39,13 @@ static const char *mb_arch(const void *state)
 static void mb_protect(void *state, struct srtp_op *ops, unsigned int n)
 {
 	mb_cm_protect(state, ops, n);
-	for (unsigned int i = 0; i < n; i++)
-		if (srtp_suite_is_gcm(ops[i].suite))
-			mb_gcm_protect(state, &ops[i]);
+	mb_gcm_protect(state, ops, n);
 }
 
 static void mb_unprotect(void *state, struct srtp_op *ops, unsigned int n)
 {
 	mb_cm_unprotect(state, ops, n);
-	for (unsigned int i = 0; i < n; i++)
-		if (srtp_suite_is_gcm(ops[i].suite))
-			mb_gcm_unprotect(state, &ops[i]);
+	mb_gcm_unprotect(state, ops, n);
 }
 
 const struct srtp_backend srtp_backend_mb = {

@@ -15,7 +15,6 @@
 #define MB_ROUND_BYTES	 16
 #define MB_ROUNDS_MAX	 15
 #define MB_GCM_TAG_BYTES 16
-#define MB_GCM_IV_BYTES	 12
 
 // HMAC-SHA1 and salt of CM: the states of SHA-1 after the two padded keys (RFC 2104).
 struct mb_cm_part {
@@ -74,8 +73,10 @@ static inline uint32_t mb_rtcp_word(const struct srtp_op *op)
 	return (uint32_t)op->index | (op->encrypted ? SRTCP_E_FLAG : 0);
 }
 
-// Whether two tags differ, in a time that does not tell where.
-static inline bool mb_tags_differ(const uint8_t *a, const uint8_t *b, unsigned int bytes)
+// Whether two tags differ, in a time that does not tell where. Lengths are constants where it is
+// called, so that this is a few wide operations.
+static inline __attribute__((always_inline)) bool mb_tags_differ(
+	const uint8_t *a, const uint8_t *b, unsigned int bytes)
 {
 	unsigned int difference = 0;
 
@@ -106,5 +107,6 @@ void mb_cm_init(struct mb_state *state);
 void mb_cm_protect(struct mb_state *state, struct srtp_op *ops, unsigned int n);
 void mb_cm_unprotect(struct mb_state *state, struct srtp_op *ops, unsigned int n);
 
-void mb_gcm_protect(struct mb_state *state, struct srtp_op *op);
-void mb_gcm_unprotect(struct mb_state *state, struct srtp_op *op);
+// The same for GCM.
+void mb_gcm_protect(struct mb_state *state, struct srtp_op *ops, unsigned int n);
+void mb_gcm_unprotect(struct mb_state *state, struct srtp_op *ops, unsigned int n);

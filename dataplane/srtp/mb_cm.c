@@ -7,6 +7,9 @@
 
 #include "mb.h"
 
+#define TAG_80 10 // bytes; copied and compared as constants, in few instructions
+#define TAG_32 4
+
 void mb_cm_init(struct mb_state *state)
 {
 	for (unsigned int i = 0; i < SRTP_CHUNK; i++) {
@@ -139,20 +142,28 @@ void mb_cm_protect(struct mb_state *state, struct srtp_op *ops, unsigned int n)
 
 		if (srtp_suite_is_gcm(op->suite))
 			continue;
-		memcpy(tag - op->mki_bytes, op->mki, op->mki_bytes);
-		memcpy(tag, state->tags[i], srtp_tag_bytes(op->suite, op->rtcp));
+		if (op->mki_bytes)
+			memcpy(tag - op->mki_bytes, op->mki, op->mki_bytes);
+		if (srtp_tag_bytes(op->suite, op->rtcp) == TAG_80)
+			memcpy(tag, state->tags[i], TAG_80);
+		else
+			memcpy(tag, state->tags[i], TAG_32);
 		op->status = SRTP_STATUS_OK;
 	}
 }
 
 static void check_tag(const struct mb_state *state, struct srtp_op *op, unsigned int slot)
 {
-	unsigned int bytes = srtp_tag_bytes(op->suite, op->rtcp);
+	const uint8_t *tag = tag_of(op);
+	bool differ;
 
 	if (!op->rtcp)
 		memcpy(end_of_body(op), state->saved[slot], sizeof(state->saved[slot]));
-	op->status = mb_tags_differ(tag_of(op), state->tags[slot], bytes) ? SRTP_STATUS_AUTH
-									  : SRTP_STATUS_OK;
+	if (srtp_tag_bytes(op->suite, op->rtcp) == TAG_80)
+		differ = mb_tags_differ(tag, state->tags[slot], TAG_80);
+	else
+		differ = mb_tags_differ(tag, state->tags[slot], TAG_32);
+	op->status = differ ? SRTP_STATUS_AUTH : SRTP_STATUS_OK;
 }
 
 void mb_cm_unprotect(struct mb_state *state, struct srtp_op *ops, unsigned int n)

@@ -2,6 +2,8 @@
 //
 // What is subtle: GCM decrypts and authenticates in one pass, in place, so of a packet with a wrong
 // tag the wrong plaintext is there already. It is encrypted again, since another key may be tried.
+// And the IVs of a burst are written before the first call: one just written would hold up the wide
+// load with which it is read.
 #include <string.h>
 
 #include "mb.h"
@@ -10,10 +12,10 @@
 
 struct gcm_input {
 	const struct gcm_key_data *key;
+	const uint8_t *iv;
 	const uint8_t *aad;
 	unsigned int aad_bytes;
 	unsigned int body_bytes;
-	uint8_t iv[MB_GCM_IV_BYTES];
 	uint8_t rtcp_aad[RTCP_CLEAR_BYTES + 4];
 };
 
@@ -22,14 +24,16 @@ static uint8_t *end_of_body(const struct srtp_op *op)
 	return mb_body(op) + op->body_bytes;
 }
 
-// RFC 7714 8.1, 9.1: 16 zero bits, SSRC, index in 48 bits, xor the salt.
-static void iv_write(uint8_t iv[MB_GCM_IV_BYTES], const uint8_t salt[16], const struct srtp_op *op)
+// RFC 7714 8.1, 9.1: 16 zero bits, SSRC, index in 48 bits, xor the salt; 12 bytes.
+static void iv_write(uint8_t iv[16], const struct srtp_op *op)
 {
+	const struct mb_gcm_keys *keys = op->keys;
 	uint64_t high;
 	uint32_t low;
 
-	memcpy(&high, salt, sizeof(high));
-	memcpy(&low, salt + sizeof(high), sizeof(low));
+	memcpy(iv, op->rtcp ? keys->rtcp_salt : keys->rtp_salt, sizeof(keys->rtp_salt));
+	memcpy(&high, iv, sizeof(high));
+	memcpy(&low, iv + sizeof(high), sizeof(low));
 	high ^= __builtin_bswap64((uint64_t)op->ssrc << 16 | op->index >> 32);
 	low ^= __builtin_bswap32((uint32_t)op->index);
 	memcpy(iv, &high, sizeof(high));
@@ -47,7 +51,6 @@ static void input_rtcp(struct mb_state *state, const struct srtp_op *op, struct 
 	else
 		IMB_AES128_GCM_PRE(state->mgr, keys->rtcp_key, &state->gcm_key);
 	in->key = &state->gcm_key;
-	iv_write(in->iv, keys->rtcp_salt, op);
 	if (op->encrypted) {
 		memcpy(in->rtcp_aad, op->packet, RTCP_CLEAR_BYTES);
 		mb_put32(in->rtcp_aad + RTCP_CLEAR_BYTES, mb_rtcp_word(op));
@@ -62,16 +65,17 @@ static void input_rtcp(struct mb_state *state, const struct srtp_op *op, struct 
 	}
 }
 
-static void input(struct mb_state *state, const struct srtp_op *op, struct gcm_input *in)
+static void input(
+	struct mb_state *state, const struct srtp_op *op, unsigned int slot, struct gcm_input *in)
 {
 	const struct mb_gcm_keys *keys = op->keys;
 
+	in->iv = state->ivs[slot];
 	if (op->rtcp) {
 		input_rtcp(state, op, in);
 		return;
 	}
 	in->key = &keys->rtp;
-	iv_write(in->iv, keys->rtp_salt, op);
 	in->aad = op->packet;
 	in->aad_bytes = op->header_bytes;
 	in->body_bytes = op->body_bytes;
@@ -95,32 +99,31 @@ static void wipe_rtcp_key(struct mb_state *state, const struct srtp_op *op)
 		explicit_bzero(&state->gcm_key, sizeof(state->gcm_key));
 }
 
-void mb_gcm_protect(struct mb_state *state, struct srtp_op *op)
+static void protect(struct mb_state *state, struct srtp_op *op, unsigned int slot)
 {
 	uint8_t *end = end_of_body(op);
-	uint8_t tag[MB_GCM_TAG_BYTES];
 	struct gcm_input in;
 
-	input(state, op, &in);
-	run(state, op, &in, false, tag);
-	memcpy(end, tag, sizeof(tag));
-	end += sizeof(tag);
+	input(state, op, slot, &in);
+	run(state, op, &in, false, end);
+	end += MB_GCM_TAG_BYTES;
 	if (op->rtcp) {
 		mb_put32(end, mb_rtcp_word(op));
 		end += 4;
 	}
-	memcpy(end, op->mki, op->mki_bytes);
+	if (op->mki_bytes)
+		memcpy(end, op->mki, op->mki_bytes);
 	wipe_rtcp_key(state, op);
 	op->status = SRTP_STATUS_OK;
 }
 
-void mb_gcm_unprotect(struct mb_state *state, struct srtp_op *op)
+static void unprotect(struct mb_state *state, struct srtp_op *op, unsigned int slot)
 {
 	uint8_t received[MB_GCM_TAG_BYTES], tag[MB_GCM_TAG_BYTES];
 	struct gcm_input in;
 
 	memcpy(received, end_of_body(op), sizeof(received));
-	input(state, op, &in);
+	input(state, op, slot, &in);
 	run(state, op, &in, true, tag);
 	memcpy(end_of_body(op), received, sizeof(received));
 	op->status = SRTP_STATUS_OK;
@@ -129,4 +132,25 @@ void mb_gcm_unprotect(struct mb_state *state, struct srtp_op *op)
 		op->status = SRTP_STATUS_AUTH;
 	}
 	wipe_rtcp_key(state, op);
+}
+
+static void for_each(struct mb_state *state, struct srtp_op *ops, unsigned int n,
+	void (*act)(struct mb_state *, struct srtp_op *, unsigned int))
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (srtp_suite_is_gcm(ops[i].suite))
+			iv_write(state->ivs[i], &ops[i]);
+	for (unsigned int i = 0; i < n; i++)
+		if (srtp_suite_is_gcm(ops[i].suite))
+			act(state, &ops[i], i);
+}
+
+void mb_gcm_protect(struct mb_state *state, struct srtp_op *ops, unsigned int n)
+{
+	for_each(state, ops, n, protect);
+}
+
+void mb_gcm_unprotect(struct mb_state *state, struct srtp_op *ops, unsigned int n)
+{
+	for_each(state, ops, n, unprotect);
 }
