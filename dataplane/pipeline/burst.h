@@ -48,8 +48,7 @@ static inline void burst_keep(struct burst *burst, unsigned int n, unsigned int 
 struct output {
 	unsigned int n;
 	struct rte_mbuf *mbufs[OUTPUT_MAX];
-	struct leg *legs[OUTPUT_MAX]; // to whom
-	const struct next_hop *hops[OUTPUT_MAX];
+	struct leg *legs[OUTPUT_MAX];	   // to whom
 	struct rtp_view views[OUTPUT_MAX]; // as it came; pt as it goes
 };
 

@@ -1,5 +1,6 @@
-// Headers are made once per destination; a packet then costs two lengths and, where the device does
-// not, the sums. IPv4 packets carry DF and ID 0 (atomic datagrams, RFC 6864).
+// Headers are made once per destination and next hop; a packet then costs a copy of them, two
+// lengths and, where the device does not, the sums. IPv4 packets carry DF and ID 0 (atomic
+// datagrams, RFC 6864).
 #include "headers.h"
 
 #define TTL 64
@@ -117,10 +118,9 @@ static inline uint16_t fold(uint64_t sum)
 	return (uint16_t)((sum >> 16) + sum);
 }
 
-void header_make(
-	struct leg_header *header, struct leg_endpoint from, struct leg_endpoint to, uint8_t dscp)
+static struct rte_ipv4_hdr make_ip(struct leg_endpoint from, struct leg_endpoint to, uint8_t dscp)
 {
-	header->ip = (struct rte_ipv4_hdr){
+	return (struct rte_ipv4_hdr){
 		.version_ihl = RTE_IPV4_VHL_DEF,
 		.type_of_service = (uint8_t)(dscp << 2),
 		.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
@@ -129,10 +129,53 @@ void header_make(
 		.src_addr = from.ip,
 		.dst_addr = to.ip,
 	};
-	header->udp = (struct rte_udp_hdr){.src_port = from.port, .dst_port = to.port};
-	header->ip_sum = fold(words_sum((const uint8_t *)&header->ip, sizeof(header->ip)));
-	header->udp_sum = fold(words_sum((const uint8_t *)&header->ip.src_addr, 8)) +
-			  RTE_BE16(IPPROTO_UDP) + from.port + to.port;
+}
+
+// Backwards from `end`. Returns how long it is.
+static uint8_t make_link(
+	uint8_t *end, const struct rte_ether_addr *mac, const struct next_hop_view *hop)
+{
+	struct rte_ether_hdr ethernet = {.dst_addr = hop->mac,
+		.src_addr = *mac,
+		.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4)};
+	struct rte_vlan_hdr vlan = {.vlan_tci = rte_cpu_to_be_16(hop->vlan),
+		.eth_proto = RTE_BE16(RTE_ETHER_TYPE_IPV4)};
+
+	if (!hop->vlan) {
+		memcpy(end - sizeof(ethernet), &ethernet, sizeof(ethernet));
+		return sizeof(ethernet);
+	}
+	ethernet.ether_type = RTE_BE16(RTE_ETHER_TYPE_VLAN);
+	memcpy(end - sizeof(vlan), &vlan, sizeof(vlan));
+	memcpy(end - sizeof(vlan) - sizeof(ethernet), &ethernet, sizeof(ethernet));
+	return sizeof(ethernet) + sizeof(vlan);
+}
+
+bool header_make(struct leg_header *header, const struct port *ports, uint64_t hop_word,
+	struct leg_endpoint from, struct leg_endpoint to, uint8_t dscp)
+{
+	struct rte_ipv4_hdr ip = make_ip(from, to, dscp);
+	struct rte_udp_hdr udp = {.src_port = from.port, .dst_port = to.port};
+	uint8_t *ip_at = header->bytes + LEG_HEADER_BYTES - sizeof(udp) - sizeof(ip);
+	struct next_hop_view hop;
+	uint64_t udp_sum;
+
+	if (!next_hop_unpack(hop_word, &hop))
+		return false;
+	udp_sum = words_sum((const uint8_t *)&ip.src_addr, 8) + RTE_BE16(IPPROTO_UDP) + from.port +
+		  to.port;
+	*header = (struct leg_header){
+		.hop_word = hop_word,
+		.ip_sum = fold(words_sum((const uint8_t *)&ip, sizeof(ip))),
+		.udp_sum = fold(udp_sum),
+		.port = hop.port & 7,
+		.tx_checksum = ports[hop.port].tx_checksum,
+	};
+	memcpy(ip_at, &ip, sizeof(ip));
+	memcpy(ip_at + sizeof(ip), &udp, sizeof(udp));
+	header->length =
+		(uint8_t)(sizeof(ip) + sizeof(udp) + make_link(ip_at, &ports[hop.port].mac, &hop));
+	return true;
 }
 
 // In software. The length counts twice in UDP's sum: pseudo header and header.
@@ -142,87 +185,56 @@ static void finish_checksums(struct rte_ipv4_hdr *ip, struct rte_udp_hdr *udp,
 	uint64_t sum = header->udp_sum + 2ULL * udp->dgram_len +
 		       words_sum((const uint8_t *)(udp + 1), payload_bytes);
 	uint16_t checksum = (uint16_t)~fold(sum);
-	uint32_t ip_sum;
+	uint32_t ip_sum = (uint32_t)header->ip_sum + ip->total_length;
 
-	ip_sum = header->ip_sum + ip->total_length; // both have 16 bits
 	ip->hdr_checksum = (uint16_t) ~((ip_sum >> 16) + ip_sum);
 	udp->dgram_cksum = checksum ? checksum : 0xffff; // RFC 768: 0 would mean "none"
 }
 
 static void request_checksums(struct rte_mbuf *mbuf, const struct rte_ipv4_hdr *ip,
-	struct rte_udp_hdr *udp, unsigned int l2_bytes)
+	struct rte_udp_hdr *udp, const struct leg_header *header)
 {
 	mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_UDP_CKSUM;
-	mbuf->l2_len = l2_bytes;
+	mbuf->l2_len = header->length - sizeof(*ip) - sizeof(*udp);
 	mbuf->l3_len = sizeof(*ip);
 	udp->dgram_cksum = rte_ipv4_phdr_cksum(ip, mbuf->ol_flags);
 }
 
-static void write_link(
-	uint8_t *at, const struct rte_ether_addr *mac, const struct next_hop_view *hop)
+// All bytes are copied, also where no tag means that the first four are none.
+static void write_headers(
+	struct rte_mbuf *mbuf, const struct leg_header *header, unsigned int payload_bytes)
 {
-	struct rte_ether_hdr *ethernet = (struct rte_ether_hdr *)at;
-	struct rte_vlan_hdr *vlan = (struct rte_vlan_hdr *)(ethernet + 1);
+	uint8_t *at = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(at - sizeof(*udp));
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)((uint8_t *)udp - sizeof(*ip));
 
-	ethernet->dst_addr = hop->mac;
-	ethernet->src_addr = *mac;
-	ethernet->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-	if (hop->vlan) {
-		ethernet->ether_type = RTE_BE16(RTE_ETHER_TYPE_VLAN);
-		vlan->vlan_tci = rte_cpu_to_be_16(hop->vlan);
-		vlan->eth_proto = RTE_BE16(RTE_ETHER_TYPE_IPV4);
-	}
-}
-
-static void write_headers(struct rte_mbuf *mbuf, uint8_t *at, const struct port *port,
-	const struct leg_header *header, const struct next_hop_view *hop)
-{
-	unsigned int l2_bytes =
-		sizeof(struct rte_ether_hdr) + (hop->vlan ? sizeof(struct rte_vlan_hdr) : 0);
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(at + l2_bytes);
-	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
-	unsigned int ip_bytes = mbuf->data_len - l2_bytes;
-
-	write_link(at, &port->mac, hop);
-	*ip = header->ip;
-	*udp = header->udp;
-	ip->total_length = rte_cpu_to_be_16((uint16_t)ip_bytes);
-	udp->dgram_len = rte_cpu_to_be_16((uint16_t)(ip_bytes - sizeof(*ip)));
+	memcpy(at - LEG_HEADER_BYTES, header->bytes, LEG_HEADER_BYTES);
+	udp->dgram_len = rte_cpu_to_be_16((uint16_t)(payload_bytes + sizeof(*udp)));
+	ip->total_length = rte_cpu_to_be_16((uint16_t)(payload_bytes + sizeof(*udp) + sizeof(*ip)));
 	mbuf->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT; // whose memory it is
-	if (port->tx_checksum)
-		request_checksums(mbuf, ip, udp, l2_bytes);
+	if (unlikely(header->tx_checksum))
+		request_checksums(mbuf, ip, udp, header);
 	else
-		finish_checksums(
-			ip, udp, header, (unsigned int)(ip_bytes - sizeof(*ip) - sizeof(*udp)));
+		finish_checksums(ip, udp, header, payload_bytes);
 }
 
-bool header_push(struct worker *worker, struct rte_mbuf *mbuf, const struct leg_header *header,
-	const struct next_hop *hop)
+bool header_push(struct worker *worker, struct rte_mbuf *mbuf, const struct leg_header *header)
 {
-	const struct port *port;
-	struct next_hop_view view;
-	unsigned int bytes =
-		sizeof(struct rte_ether_hdr) + sizeof(header->ip) + sizeof(header->udp);
-	struct tx_queue *queue;
-	char *at;
+	const struct port *port = &worker->shared->config.ports[header->port];
+	struct tx_queue *queue = &worker->tx[header->port];
+	unsigned int payload_bytes = mbuf->data_len;
 
-	if (unlikely(!next_hop_read(hop, &view))) {
-		drop(worker, mbuf, DROP_no_next_hop);
-		return false;
-	}
-	port = &worker->shared->config.ports[view.port];
-	if (unlikely(mbuf->data_len + sizeof(header->ip) + sizeof(header->udp) > port->mtu)) {
+	if (unlikely(payload_bytes + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_udp_hdr) >
+		     port->mtu)) {
 		drop(worker, mbuf, DROP_too_long);
 		return false;
 	}
-	at = rte_pktmbuf_prepend(
-		mbuf, (uint16_t)(bytes + (view.vlan ? sizeof(struct rte_vlan_hdr) : 0)));
-	if (unlikely(!at)) {
+	if (unlikely(rte_pktmbuf_headroom(mbuf) < LEG_HEADER_BYTES)) {
 		drop(worker, mbuf, DROP_no_buffer);
 		return false;
 	}
-	write_headers(mbuf, (uint8_t *)at, port, header, &view);
-	queue = &worker->tx[view.port];
+	write_headers(mbuf, header, payload_bytes);
+	rte_pktmbuf_prepend(mbuf, header->length);
 	queue->mbufs[queue->n++] = mbuf;
 	return true;
 }

@@ -117,8 +117,12 @@ static bool send_rtcp(struct worker *worker, struct leg *leg, const struct leg_c
 		drop(worker, mbuf, reason);
 		return false;
 	}
-	header_make(&header, local, to, config->dscp);
-	if (!header_push(worker, mbuf, &header, hop))
+	if (!header_make(&header, worker->shared->config.ports, next_hop_word(hop), local, to,
+		    config->dscp)) {
+		drop(worker, mbuf, DROP_no_next_hop);
+		return false;
+	}
+	if (!header_push(worker, mbuf, &header))
 		return false;
 	leg->tx.rtcp++;
 	return true;
@@ -230,8 +234,8 @@ static int build_report(struct leg *leg, const struct leg_config *config, uint64
 
 	if (receives)
 		block = reception_block(leg, now_ns);
-	report = rtcp_report_build(
-		out, room, config->ssrc, leg->tx.is_sender ? &sender : NULL, &block, receives);
+	report = rtcp_report_build(out, room, config->ssrc,
+		leg->tx.packets != leg->tx.packets_reported ? &sender : NULL, &block, receives);
 	if (report < 0)
 		return report;
 	sdes = rtcp_sdes_build(out + report, room - (size_t)report, config->ssrc, leg->cname);
@@ -252,7 +256,7 @@ static void send_report(struct worker *worker, struct leg *leg)
 	}
 	n = build_report(
 		leg, config, worker->now_ns, rte_pktmbuf_mtod(mbuf, uint8_t *), REPORT_ROOM);
-	leg->tx.is_sender = false;
+	leg->tx.packets_reported = leg->tx.packets;
 	if (n < 0) {
 		drop(worker, mbuf, DROP_bad_rtcp);
 		return;

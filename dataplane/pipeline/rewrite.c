@@ -24,15 +24,21 @@ static void continue_stream(
 	view->ssrc = config->ssrc;
 }
 
-static void refresh_header(struct leg *leg, const struct leg_config *config, struct leg_endpoint to)
+// The leg's headers, made anew where something has changed. False: the next hop is not usable.
+static bool refresh_header(struct worker *worker, struct leg *leg, const struct leg_config *config,
+	struct leg_endpoint to, uint64_t hop_word)
 {
 	struct leg_header *header = &leg->tx.header;
 
-	if (likely(leg->tx.header_generation == config->generation &&
-		    header->ip.dst_addr == to.ip && header->udp.dst_port == to.port))
-		return;
-	header_make(header, config->local, to, config->dscp);
-	leg->tx.header_generation = config->generation;
+	if (likely(header->hop_word == hop_word && header->generation == config->generation &&
+		    leg_endpoint_equal(header_destination(header), to)))
+		return true;
+	header->generation = 0; // no configuration's, should it fail
+	if (!header_make(header, worker->shared->config.ports, hop_word, config->local, to,
+		    config->dscp))
+		return false;
+	header->generation = config->generation;
+	return true;
 }
 
 // The RTP header of packet i; false where it is dropped.
@@ -41,21 +47,25 @@ static bool rewrite_rtp(struct worker *worker, struct output *output, unsigned i
 	struct leg *leg = output->legs[i];
 	const struct leg_config *config = leg_config(leg);
 	struct leg_endpoint to;
+	const struct next_hop *hop;
 	enum drop_reason reason;
 
 	if (unlikely(!(config->flags & SL_LEG_SEND))) {
 		drop(worker, output->mbufs[i], DROP_not_sending);
 		return false;
 	}
-	output->hops[i] = leg_rtp_destination(leg, config, &to, &reason);
-	if (unlikely(!output->hops[i])) {
+	hop = leg_rtp_destination(leg, config, &to, &reason);
+	if (unlikely(!hop)) {
 		drop(worker, output->mbufs[i], reason);
+		return false;
+	}
+	if (unlikely(!refresh_header(worker, leg, config, to, next_hop_word(hop)))) {
+		drop(worker, output->mbufs[i], DROP_no_next_hop);
 		return false;
 	}
 	if (!(config->flags & SL_LEG_TRANSPARENT_SSRC))
 		continue_stream(leg, config, &output->views[i], worker->now_ns);
 	write_rtp(rte_pktmbuf_mtod(output->mbufs[i], uint8_t *), &output->views[i]);
-	refresh_header(leg, config, to);
 	report_when_due(worker, leg, config);
 	return true;
 }
@@ -66,12 +76,11 @@ static void push_and_count(struct worker *worker, const struct output *output, u
 	struct leg *leg = output->legs[i];
 	uint16_t length = output->mbufs[i]->data_len;
 
-	if (!header_push(worker, output->mbufs[i], &leg->tx.header, output->hops[i]))
+	if (!header_push(worker, output->mbufs[i], &leg->tx.header))
 		return;
 	leg->tx.packets++;
 	leg->tx.bytes += length;
 	leg->tx.octets += output->views[i].payload_bytes;
-	leg->tx.is_sender = true;
 }
 
 // Two passes: a checksum reads in wide words what was just written in narrow ones, for which a CPU
@@ -86,7 +95,6 @@ void rewrite(struct worker *worker)
 			continue;
 		output->mbufs[n] = output->mbufs[i];
 		output->legs[n] = output->legs[i];
-		output->hops[n] = output->hops[i];
 		output->views[n++].payload_bytes = output->views[i].payload_bytes;
 	}
 	for (unsigned int i = 0; i < n; i++)

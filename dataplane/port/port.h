@@ -99,16 +99,26 @@ struct next_hop_view {
 	uint16_t vlan; // 0: none
 };
 
-// any lcore: false while the neighbour's MAC is not known (or there is no route any more).
-static inline bool next_hop_read(const struct next_hop *hop, struct next_hop_view *view)
+// any lcore: the entry as it is now; a worker that keeps what it made of it compares.
+static inline uint64_t next_hop_word(const struct next_hop *hop)
 {
-	uint64_t word = __atomic_load_n(&hop->word, __ATOMIC_RELAXED);
+	return __atomic_load_n(&hop->word, __ATOMIC_RELAXED);
+}
+
+// any lcore: false while the neighbour's MAC is not known (or there is no route any more).
+static inline bool next_hop_unpack(uint64_t word, struct next_hop_view *view)
+{
 	uint64_t bytes = rte_cpu_to_le_64(word);
 
 	memcpy(&view->mac, &bytes, sizeof(view->mac));
 	view->port = (word >> NEXT_HOP_PORT_SHIFT) & 7;
 	view->vlan = (word >> NEXT_HOP_VLAN_SHIFT) & 0xfff;
 	return word & NEXT_HOP_USABLE;
+}
+
+static inline bool next_hop_read(const struct next_hop *hop, struct next_hop_view *view)
+{
+	return next_hop_unpack(next_hop_word(hop), view);
 }
 
 struct next_hops;

@@ -9,6 +9,7 @@
 // the other. It is decided when the session is set, never per packet.
 #pragma once
 
+#include <assert.h>
 #include <rte_common.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
@@ -101,14 +102,22 @@ struct leg_rx {
 	uint64_t sr_ns;
 };
 
-// IPv4 and UDP headers of packets to one destination, but for what their length decides. The sums
-// are of 16-bit words as they are in memory, not folded.
+#define LEG_HEADER_BYTES 46 // Ethernet with a VLAN tag, IPv4, UDP
+
+// All headers of packets to one destination by one next hop, but for what their length decides, on
+// one cache line. The sums are of 16-bit words as they are in memory, folded.
 struct leg_header {
-	struct rte_ipv4_hdr ip; // length and checksum are 0
-	struct rte_udp_hdr udp; // ditto
-	uint32_t ip_sum;	// of `ip`
-	uint32_t udp_sum;	// of pseudo header and `udp`
+	uint64_t hop_word;   // next hop that it was made with
+	uint32_t generation; // and configuration
+	uint16_t ip_sum;
+	uint16_t udp_sum;		 // of the pseudo header, too
+	uint8_t bytes[LEG_HEADER_BYTES]; // at the end of it; lengths and checksums are 0
+	uint8_t length;			 // LEG_HEADER_BYTES, or without the tag
+	uint8_t port : 4;		 // index into ports
+	uint8_t tx_checksum : 1;	 // the device computes the sums
 };
+
+static_assert(sizeof(struct leg_header) == RTE_CACHE_LINE_SIZE, "leg_header is a cache line");
 
 // Everything that we send to it. worker: rw, main: ro
 struct leg_tx {
@@ -116,10 +125,9 @@ struct leg_tx {
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t octets; // of payload, for sender reports
-	struct leg_header header;
-	uint32_t header_generation; // of the configuration that it was made from
-	bool is_sender;		    // sent RTP since the last report
+	struct leg_header header __rte_cache_aligned;
 	uint64_t rtcp;
+	uint64_t packets_reported; // value of `packets` at our last report
 };
 
 // main only
