@@ -84,6 +84,12 @@ static int cut(const uint8_t *data, size_t room, struct rtcp_packet *packet, siz
 	return 0;
 }
 
+// RFC 3550 6.1, and 6.6 as some phones read it.
+static bool may_be_first(uint8_t pt)
+{
+	return pt == RTCP_SR || pt == RTCP_RR || pt == RTCP_BYE;
+}
+
 int rtcp_parse(const uint8_t *datagram, size_t length, bool reduced_size)
 {
 	struct rtcp_packet packet;
@@ -92,7 +98,7 @@ int rtcp_parse(const uint8_t *datagram, size_t length, bool reduced_size)
 	do {
 		if (cut(datagram + at, length - at, &packet, &total) || !body_is_valid(&packet))
 			return -EBADMSG;
-		if (at == 0 && !reduced_size && packet.pt != RTCP_SR && packet.pt != RTCP_RR)
+		if (at == 0 && !reduced_size && !may_be_first(packet.pt))
 			return -EBADMSG;
 		at += total;
 	} while (at < length);

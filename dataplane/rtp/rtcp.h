@@ -28,7 +28,8 @@ enum rtcp_pt {
 
 // Check every packet of a datagram: versions, lengths that add up, counts that fit, chunks and
 // texts that end in bounds, padding only in the last. A compound that does not begin with SR or RR
-// is taken only where `reduced_size` (RFC 5506) was agreed. Returns 0 or -EBADMSG.
+// is taken only where `reduced_size` (RFC 5506) was agreed, or where it begins with BYE, as that of
+// some phones does when they hang up. Returns 0 or -EBADMSG.
 int rtcp_parse(const uint8_t *datagram, size_t length, bool reduced_size);
 
 // One packet of a datagram that rtcp_parse() has passed.
