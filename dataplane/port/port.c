@@ -8,6 +8,7 @@
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_log.h>
 #include <rte_mempool.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -258,6 +259,10 @@ static void port_close(struct port *port)
 
 	if (port->id != RTE_MAX_ETHPORTS) {
 		rte_eth_dev_info_get(port->id, &info);
+		// Its driver fails to detach a program that was given to it, and says so as an
+		// error; steer_detach() does it.
+		if (port->lock_fd >= 0)
+			rte_log_set_level_pattern("pmd.net.af_xdp", RTE_LOG_CRIT);
 		rte_eth_dev_stop(port->id);
 		if (port->hotplugged)
 			rte_dev_remove(info.device); // closes it
