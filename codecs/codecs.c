@@ -4,11 +4,13 @@
 #include <strings.h>
 
 #include "codec_list.h"
+#include "resample.h"
 
 const struct codec *const codecs[] = {&codec_pcmu, &codec_pcma, &codec_opus, NULL};
 
 int codecs_init(void)
 {
+	resamplers_init();
 	return opus_templates_init();
 }
 
