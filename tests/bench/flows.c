@@ -31,7 +31,7 @@ static_assert(sizeof(struct frame) == FRAME_BYTES, "frame layout");
 void session_ends_choose(struct session_ends *ends, unsigned int index)
 {
 	for (unsigned int i = 0; i < 2; i++) {
-		ends->remote[i].ip = RTE_IPV4(198, 18 + i, index >> 8 & 255, index & 255);
+		ends->remote[i].ip = RTE_IPV4(198u, 18 + i, index >> 8 & 255, index & 255);
 		ends->remote[i].port = (uint16_t)(20000 + index % 10000 * 2);
 	}
 }

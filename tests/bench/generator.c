@@ -25,7 +25,7 @@
 #define BURST	      32
 #define SAMPLE_BURSTS 8 // check a packet of every so many bursts
 #define LINK_WAIT_MS  5000
-#define MEDIA_IP      RTE_IPV4(192, 0, 2, 1)
+#define MEDIA_IP      RTE_IPV4(192u, 0, 2, 1)
 #define DRAIN_MS      20
 
 struct options {

@@ -25,7 +25,7 @@ static void sums_of_a_header_keep_every_carry(void **)
 
 	for (unsigned int last = 0; last < 256; last++) {
 		struct leg_endpoint to = {
-			rte_cpu_to_be_32(RTE_IPV4(255, 255, 255, last)), RTE_BE16(0xffff)};
+			rte_cpu_to_be_32(RTE_IPV4(255u, 255, 255, last)), RTE_BE16(0xffff)};
 		struct leg_header header;
 		struct {
 			struct rte_ipv4_hdr ip;
