@@ -111,9 +111,13 @@ void response_write(struct builder *b, const struct sip_message *request, unsign
 struct flow response_flow(const struct sip_message *request)
 {
 	struct flow flow = request->flow;
+	uint16_t port = request->via.port ? request->via.port : 5060;
 
-	if (!request->via.value.p || request->via.has_rport)
+	if (!request->via.value.p)
 		return flow;
-	sip_address_port_set(&flow.remote, request->via.port ? request->via.port : 5060);
+	if (listener_is_reliable(flow.listener))
+		flow.connect_port = port;
+	else if (!request->via.has_rport)
+		sip_address_port_set(&flow.remote, port);
 	return flow;
 }

@@ -13,6 +13,7 @@ void response_write(struct builder *b, const struct sip_message *request, unsign
 	struct slice reason, struct slice to_tag);
 
 // Where the response to a request goes (18.2.2, RFC 3581): back to the source address, and to the
-// source port with rport, else to the port of the top Via. Unlike 18.2.2, maddr is not followed: it
+// source port with rport, else to the port of the top Via; on TCP to the connection of the request,
+// and where that is gone to the port of the top Via. Unlike 18.2.2, maddr is not followed: it
 // would let a request aim our answers at anybody.
 struct flow response_flow(const struct sip_message *request);

@@ -181,6 +181,21 @@ static void receive(void *arg, const struct flow *flow, char *data, size_t size)
 		response_in(stack, &message);
 }
 
+// On a stream. What else is wrong with it is the better reason.
+static void endless(void *arg, const struct flow *flow, char *data, size_t size, const char *reason)
+{
+	struct sip_header headers[MESSAGE_MAX_HEADERS];
+	struct sip_stack *stack = arg;
+	struct message_error error;
+	struct sip_message message;
+
+	if (!message_parse(&message, headers, data, size, &error) && message_is_request(&message) &&
+		message.method != METHOD_ACK)
+		error = (struct message_error){400, reason};
+	message.flow = *flow;
+	malformed(stack, &message, &error);
+}
+
 // The quoted message may be cut anywhere; its top Via, which we wrote, is what counts.
 static void undeliverable(void *arg, const struct flow *flow, int errno_, struct slice data)
 {
@@ -219,6 +234,7 @@ static void trace(void *arg, const struct flow *flow, bool outgoing, struct slic
 static const struct transport_user transport_user = {
 	.accept = may_talk,
 	.receive = receive,
+	.malformed = endless,
 	.error = undeliverable,
 	.trace = trace,
 };

@@ -42,6 +42,16 @@ void transport_note_error(
 	event_active(transport->flush_event, EV_TIMEOUT, 0);
 }
 
+// A protocol: how a listener is opened, and how messages leave by it.
+static const struct {
+	int (*open)(struct listener *listener);
+	void (*send)(struct listener *listener, const struct queued *messages, unsigned int n);
+	struct slice via_name;
+} protocols[] = {
+	[TRANSPORT_UDP] = {udp_open, udp_send, SLICE("UDP")},
+	[TRANSPORT_TCP] = {tcp_open, tcp_send, SLICE("TCP")},
+};
+
 // One run of queued messages that leave by the same listener.
 static unsigned int run_length(const struct transport *transport, unsigned int from)
 {
@@ -56,9 +66,10 @@ static unsigned int run_length(const struct transport *transport, unsigned int f
 void transport_flush(struct transport *transport)
 {
 	for (unsigned int at = 0; at < transport->n_queued;) {
+		struct listener *listener = transport->queue[at].flow.listener;
 		unsigned int n = run_length(transport, at);
 
-		udp_send(transport->queue[at].flow.listener, transport->queue + at, n);
+		protocols[listener->protocol].send(listener, transport->queue + at, n);
 		at += n;
 	}
 	transport->n_queued = 0;
@@ -131,7 +142,8 @@ struct transport *transport_create(
 	transport->arena = malloc(TRANSPORT_ARENA);
 	transport->inbox = malloc(TRANSPORT_BATCH * (size_t)TRANSPORT_SLOT);
 	transport->flush_event = event_new(base, -1, 0, turn_ends, transport);
-	if (!transport->arena || !transport->inbox || !transport->flush_event) {
+	if (tcp_init(transport) || !transport->arena || !transport->inbox ||
+		!transport->flush_event) {
 		transport_destroy(transport);
 		errno = ENOMEM;
 		return NULL;
@@ -159,6 +171,7 @@ void transport_destroy(struct transport *transport)
 		transport_flush(transport);
 		event_free(transport->flush_event);
 	}
+	tcp_fini(transport);
 	while ((listener = SLIST_FIRST(&transport->listeners))) {
 		SLIST_REMOVE_HEAD(&transport->listeners, link);
 		listener_close(listener);
@@ -204,7 +217,7 @@ struct listener *listener_open(struct transport *transport, enum transport_proto
 		return NULL;
 	*listener = (struct listener){
 		.transport = transport, .protocol = protocol, .address = *address, .fd = -1};
-	error = udp_open(listener);
+	error = protocols[protocol].open(listener);
 	if (!error)
 		error = sent_by_set(listener, advertised);
 	if (error) {
@@ -253,9 +266,9 @@ struct slice listener_sent_by(const struct listener *listener)
 	return listener->sent_by;
 }
 
-struct slice listener_via_name(const struct listener *)
+struct slice listener_via_name(const struct listener *listener)
 {
-	return SLICE("UDP");
+	return protocols[listener->protocol].via_name;
 }
 
 bool listener_is_reliable(const struct listener *listener)

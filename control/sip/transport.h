@@ -1,5 +1,6 @@
 // Sockets that carry SIP. UDP: recvmmsg and sendmmsg on libevent; what is sent during one turn of
-// the event loop leaves together at its end. One thread.
+// the event loop leaves together at its end. TCP: connections that come and go by themselves; who
+// sends names the two ends, and the connection between them is found or opened. One thread.
 //
 // Subtle: data handed to transport_user.receive() is writable and lives until it returns; data
 // given to transport_send() is copied and may be reused at once.
@@ -11,21 +12,28 @@ struct event_base;
 struct transport;
 struct listener; // one local address and protocol
 
-enum transport_protocol { TRANSPORT_UDP };
+enum transport_protocol { TRANSPORT_UDP, TRANSPORT_TCP };
 
-// The two ends that a message travels between.
+// The two ends that a message travels between. On TCP `remote` is the far end of a connection.
 struct flow {
 	struct listener *listener;
 	struct sip_address remote;
+	uint16_t connect_port; // TCP: of the remote host, where the connection is gone and another
+			       // must be opened (18.2.2); 0: the port of `remote`
 };
 
 struct transport_user {
-	// Asked before anything else is done with a datagram: false drops it without an answer.
-	// NULL accepts all.
+	// Asked before anything else is done with a datagram, a connection, or a message on one:
+	// false drops it without an answer. NULL accepts all.
 	bool (*accept)(void *arg, const struct listener *listener, const struct sockaddr *source);
 
-	// A datagram that is no keep-alive. It may be anything.
+	// A datagram that is no keep-alive, or a message on a stream. It may be anything.
 	void (*receive)(void *arg, const struct flow *flow, char *data, size_t size);
+
+	// The start of a message on a stream whose end cannot be known, for `reason`. The
+	// connection closes when this returns and what was sent has left. May be NULL.
+	void (*malformed)(
+		void *arg, const struct flow *flow, char *data, size_t size, const char *reason);
 
 	// `data` could not be delivered: a local error, or an ICMP error where the kernel hands one
 	// on; then `data` is as much of it as the ICMP message quotes. Never called from within
@@ -43,12 +51,31 @@ struct transport_counters {
 	uint64_t truncated;		   // larger than MESSAGE_MAX_SIZE
 	uint64_t send_errors, icmp_errors; // told to error()
 	uint64_t send_dropped;		   // socket buffer full; retransmission mends it
+
+	uint64_t accepted, connected; // connections, by the far end and by us
+	uint64_t connections_refused; // over a limit
+	uint64_t connect_errors;
+	uint64_t framing_errors;  // what came was no SIP, or had no usable Content-Length
+	uint64_t timed_out;	  // connections: idle, half a message, not read by the far end
+	unsigned int connections; // now
+};
+
+// For connections. 0 takes the default.
+struct transport_limits {
+	unsigned int connections; // 10,000, or half of the files that the process may open
+	unsigned int per_source;  // 100 from one host; those that we opened do not count
+	unsigned int connect_ms;  // 4000, until the far end has accepted
+	unsigned int message_ms;  // 5000, from the first byte of a message to the last, in and out
+	unsigned int idle_ms;	  // 600,000, without a message or keep-alive from the far end
 };
 
 // Returns NULL with errno.
 struct transport *transport_create(
 	struct event_base *base, const struct transport_user *user, void *arg);
-void transport_destroy(struct transport *transport); // and its listeners
+void transport_destroy(struct transport *transport); // and its listeners and connections
+
+// For connections from now on.
+void transport_limits_set(struct transport *transport, const struct transport_limits *limits);
 
 // Bind and start to receive. Port 0 takes a free one. `advertised` is what Via (and, if the TU
 // likes, Contact) says instead of the bound address ("sip.example.com:5060"); absent: the address,
@@ -67,7 +94,7 @@ struct listener *listener_for(struct transport *transport, const struct sip_addr
 const struct sip_address *listener_address(const struct listener *listener);
 enum transport_protocol listener_protocol(const struct listener *listener);
 struct slice listener_sent_by(const struct listener *listener);	 // "192.0.2.1:5060"
-struct slice listener_via_name(const struct listener *listener); // "UDP"
+struct slice listener_via_name(const struct listener *listener); // "UDP", "TCP"
 bool listener_is_reliable(const struct listener *listener);
 
 // Queue one message. Returns 0, -EMSGSIZE, -ENOMEM. Later trouble goes to transport_user.error().

@@ -1,8 +1,11 @@
-// What transport.c and its protocols (udp.c) share.
+// What transport.c and its protocols (udp.c, tcp.c) share.
 #pragma once
 
 #include <sys/queue.h>
+#include <sys/time.h>
 
+#include "hash.h"
+#include "siphash.h"
 #include "transport.h"
 
 enum {
@@ -38,6 +41,11 @@ struct listener {
 	struct event *event;
 };
 
+// Lengths of time that all connections share, so that their timers are O(1).
+struct transport_timeouts {
+	struct timeval connect, message, idle;
+};
+
 struct transport {
 	struct event_base *base;
 	const struct transport_user *user;
@@ -51,6 +59,13 @@ struct transport {
 	char *arena;
 	char *inbox; // TRANSPORT_BATCH slots
 	struct transport_counters counters;
+
+	struct transport_limits limits;
+	struct transport_timeouts timeouts;
+	struct siphash_key key;
+	struct hash_table connections; // by listener and remote address
+	struct hash_table sources;     // those that were accepted, by remote host
+	int spare_fd; // given up to accept and close a connection where there are no more
 };
 
 // Tell the user of an error at the end of this turn of the loop; `data` is copied.
@@ -62,3 +77,9 @@ int udp_open(struct listener *listener);
 
 // Send now. Failures are counted and noted, not returned.
 void udp_send(struct listener *listener, const struct queued *messages, unsigned int n);
+
+// The same for TCP; and what its connections have in common. tcp_fini() closes them all.
+int tcp_init(struct transport *transport);
+void tcp_fini(struct transport *transport);
+int tcp_open(struct listener *listener);
+void tcp_send(struct listener *listener, const struct queued *messages, unsigned int n);

@@ -1,0 +1,397 @@
+// Connections on libevent's bufferevents. Memory is bounded: input by the watermark (one message at
+// most), output by OUTPUT_MAX.
+//
+// Subtle: output is kept as whole messages beside the bufferevent, which only refers to them, until
+// all of it has gone: so that each message lost with the connection is known to its transaction.
+#include "sip_connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "message.h"
+
+enum {
+	INPUT_MAX = MESSAGE_MAX_SIZE + 1, // more than any message, so that one is always whole
+	OUTPUT_MAX = 256 * 1024,
+};
+
+enum connection_state {
+	CONNECTING,
+	OPEN_IDLE, // between two messages: the deadline is that of silence
+	OPEN_HALF, // within one
+	CLOSING,   // what comes is thrown away, what was written still leaves
+};
+
+struct outgoing {
+	STAILQ_ENTRY(outgoing) link;
+	size_t size;
+	char data[];
+};
+
+struct connection {
+	struct hash_node by_flow;   // hash 0: in no table
+	struct hash_node by_source; // likewise; accepted ones only
+	struct listener *listener;
+	struct sip_address remote;
+	struct bufferevent *stream;
+	struct event deadline; // of the state
+	enum connection_state state;
+	struct framer framer;
+	STAILQ_HEAD(, outgoing) outgoing;
+	size_t outgoing_size;
+};
+
+// ---- tables
+
+static struct slice host_bytes(const struct sip_address *address)
+{
+	if (address->any.sa_family == AF_INET6)
+		return (struct slice){(const char *)&address->v6.sin6_addr, 16};
+	return (struct slice){(const char *)&address->v4.sin_addr, 4};
+}
+
+// Never 0.
+static uint64_t flow_hash(const struct listener *listener, const struct sip_address *remote)
+{
+	uint16_t port = sip_address_port(remote);
+	struct slice parts[] = {{(const char *)&listener, sizeof(listener)}, host_bytes(remote),
+		{(const char *)&port, sizeof(port)}};
+
+	return siphash(&listener->transport->key, parts, 3) | 1;
+}
+
+static uint64_t source_hash(const struct transport *transport, const struct sip_address *host)
+{
+	struct slice bytes = host_bytes(host);
+
+	return siphash(&transport->key, &bytes, 1) | 1;
+}
+
+struct connection *connection_find(
+	const struct listener *listener, const struct sip_address *remote)
+{
+	const struct hash_table *table = &listener->transport->connections;
+	struct hash_node *node = hash_first(table, flow_hash(listener, remote));
+
+	for (; node; node = hash_next(node)) {
+		struct connection *c = container_of(node, struct connection, by_flow);
+
+		if (c->state != CLOSING && c->listener == listener &&
+			sip_address_equal(&c->remote, remote))
+			return c;
+	}
+	return NULL;
+}
+
+unsigned int connections_from(
+	const struct transport *transport, const struct sip_address *host, unsigned int max)
+{
+	struct hash_node *node = hash_first(&transport->sources, source_hash(transport, host));
+	unsigned int n = 0;
+
+	for (; node && n < max; node = hash_next(node)) {
+		struct connection *c = container_of(node, struct connection, by_source);
+
+		n += sip_address_equal_host(&c->remote, host);
+	}
+	return n;
+}
+
+struct connection *connection_any(struct transport *transport)
+{
+	struct hash_node *node = hash_any(&transport->connections);
+
+	return node ? container_of(node, struct connection, by_flow) : NULL;
+}
+
+// ---- ends
+
+static void outgoing_forget(struct connection *c)
+{
+	struct outgoing *message;
+
+	while ((message = STAILQ_FIRST(&c->outgoing))) {
+		STAILQ_REMOVE_HEAD(&c->outgoing, link);
+		free(message);
+	}
+	c->outgoing_size = 0;
+}
+
+void connection_destroy(struct connection *c)
+{
+	struct transport *transport = c->listener->transport;
+
+	if (c->by_flow.hash) {
+		hash_remove(&transport->connections, &c->by_flow);
+		transport->counters.connections--;
+	}
+	if (c->by_source.hash)
+		hash_remove(&transport->sources, &c->by_source);
+	if (event_initialized(&c->deadline))
+		event_del(&c->deadline);
+	if (c->stream)
+		bufferevent_free(c->stream);
+	outgoing_forget(c);
+	free(c);
+}
+
+// The connection is gone; whoever waits for a message to leave by it hears of it.
+static void fail(struct connection *c, int error)
+{
+	struct transport *transport = c->listener->transport;
+	const struct flow flow = {.listener = c->listener, .remote = c->remote};
+	struct outgoing *message;
+
+	STAILQ_FOREACH (message, &c->outgoing, link) {
+		transport->counters.send_errors++;
+		transport_note_error(
+			transport, &flow, error, (struct slice){message->data, message->size});
+	}
+	connection_destroy(c);
+}
+
+static const struct timeval *deadline_of(const struct connection *c)
+{
+	const struct transport_timeouts *timeouts = &c->listener->transport->timeouts;
+
+	switch (c->state) {
+	case CONNECTING:
+		return &timeouts->connect;
+	case OPEN_IDLE:
+		return &timeouts->idle;
+	default:
+		return &timeouts->message;
+	}
+}
+
+static void state_enter(struct connection *c, enum connection_state state)
+{
+	c->state = state;
+	event_add(&c->deadline, deadline_of(c));
+}
+
+static void deadline_passes(evutil_socket_t, short, void *arg)
+{
+	struct connection *c = arg;
+
+	if (c->state == CONNECTING)
+		c->listener->transport->counters.connect_errors++;
+	else if (c->state != CLOSING)
+		c->listener->transport->counters.timed_out++;
+	fail(c, ETIMEDOUT);
+}
+
+// ---- in
+
+static void pong(struct connection *c)
+{
+	struct evbuffer *output = bufferevent_get_output(c->stream);
+
+	c->listener->transport->counters.keepalives++;
+	if (evbuffer_get_length(output) < OUTPUT_MAX)
+		evbuffer_add(output, "\r\n", 2);
+}
+
+// Our end is closed and theirs is waited for: to close at once, with input unread, would be a
+// reset, which may overtake what we said last.
+static void close_softly(struct connection *c)
+{
+	if (!evbuffer_get_length(bufferevent_get_output(c->stream)))
+		shutdown(bufferevent_getfd(c->stream), SHUT_WR);
+}
+
+// Say why, if it is a request at all, and then no more.
+static void give_up(struct connection *c, char *data, const struct frame *frame)
+{
+	struct transport *transport = c->listener->transport;
+	struct flow flow = {.listener = c->listener, .remote = c->remote};
+
+	transport->counters.framing_errors++;
+	if (frame->reason && transport->user->malformed &&
+		(!transport->user->accept ||
+			transport->user->accept(transport->arg, c->listener, &c->remote.any)))
+		transport->user->malformed(transport->arg, &flow, data, frame->size, frame->reason);
+	transport_flush(transport); // while the answer still finds this connection
+	state_enter(c, CLOSING);
+	close_softly(c);
+}
+
+// One message or ping, if there is one. Returns whether there may be another.
+static bool take_one(struct connection *c, struct evbuffer *input)
+{
+	struct flow flow = {.listener = c->listener, .remote = c->remote};
+	size_t n = evbuffer_get_length(input);
+	char *data = n ? (char *)evbuffer_pullup(input, -1) : NULL;
+	enum framer_result result;
+	struct frame frame;
+
+	if (!data)
+		return false;
+	result = framer_next(&c->framer, data, n, &frame);
+	switch (result) {
+	case FRAMER_MESSAGE:
+		transport_receive(&flow, data + frame.skip, frame.size);
+		frame.skip += frame.size;
+		break;
+	case FRAMER_PING:
+		pong(c);
+		break;
+	case FRAMER_BAD:
+		give_up(c, data + frame.skip, &frame);
+		break;
+	case FRAMER_MORE:
+		break;
+	}
+	evbuffer_drain(input, frame.skip);
+	return result == FRAMER_MESSAGE || result == FRAMER_PING;
+}
+
+// The deadline of half a message starts with it and is not moved by more of it.
+static void on_read(struct bufferevent *stream, void *arg)
+{
+	struct evbuffer *input = bufferevent_get_input(stream);
+	struct connection *c = arg;
+	bool any = false;
+
+	while (c->state != CLOSING && take_one(c, input))
+		any = true;
+	if (c->state == CLOSING)
+		evbuffer_drain(input, evbuffer_get_length(input));
+	else if (framer_is_idle(&c->framer))
+		state_enter(c, OPEN_IDLE);
+	else if (any || c->state != OPEN_HALF)
+		state_enter(c, OPEN_HALF);
+}
+
+// ---- out
+
+int connection_send(struct connection *c, struct slice message)
+{
+	struct outgoing *outgoing;
+
+	if (c->outgoing_size + message.n > OUTPUT_MAX)
+		return -ENOBUFS;
+	outgoing = malloc(sizeof(*outgoing) + message.n);
+	if (!outgoing)
+		return -ENOMEM;
+	outgoing->size = message.n;
+	memcpy(outgoing->data, message.p, message.n);
+	if (evbuffer_add_reference(
+		    bufferevent_get_output(c->stream), outgoing->data, message.n, NULL, NULL)) {
+		free(outgoing);
+		return -ENOMEM;
+	}
+	STAILQ_INSERT_TAIL(&c->outgoing, outgoing, link);
+	c->outgoing_size += message.n;
+	return 0;
+}
+
+// All has gone.
+static void on_written(struct bufferevent *, void *arg)
+{
+	struct connection *c = arg;
+
+	outgoing_forget(c);
+	if (c->state == CLOSING)
+		close_softly(c);
+}
+
+// ---- life
+
+static void opened(struct connection *c)
+{
+	bufferevent_set_timeouts(c->stream, NULL, &c->listener->transport->timeouts.message);
+	bufferevent_enable(c->stream, EV_READ | EV_WRITE);
+	state_enter(c, OPEN_IDLE);
+}
+
+static void on_event(struct bufferevent *, short events, void *arg)
+{
+	int error = EVUTIL_SOCKET_ERROR();
+	struct connection *c = arg;
+	struct transport_counters *counters = &c->listener->transport->counters;
+
+	if (events & BEV_EVENT_CONNECTED) {
+		counters->connected++;
+		opened(c);
+		return;
+	}
+	if (events & BEV_EVENT_TIMEOUT)
+		counters->timed_out++;
+	if (c->state == CONNECTING)
+		counters->connect_errors++;
+	if (events & BEV_EVENT_TIMEOUT)
+		fail(c, ETIMEDOUT);
+	else
+		fail(c, events & BEV_EVENT_ERROR && error ? error : ECONNRESET);
+}
+
+static int stream_create(struct connection *c, int fd)
+{
+	struct event_base *base = c->listener->transport->base;
+
+	c->stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!c->stream) {
+		close(fd);
+		return -ENOMEM;
+	}
+	evtimer_assign(&c->deadline, base, deadline_passes, c);
+	bufferevent_setwatermark(c->stream, EV_READ, 0, INPUT_MAX);
+	return 0;
+}
+
+static int connect_start(struct connection *c)
+{
+	if (bufferevent_socket_connect(
+		    c->stream, &c->remote.any, (int)sip_address_length(&c->remote)))
+		return errno ? -errno : -ECONNREFUSED;
+	state_enter(c, CONNECTING);
+	return 0;
+}
+
+static void enlist(struct connection *c, enum connection_origin origin)
+{
+	struct transport *transport = c->listener->transport;
+
+	hash_add(&transport->connections, &c->by_flow, flow_hash(c->listener, &c->remote));
+	transport->counters.connections++;
+	if (origin == CONNECTION_OPENED)
+		return;
+	hash_add(&transport->sources, &c->by_source, source_hash(transport, &c->remote));
+	transport->counters.accepted++;
+}
+
+struct connection *connection_create(struct listener *listener, const struct sip_address *remote,
+	int fd, enum connection_origin origin)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+	int error;
+
+	if (!c) {
+		close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	c->listener = listener;
+	c->remote = *remote;
+	STAILQ_INIT(&c->outgoing);
+	error = stream_create(c, fd);
+	if (!error && origin == CONNECTION_OPENED)
+		error = connect_start(c);
+	else if (!error)
+		opened(c);
+	if (error) {
+		connection_destroy(c);
+		errno = -error;
+		return NULL;
+	}
+	bufferevent_setcb(c->stream, on_read, on_written, on_event, c);
+	enlist(c, origin);
+	return c;
+}
