@@ -8,7 +8,7 @@
 
 #include "headers.h"
 
-static const struct leg_endpoint local = {RTE_BE32(RTE_IPV4(192, 0, 2, 1)), RTE_BE16(16384)};
+static const struct leg_endpoint local = {RTE_BE32(RTE_IPV4(192u, 0, 2, 1)), RTE_BE16(16384)};
 
 static uint16_t checksum_of(uint32_t sum)
 {
@@ -48,7 +48,7 @@ static void header_has_a_tag_where_the_next_hop_has_a_vlan(void **)
 {
 	const uint8_t expected[] = {1, 2, 3, 4, 5, 6, 2, 0, 0, 0, 0, 7, 0x81, 0, 0, 5, 8, 0, 0x45};
 	const struct port ports[2] = {[1] = {.mac = {{2, 0, 0, 0, 0, 7}}, .tx_checksum = true}};
-	struct leg_endpoint to = {RTE_BE32(RTE_IPV4(198, 51, 100, 1)), RTE_BE16(4000)};
+	struct leg_endpoint to = {RTE_BE32(RTE_IPV4(198u, 51, 100, 1)), RTE_BE16(4000)};
 	uint64_t word = 0x060504030201 | 1ull << NEXT_HOP_PORT_SHIFT | NEXT_HOP_USABLE;
 	struct leg_header header;
 
