@@ -6,10 +6,11 @@
 #include "codec_list.h"
 #include "resample.h"
 
-const struct codec *const codecs[] = {&codec_pcmu, &codec_pcma, &codec_opus, NULL};
+const struct codec *const codecs[] = {&codec_pcmu, &codec_pcma, &codec_g722, &codec_opus, NULL};
 
 int codecs_init(void)
 {
+	g722_init();
 	resamplers_init();
 	return opus_templates_init();
 }

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "clones.h"
+
 #define SPAN	   RESAMPLER_DELAY
 #define TAPS_MAX   (2 * SPAN * 6)
 #define PHASES_MAX 6
@@ -176,12 +178,6 @@ static inline __attribute__((always_inline)) size_t convert(struct resampler *r,
 	r->skip = (uint16_t)(at - n);
 	return n_out;
 }
-
-#if defined(__x86_64__) && defined(__gnu_linux__)
-#define CLONES __attribute__((target_clones("avx2", "default"))) // chosen when it is loaded
-#else
-#define CLONES
-#endif
 
 CLONES static size_t convert_block(
 	struct resampler *r, const struct filter *f, const int16_t *x, size_t n, int16_t *out)
