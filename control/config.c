@@ -41,8 +41,9 @@ static int check_listener_alone(const struct check *check, const struct config *
 
 			if (other == listener)
 				return 0;
-			if (address_equal((const struct sockaddr *)&other->address,
-				    (const struct sockaddr *)&listener->address))
+			if (other->transport == listener->transport &&
+				address_equal((const struct sockaddr *)&other->address,
+					(const struct sockaddr *)&listener->address))
 				return check_failed(check, where,
 					"realm '%s' listens on this address and port already",
 					config->realms[i].name);
@@ -50,14 +51,22 @@ static int check_listener_alone(const struct check *check, const struct config *
 	return 0;
 }
 
-static int check_transport(const struct check *check, const char *listener, const char *name)
-{
-	char where[CHECK_WHERE_SIZE];
+static const char *const transport_names[] = {[REALM_UDP] = "udp", [REALM_TCP] = "tcp"};
 
-	if (strcmp(name, "udp"))
-		return check_failed(check, check_where(where, "%.80s.transport", listener),
-			"expected udp, not '%s'", name);
-	return 0;
+// `where` is the mapping that has `transport`.
+static int read_transport(
+	const struct check *check, const char *where, const char *name, enum realm_transport *out)
+{
+	char place[CHECK_WHERE_SIZE];
+
+	for (unsigned int i = 0; i < sizeof(transport_names) / sizeof(transport_names[0]); i++) {
+		if (!strcmp(name, transport_names[i])) {
+			*out = (enum realm_transport)i;
+			return 0;
+		}
+	}
+	return check_failed(check, check_where(place, "%.80s.transport", where),
+		"expected udp or tcp, not '%s'", name);
 }
 
 static int read_listeners(const struct check *check, const struct config *config,
@@ -73,8 +82,7 @@ static int read_listeners(const struct check *check, const struct config *config
 		struct realm_listener *listener = &realm->listeners[realm->n_listeners++];
 
 		check_where(where, "realms[%u].sip[%u]", number, i + 1);
-		listener->transport = REALM_UDP;
-		rc = check_transport(check, where, from->sip[i].transport);
+		rc = read_transport(check, where, from->sip[i].transport, &listener->transport);
 		if (!rc)
 			rc = read_endpoint(check, where, from->sip[i].address, *from->sip[i].port,
 				&listener->address);
@@ -147,25 +155,26 @@ static const struct realm *find_realm(const struct config *config, const char *n
 	return NULL;
 }
 
-static bool realm_has_family(const struct realm *realm, sa_family_t family)
+static bool realm_can_reach(const struct realm *realm, const struct trunk_peer *peer)
 {
 	for (size_t i = 0; i < realm->n_listeners; i++)
-		if (realm->listeners[i].address.ss_family == family)
+		if (realm->listeners[i].transport == peer->transport &&
+			realm->listeners[i].address.ss_family == peer->address.ss_family)
 			return true;
 	return false;
 }
 
 // A request's source must say which trunk it is of.
 static int check_peer_alone(const struct check *check, const struct config *config,
-	const struct trunk *trunk, const struct sockaddr_storage *peer, const char *where)
+	const struct trunk *trunk, const struct trunk_peer *peer, const char *where)
 {
 	for (size_t i = 0; i < config->trunks.n; i++) {
 		const struct trunk *other = &config->trunks.list[i];
 
 		for (size_t j = 0; other->realm == trunk->realm && j < other->n_peers; j++)
 			if (&other->peers[j] != peer &&
-				address_equal((const struct sockaddr *)&other->peers[j],
-					(const struct sockaddr *)peer))
+				address_equal((const struct sockaddr *)&other->peers[j].address,
+					(const struct sockaddr *)&peer->address))
 				return check_failed(check, where,
 					"trunk '%s' has this address and port as a peer already",
 					other->name);
@@ -182,18 +191,20 @@ static int read_peers(const struct check *check, const struct config *config,
 	if (!trunk->peers)
 		return check_memory(check);
 	for (uint32_t i = 0; i < from->peers_count; i++) {
-		struct sockaddr_storage *peer = &trunk->peers[i];
+		struct trunk_peer *peer = &trunk->peers[i];
 		int rc;
 
 		check_where(where, "trunks[%u].peers[%u]", number, i + 1);
-		rc = read_endpoint(
-			check, where, from->peers[i].address, *from->peers[i].port, peer);
+		rc = read_transport(check, where, from->peers[i].transport, &peer->transport);
+		if (!rc)
+			rc = read_endpoint(check, where, from->peers[i].address,
+				*from->peers[i].port, &peer->address);
 		if (rc)
 			return rc;
-		if (!realm_has_family(trunk->realm, peer->ss_family))
+		if (!realm_can_reach(trunk->realm, peer))
 			return check_failed(check, where,
-				"realm '%s' has no SIP listener of this address family",
-				trunk->realm->name);
+				"realm '%s' has no SIP listener of this address family for %s",
+				trunk->realm->name, transport_names[peer->transport]);
 		trunk->n_peers++;
 		rc = check_peer_alone(check, config, trunk, peer, where);
 		if (rc)

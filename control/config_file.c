@@ -49,6 +49,7 @@ static const cyaml_schema_value_t realm_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_realm, realm_fields)};
 
 static const cyaml_schema_field_t peer_fields[] = {
+	OPTIONAL_TEXT("transport", struct file_peer, transport, 1, NAME_MAX_BYTES),
 	TEXT("address", struct file_peer, address, NAME_MAX_BYTES),
 	OPTIONAL_NUMBER("port", struct file_peer, port),
 	CYAML_FIELD_END,
@@ -180,7 +181,8 @@ static bool default_realm(struct file_realm *realm)
 static bool default_trunk(struct file_trunk *trunk)
 {
 	for (uint32_t i = 0; i < trunk->peers_count; i++)
-		if (!default_number(&trunk->peers[i].port, SIP_PORT_DEFAULT))
+		if (!default_text(&trunk->peers[i].transport, "udp") ||
+			!default_number(&trunk->peers[i].port, SIP_PORT_DEFAULT))
 			return false;
 	return default_number(&trunk->ptime, 20) && default_text(&trunk->dtmf, "rfc4733") &&
 	       default_mapping(&trunk->limits, sizeof(*trunk->limits)) &&

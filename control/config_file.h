@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct file_listener {
-	char *transport; // "udp"
+	char *transport; // "udp", "tcp"
 	char *address;
 	uint32_t *port;
 };
@@ -20,6 +20,7 @@ struct file_realm {
 };
 
 struct file_peer {
+	char *transport;
 	char *address;
 	uint32_t *port;
 };

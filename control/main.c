@@ -88,7 +88,7 @@ static int guard_start(struct program *program)
 
 		for (size_t j = 0; !err && j < trunk->n_peers; j++)
 			err = guard_allow(
-				program->guard, (const struct sockaddr *)&trunk->peers[j]);
+				program->guard, (const struct sockaddr *)&trunk->peers[j].address);
 	}
 	return err;
 }

@@ -108,9 +108,9 @@ static json_t *peers_json(const struct trunk *trunk)
 	char text[ADDRESS_TEXT_SIZE];
 
 	for (size_t i = 0; i < trunk->n_peers; i++)
-		json_array_append_new(
-			list, json_string(address_text((const struct sockaddr *)&trunk->peers[i],
-				      text, sizeof(text))));
+		json_array_append_new(list,
+			json_string(address_text((const struct sockaddr *)&trunk->peers[i].address,
+				text, sizeof(text))));
 	return list;
 }
 

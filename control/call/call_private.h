@@ -209,9 +209,12 @@ extern const struct media_ops session_ops;
 // calls.c
 uint64_t now_realtime_ms(void);
 const struct realm *calls_realm(const struct calls *calls, const struct listener *listener);
-// The listener of a realm that can reach `peer`, or NULL.
-struct listener *calls_listener(
-	const struct calls *calls, const struct realm *realm, const struct sockaddr *peer);
+// The listener of a realm for requests to a peer, or NULL.
+struct listener *calls_listener_to(
+	const struct calls *calls, const struct realm *realm, const struct trunk_peer *peer);
+// The same for an address that is reached by `protocol`.
+struct listener *calls_listener(const struct calls *calls, const struct realm *realm,
+	enum transport_protocol protocol, const struct sockaddr *peer);
 // A call in state CALL_IDLE; media does not know it yet. NULL: out of memory.
 struct call *call_create(struct calls *calls, const struct ulid *id);
 // Undo call_create().

@@ -37,13 +37,25 @@ const struct realm *calls_realm(const struct calls *calls, const struct listener
 	return NULL;
 }
 
-struct listener *calls_listener(
-	const struct calls *calls, const struct realm *realm, const struct sockaddr *peer)
+static enum transport_protocol protocol_of(enum realm_transport transport)
+{
+	return transport == REALM_TCP ? TRANSPORT_TCP : TRANSPORT_UDP;
+}
+
+struct listener *calls_listener_to(
+	const struct calls *calls, const struct realm *realm, const struct trunk_peer *peer)
+{
+	return calls_listener(calls, realm, protocol_of(peer->transport),
+		(const struct sockaddr *)&peer->address);
+}
+
+struct listener *calls_listener(const struct calls *calls, const struct realm *realm,
+	enum transport_protocol protocol, const struct sockaddr *peer)
 {
 	for (size_t i = 0; i < calls->n_listeners; i++) {
 		struct listener *listener = calls->listeners[i].listener;
 
-		if (calls->listeners[i].realm == realm &&
+		if (calls->listeners[i].realm == realm && listener_protocol(listener) == protocol &&
 			listener_address(listener)->any.sa_family == peer->sa_family)
 			return listener;
 	}
@@ -220,8 +232,8 @@ static int listener_add(
 	if (err)
 		return err;
 	own->realm = realm;
-	own->listener = listener_open(stack_transport(calls->stack), TRANSPORT_UDP, &address,
-		advertised_write(realm, sip_address_port(&address), advertised));
+	own->listener = listener_open(stack_transport(calls->stack), protocol_of(wanted->transport),
+		&address, advertised_write(realm, sip_address_port(&address), advertised));
 	if (!own->listener)
 		return -errno;
 	calls->n_listeners++;
@@ -242,7 +254,8 @@ static int realm_listen(
 				realm->name, text, strerror(-err));
 			return err;
 		}
-		log_info(&log_call, "listening", "realm=%s udp=%s", realm->name, text);
+		log_info(&log_call, "listening", "realm=%s %s=%s", realm->name,
+			realm->listeners[i].transport == REALM_TCP ? "tcp" : "udp", text);
 	}
 	return 0;
 }

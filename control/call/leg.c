@@ -39,6 +39,8 @@ struct slice contact_write(const struct listener *listener, char *out, size_t si
 	builder_init(&b, out, size);
 	builder_text(&b, "<sip:");
 	builder_slice(&b, listener_sent_by(listener));
+	if (listener_protocol(listener) == TRANSPORT_TCP)
+		builder_text(&b, ";transport=tcp");
 	builder_char(&b, '>');
 	return builder_finish(&b);
 }
@@ -52,7 +54,10 @@ void dialog_flow_update(struct dialog *dialog)
 		return;
 	if (sip_address_parse(hop.host, hop.port ? hop.port : 5060, &address))
 		return; // a name: stay with where messages came from
-	if (address.any.sa_family == dialog->flow.remote.any.sa_family)
+	if (listener_is_reliable(dialog->flow.listener) &&
+		sip_address_equal_host(&address, &dialog->flow.remote))
+		dialog->flow.connect_port = sip_address_port(&address); // once it is closed
+	else if (address.any.sa_family == dialog->flow.remote.any.sa_family)
 		dialog->flow.remote = address;
 }
 

@@ -193,8 +193,8 @@ static int leg_dialog_get(struct leg *leg, struct reader *r)
 	if ((size_t)n != part.n)
 		return -EBADMSG;
 	if (!calls_realm(calls, leg->dialog.flow.listener))
-		leg->dialog.flow.listener =
-			calls_listener(calls, leg->trunk->realm, &leg->dialog.flow.remote.any);
+		leg->dialog.flow.listener = calls_listener(
+			calls, leg->trunk->realm, TRANSPORT_UDP, &leg->dialog.flow.remote.any);
 	leg->listener = leg->dialog.flow.listener;
 	if (!leg->listener)
 		return -ENOENT; // its realm has no address of that family any more

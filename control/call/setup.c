@@ -52,8 +52,8 @@ static unsigned int route_choose(struct call *call, const struct sip_message *in
 	if (err)
 		return err == -ENAMETOOLONG ? 484 : 404;
 	b_leg->trunk = call->target.trunk;
-	b_leg->listener = calls_listener(
-		call->calls, b_leg->trunk->realm, (struct sockaddr *)&b_leg->trunk->peers[0]);
+	b_leg->listener =
+		calls_listener_to(call->calls, b_leg->trunk->realm, &b_leg->trunk->peers[0]);
 	return b_leg->listener ? 0 : 500;
 }
 
@@ -120,13 +120,14 @@ static int peer_invite(struct call *call)
 {
 	struct leg *b_leg = &call->legs[LEG_B];
 	const struct trunk *trunk = b_leg->trunk;
-	const struct sockaddr *peer = (const struct sockaddr *)&trunk->peers[call->n_peers_tried++];
+	const struct trunk_peer *to = &trunk->peers[call->n_peers_tried++];
+	const struct sockaddr *peer = (const struct sockaddr *)&to->address;
 	bool is_last = call->n_peers_tried == trunk->n_peers;
 	char description[NEGOTIATION_TEXT_MAX], address[64];
 
 	if (description_write(b_leg, description))
 		return 500;
-	b_leg->listener = calls_listener(call->calls, trunk->realm, peer);
+	b_leg->listener = calls_listener_to(call->calls, trunk->realm, to);
 	if (!b_leg->listener)
 		return 500;
 	call->attempt =

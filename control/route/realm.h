@@ -7,7 +7,7 @@
 
 #include "sdp.h"
 
-enum realm_transport { REALM_UDP };
+enum realm_transport { REALM_UDP, REALM_TCP };
 
 // One SIP listener.
 struct realm_listener {

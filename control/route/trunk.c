@@ -8,7 +8,7 @@ static bool has_peer(const struct trunk *trunk, const struct sockaddr *source,
 	bool (*equal)(const struct sockaddr *, const struct sockaddr *))
 {
 	for (size_t i = 0; i < trunk->n_peers; i++)
-		if (equal((const struct sockaddr *)&trunk->peers[i], source))
+		if (equal((const struct sockaddr *)&trunk->peers[i].address, source))
 			return true;
 	return false;
 }

@@ -25,10 +25,15 @@ struct trunk_load {
 	uint64_t started, refused; // counters
 };
 
+struct trunk_peer {
+	struct sockaddr_storage address; // with port
+	enum realm_transport transport;	 // of requests to it
+};
+
 struct trunk {
 	const char *name;
 	const struct realm *realm;
-	struct sockaddr_storage *peers; // with port; tried in order on time-out or 503
+	struct trunk_peer *peers; // tried in order on time-out or 503
 	size_t n_peers;
 	struct sdp_policy media;
 	struct trunk_limits limits;

@@ -230,6 +230,15 @@ int dialog_confirm(struct dialog *dialog, const struct sip_message *response)
 	return error ? error : dialog_strings_set(dialog, strings);
 }
 
+static void connection_follow(struct dialog *dialog, const struct flow *flow)
+{
+	struct listener *listener = dialog->flow.listener;
+
+	if (listener && listener == flow->listener && listener_is_reliable(listener) &&
+		sip_address_equal_host(&flow->remote, &dialog->flow.remote))
+		dialog->flow.remote = flow->remote;
+}
+
 int dialog_request_received(struct dialog *dialog, const struct sip_message *request)
 {
 	if (request->method == METHOD_ACK || request->method == METHOD_CANCEL)
@@ -238,6 +247,7 @@ int dialog_request_received(struct dialog *dialog, const struct sip_message *req
 		return -EPROTO;
 	dialog->has_remote_cseq = true;
 	dialog->remote_cseq = request->cseq;
+	connection_follow(dialog, &request->flow);
 	return 0;
 }
 

@@ -69,7 +69,8 @@ int dialog_confirm(struct dialog *dialog, const struct sip_message *response);
 // Change one string. Returns 0 or -ENOMEM.
 int dialog_set(struct dialog *dialog, enum dialog_string which, struct slice value);
 
-// A request in the dialog came: checks and takes its CSeq (12.2.2). Returns 0; -EPROTO where the
+// A request in the dialog came: checks and takes its CSeq (12.2.2), and on TCP the connection that
+// it came on, where that is from the host of the last. Returns 0; -EPROTO where the
 // number is lower than the last (answer 500); ACK and CANCEL do not count.
 int dialog_request_received(struct dialog *dialog, const struct sip_message *request);
 

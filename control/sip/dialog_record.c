@@ -37,7 +37,12 @@ static void put_address(struct builder *b, const struct sip_address *address)
 int dialog_save(const struct dialog *dialog, void *out, size_t size)
 {
 	struct listener *listener = dialog->flow.listener;
+	struct sip_address remote = dialog->flow.remote;
 	struct builder b;
+
+	// No connection outlives the process.
+	if (dialog->flow.connect_port)
+		sip_address_port_set(&remote, dialog->flow.connect_port);
 
 	builder_init(&b, out, size < 65536 ? size : 65536);
 	put_number(&b, VERSION, 1);
@@ -51,7 +56,7 @@ int dialog_save(const struct dialog *dialog, void *out, size_t size)
 	put_number(&b, dialog->remote_cseq, 4);
 	put_number(&b, dialog->invite_cseq, 4);
 	put_address(&b, listener ? listener_address(listener) : NULL);
-	put_address(&b, &dialog->flow.remote);
+	put_address(&b, &remote);
 	for (int i = 0; i < DIALOG_N_STRINGS; i++) {
 		put_number(&b, (uint32_t)dialog->strings[i].n, 2);
 		builder_slice(&b, dialog->strings[i]);
@@ -113,7 +118,9 @@ static struct listener *listener_again(struct sip_stack *stack, uint32_t protoco
 	struct listener *found =
 		listener_find(stack_transport(stack), (enum transport_protocol)protocol, local);
 
-	return found ? found : listener_for(stack_transport(stack), remote);
+	return found ? found
+		     : listener_for(
+			       stack_transport(stack), (enum transport_protocol)protocol, remote);
 }
 
 int dialog_restore(struct dialog *dialog, struct sip_stack *stack, const void *data, size_t size)

@@ -241,12 +241,14 @@ struct listener *listener_find(struct transport *transport, enum transport_proto
 	return NULL;
 }
 
-struct listener *listener_for(struct transport *transport, const struct sip_address *remote)
+struct listener *listener_for(struct transport *transport, enum transport_protocol protocol,
+	const struct sip_address *remote)
 {
 	struct listener *listener, *found = NULL;
 
 	SLIST_FOREACH (listener, &transport->listeners, link)
-		if (listener->address.any.sa_family == remote->any.sa_family)
+		if (listener->protocol == protocol &&
+			listener->address.any.sa_family == remote->any.sa_family)
 			found = listener; // the list is newest first
 	return found;
 }

@@ -89,7 +89,8 @@ struct listener *listener_find(struct transport *transport, enum transport_proto
 	const struct sip_address *address);
 
 // For requests to `remote` where nobody says which: the first of its family, or NULL.
-struct listener *listener_for(struct transport *transport, const struct sip_address *remote);
+struct listener *listener_for(struct transport *transport, enum transport_protocol protocol,
+	const struct sip_address *remote);
 
 const struct sip_address *listener_address(const struct listener *listener);
 enum transport_protocol listener_protocol(const struct listener *listener);

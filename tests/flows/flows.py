@@ -15,7 +15,7 @@ import time
 import unittest
 
 from gateway import Gateway
-from sip_peer import OutgoingCall, Peer, incoming_dialog
+from sip_peer import OutgoingCall, Peer, TcpPeer, incoming_dialog
 
 gateway = None
 numbers = iter(range(100, 1000))
@@ -809,6 +809,104 @@ class MediaTimeout(unittest.TestCase):
             other.stop(keep=False)
             caller.close()
             callee.close()
+
+
+class Tcp(Flow):
+    """A caller on TCP, a callee on UDP."""
+
+    def setUp(self):
+        super().setUp()
+        self.caller.close()
+        self.caller = TcpPeer(gateway.caller_ip, 0, gateway.address)
+        self.peers[0] = self.caller
+
+    def test_caller_on_tcp_hangs_up(self):
+        call, invite = self.ring()
+        self.assertIn("SIP/2.0/UDP", invite["via"])
+        self.assertNotIn("transport=tcp", invite["contact"])
+        callee = self.answer(invite)
+        caller = call.answered()
+        self.assertIn(";transport=tcp>", caller.answer["contact"])
+        self.assertIn("SIP/2.0/TCP", caller.answer["via"])
+        self.end(caller, callee)
+        self.expect_cdr(status=200, ended_by="a")
+
+    def test_callee_hangs_up_over_the_callers_connection(self):
+        _, callee = self.establish()
+        callee.bye()
+        bye = self.caller.expect("BYE")
+        self.assertIn("SIP/2.0/TCP", bye["via"])
+        self.caller.reply(bye, 200)
+        self.expect_cdr(status=200, ended_by="b")
+
+    def test_bye_opens_a_connection_where_the_callers_is_gone(self):
+        _, callee = self.establish()
+        self.caller.disconnect()
+        time.sleep(0.1)
+        callee.bye()
+        self.caller.accept()
+        self.caller.reply(self.caller.expect("BYE"), 200)
+        self.expect_cdr(status=200, ended_by="b")
+
+    def test_call_goes_on_over_the_callers_next_connection(self):
+        caller, callee = self.establish()
+        self.caller.connect()
+        self.reinvite(caller, self.callee, "sendonly", "recvonly")
+        callee.bye()
+        self.caller.reply(self.caller.expect("BYE"), 200)
+        self.expect_cdr(status=200, ended_by="b")
+
+    def test_call_survives_control_without_its_connection(self):
+        _, callee = self.establish()
+        gateway.kill("control")
+        self.caller.disconnect()
+        gateway.start_control()
+        callee.bye()
+        self.caller.accept()
+        self.caller.reply(self.caller.expect("BYE"), 200)
+        self.expect_cdr(status=200, ended_by="b", recovered=True)
+
+    def test_answer_and_cancel_cross_the_transports(self):
+        call, invite = self.ring()
+        call.cancel()
+        cancel = self.callee.expect("CANCEL")
+        self.callee.reply(cancel, 200)
+        self.callee.reply(invite, 487, "b1")
+        self.callee.expect("ACK")
+        call.refused(487)
+        self.expect_cdr(status=487, ended_by="a")
+
+
+class TcpCallee(Flow):
+    """A caller on UDP, a callee on TCP."""
+
+    callee_port, prefix = 5066, "7"
+
+    def setUp(self):
+        super().setUp()
+        self.callee.close()
+        self.callee = TcpPeer(gateway.callee_ip, self.callee_port, gateway.address, self.numbers)
+        self.peers[1] = self.callee
+
+    def invite(self, *args, **kwargs):
+        call = OutgoingCall(self.caller, self.number, *args, **kwargs)
+        self.callee.accept()
+        return call, self.callee.expect("INVITE")
+
+    def test_callee_on_tcp_is_called_and_hangs_up(self):
+        call, invite = self.ring()
+        self.assertIn("SIP/2.0/TCP", invite["via"])
+        self.assertIn(";transport=tcp>", invite["contact"])
+        callee = self.answer(invite)
+        call.answered()
+        callee.bye()
+        self.caller.reply(self.caller.expect("BYE"), 200)
+        self.expect_cdr(status=200, ended_by="b")
+
+    def test_callee_that_does_not_listen_is_503_at_once(self):
+        self.callee.close()
+        OutgoingCall(self.caller, self.number).refused(503)
+        self.expect_cdr(status=503)
 
 
 class Patience(Flow):

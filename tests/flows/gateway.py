@@ -50,7 +50,7 @@ dataplane: {self.path('dataplane.sock')}
 admin: {self.path('control.sock')}
 realms:
   - name: lo
-    sip: [{{address: {self.ip}}}]
+    sip: [{{address: {self.ip}}}, {{transport: tcp, address: {self.ip}}}]
     media_address: {self.ip}
 trunks:
   - name: caller
@@ -77,6 +77,10 @@ trunks:
     realm: lo
     peers: [{{address: {self.callee_ip}, port: 5065}}]
     codecs: [PCMU]
+  - name: stream
+    realm: lo
+    peers: [{{transport: tcp, address: {self.callee_ip}, port: 5066}}]
+    codecs: [PCMU]
 routes:
   - {{prefix: "2", trunk: callee}}
   - {{prefix: "1", trunk: caller}}
@@ -84,6 +88,7 @@ routes:
   - {{prefix: "4", trunk: pair}}
   - {{prefix: "5", trunk: foreign}}
   - {{prefix: "6", trunk: slow}}
+  - {{prefix: "7", trunk: stream}}
 timers: {{{", ".join(f"{name}: {value}" for name, value in self.timers.items())}}}
 cdr: {{file: {self.path('cdr.json')}}}
 log: {{call: debug}}

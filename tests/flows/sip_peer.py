@@ -79,10 +79,11 @@ class Peer:
     `numbers`: INVITEs to others, and what follows from them, are somebody else's leftovers.
     """
 
+    transport = "UDP"
+
     def __init__(self, ip, port, gateway, numbers=None):
         self.ip, self.gateway, self.numbers = ip, gateway, numbers
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((ip, port))
+        self.open(port)
         self.port = self.socket.getsockname()[1]
         self.seen = set()
         self.calls = set()
@@ -95,23 +96,36 @@ class Peer:
             self.calls.add(message["call-id"])
         return message["call-id"] in self.calls
 
+    def open(self, port):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((self.ip, port))
+
     def close(self):
         self.socket.close()
 
     def send(self, text):
         self.log.append((time.time(), ">", text))
-        self.socket.sendto(text.encode(), self.gateway)
+        self.put(text.encode())
+
+    def put(self, data):
+        self.socket.sendto(data, self.gateway)
+
+    def take(self, timeout):
+        """The bytes of one message and its source, or None."""
+        self.socket.settimeout(timeout)
+        try:
+            return self.socket.recvfrom(65535)
+        except (socket.timeout, BlockingIOError):
+            return None
 
     def receive(self, timeout):
         """The next message of ours, repeated ones included; None where none comes in time."""
         end = time.time() + timeout
         while True:
-            self.socket.settimeout(max(end - time.time(), 0.001))
-            try:
-                data, source = self.socket.recvfrom(65535)
-            except (socket.timeout, BlockingIOError):
+            taken = self.take(max(end - time.time(), 0.001))
+            if taken is None:
                 return None
-            message = Message(data, source)
+            message = Message(*taken)
             if self.is_ours(message):
                 self.log.append((time.time(), "<", message.text))
                 return message
@@ -154,12 +168,15 @@ class Peer:
     def request(self, method, uri, dialog, cseq, branch=None, body="", extra=()):
         """Text of a request. `dialog`: (call id, from, to)."""
         lines = [f"{method} {uri} SIP/2.0",
-                 f"Via: SIP/2.0/UDP {self.ip}:{self.port};rport;branch={branch or new_branch()}"]
+                 f"Via: SIP/2.0/{self.transport} {self.ip}:{self.port};rport;branch={branch or new_branch()}"]
         if not any(line.lower().startswith("max-forwards") for line in extra):
             lines.append("Max-Forwards: 70")
         lines += [f"From: {dialog[1]}", f"To: {dialog[2]}", f"Call-ID: {dialog[0]}",
-                  f"CSeq: {cseq} {method}", f"Contact: <sip:me@{self.ip}:{self.port}>", *extra]
+                  f"CSeq: {cseq} {method}", f"Contact: {self.contact()}", *extra]
         return finish(lines, body)
+
+    def contact(self):
+        return f"<sip:me@{self.ip}:{self.port}>"
 
     def reply(self, request, status, to_tag=None, body="", extra=(), contact=True):
         """Answer a received request."""
@@ -172,8 +189,66 @@ class Peer:
         lines += [f"From: {request['from']}", f"To: {to}", f"Call-ID: {request['call-id']}",
                   f"CSeq: {request['cseq']}"]
         if contact:
-            lines.append(f"Contact: <sip:me@{self.ip}:{self.port}>")
+            lines.append(f"Contact: {self.contact()}")
         self.send(finish([*lines, *extra], body))
+
+
+class TcpPeer(Peer):
+    """A listening socket, whose address is in Via and Contact, and the newest connection."""
+
+    transport = "TCP"
+
+    def open(self, port):
+        self.socket = socket.create_server((self.ip, port))
+        self.connection, self.buffer = None, b""
+
+    def connect(self):
+        self.disconnect()
+        self.connection = socket.create_connection(self.gateway, 2, (self.ip, 0))
+
+    def disconnect(self):
+        if self.connection:
+            self.connection.close()
+        self.connection, self.buffer = None, b""
+
+    def accept(self, timeout=2):
+        """The gateway is to connect to us."""
+        self.disconnect()
+        self.socket.settimeout(timeout)
+        self.connection = self.socket.accept()[0]
+
+    def close(self):
+        self.disconnect()
+        self.socket.close()
+
+    def contact(self):
+        return f"<sip:me@{self.ip}:{self.port};transport=tcp>"
+
+    def put(self, data):
+        if not self.connection:
+            self.connect()
+        self.connection.sendall(data)
+
+    def take(self, timeout):
+        end = time.time() + timeout
+        while True:
+            head, blank, rest = self.buffer.partition(b"\r\n\r\n")
+            found = re.search(rb"^(?:content-length|l)\s*:\s*(\d+)", head, re.I | re.M)
+            if blank and len(rest) >= int(found.group(1)):
+                size = len(head) + 4 + int(found.group(1))
+                data, self.buffer = self.buffer[:size], self.buffer[size:]
+                return data, self.connection.getpeername()
+            if not self.connection or not self.take_more(end - time.time()):
+                return None
+
+    def take_more(self, timeout):
+        self.connection.settimeout(max(timeout, 0.001))
+        try:
+            more = self.connection.recv(65535)
+        except (socket.timeout, BlockingIOError):
+            return False
+        self.buffer += more
+        return bool(more)
 
 
 def finish(lines, body):

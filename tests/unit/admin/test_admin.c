@@ -37,7 +37,7 @@ static struct event *dataplane_event;
 static LOG_MODULE(log_test, "test");
 static struct log_module *const log_modules[] = {&log_test, NULL};
 static struct realm realm = {.name = "wan"};
-static struct sockaddr_storage peer;
+static struct trunk_peer peer;
 static struct trunk trunk_list[] = {{.name = "carrier",
 	.realm = &realm,
 	.peers = &peer,
@@ -162,7 +162,7 @@ static int set_up(void **)
 		return -1;
 	snprintf(admin_path, sizeof(admin_path), "%s/admin", folder);
 	snprintf(dataplane_path, sizeof(dataplane_path), "%s/dataplane", folder);
-	address_parse("192.0.2.1", 5060, &peer);
+	address_parse("192.0.2.1", 5060, &peer.address);
 	base = event_base_new();
 	guard = guard_create();
 	calls_settings = (struct calls_settings){

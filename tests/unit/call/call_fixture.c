@@ -41,7 +41,7 @@ static void trunk_init(struct call_fixture *fixture, int index, const char *name
 {
 	struct trunk *trunk = &fixture->trunk_list[index];
 
-	need(!address_parse(host, 5060, &fixture->peers[index]), "address");
+	need(!address_parse(host, 5060, &fixture->peers[index].address), "address");
 	trunk->name = name;
 	trunk->realm = &fixture->realm;
 	trunk->peers = &fixture->peers[index];

@@ -10,7 +10,7 @@ struct call_fixture {
 	struct realm realm;
 	struct realm_listener listener;
 	struct trunk trunk_list[2];
-	struct sockaddr_storage peers[2];
+	struct trunk_peer peers[2];
 	struct trunks trunks;
 	struct routes routes;
 	struct calls *calls;

@@ -10,7 +10,7 @@
 #include "trunk.h"
 
 static struct realm wan = {.name = "wan"}, lan = {.name = "lan"};
-static struct sockaddr_storage first_peers[2], second_peers[1], third_peers[1];
+static struct trunk_peer first_peers[2], second_peers[1], third_peers[1];
 static struct trunk list[] = {
 	{.name = "first", .realm = &wan, .peers = first_peers, .n_peers = 2},
 	{.name = "second", .realm = &wan, .peers = second_peers, .n_peers = 1},
@@ -20,10 +20,10 @@ static struct trunks trunks = {list, 3};
 
 static int set_peers(void **)
 {
-	return address_parse("192.0.2.1", 5060, &first_peers[0]) ||
-	       address_parse("2001:db8::1", 5060, &first_peers[1]) ||
-	       address_parse("192.0.2.1", 5070, &second_peers[0]) ||
-	       address_parse("192.0.2.1", 5060, &third_peers[0]);
+	return address_parse("192.0.2.1", 5060, &first_peers[0].address) ||
+	       address_parse("2001:db8::1", 5060, &first_peers[1].address) ||
+	       address_parse("192.0.2.1", 5070, &second_peers[0].address) ||
+	       address_parse("192.0.2.1", 5060, &third_peers[0].address);
 }
 
 static const char *match(const struct realm *realm, const char *host, uint16_t port)

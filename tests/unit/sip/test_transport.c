@@ -150,9 +150,10 @@ static void listeners_are_found_by_address_and_family(void **state)
 	assert_slice(listener_sent_by(v6), "sip.example.com:5060");
 	assert_ptr_equal(listener_find(transport, TRANSPORT_UDP, listener_address(v6)), v6);
 	sip_address_parse(SLICE("2001:db8::1"), 5060, &remote);
-	assert_ptr_equal(listener_for(transport, &remote), v6);
-	assert_ptr_equal(listener_for(transport, &h->to_peer.remote), h->listener);
+	assert_ptr_equal(listener_for(transport, TRANSPORT_UDP, &remote), v6);
+	assert_ptr_equal(listener_for(transport, TRANSPORT_UDP, &h->to_peer.remote), h->listener);
 	assert_null(listener_find(transport, TRANSPORT_UDP, &remote));
+	assert_null(listener_for(transport, TRANSPORT_TCP, &remote));
 }
 
 static void taken_address_is_an_error(void **state)
