@@ -87,3 +87,14 @@ uint8_t codec_frame_ms(const struct codec *codec, uint8_t ptime_ms);
 // The rate that joins two codecs: the highest that both run at and that is not above `limit_hz`
 // (0: no limit; a limit below all of them is taken as the lowest). 0 where there is none.
 uint32_t codec_common_rate(const struct codec *a, const struct codec *b, uint32_t limit_hz);
+
+// PCM rates of the two ends of a conversion.
+struct codec_rates {
+	uint32_t decode_hz;
+	uint32_t encode_hz;
+};
+
+// The rates to decode `from` and to encode `to` at: the common one where there is one; otherwise
+// two that resample.h joins, which keep most of the band and are then the lowest. 0 or -EOPNOTSUPP.
+int codec_rates(const struct codec *from, const struct codec *to, uint32_t limit_hz,
+	struct codec_rates *rates);

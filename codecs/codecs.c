@@ -1,6 +1,7 @@
 // The list of codecs, and what can be told from their descriptions alone.
 #include "codec.h"
 
+#include <errno.h>
 #include <strings.h>
 
 #include "codec_list.h"
@@ -58,4 +59,35 @@ uint32_t codec_common_rate(const struct codec *a, const struct codec *b, uint32_
 			best = *rate;
 	}
 	return best;
+}
+
+// Is `a` better than `b`, which may be none: the narrower end counts first.
+static bool rates_are_better(const struct codec_rates *a, const struct codec_rates *b)
+{
+	uint32_t a_band = a->decode_hz < a->encode_hz ? a->decode_hz : a->encode_hz;
+	uint32_t b_band = b->decode_hz < b->encode_hz ? b->decode_hz : b->encode_hz;
+
+	if (a_band != b_band)
+		return a_band > b_band;
+	return a->decode_hz + a->encode_hz < b->decode_hz + b->encode_hz;
+}
+
+int codec_rates(const struct codec *from, const struct codec *to, uint32_t limit_hz,
+	struct codec_rates *rates)
+{
+	uint32_t common_hz = codec_common_rate(from, to, limit_hz);
+	struct codec_rates best = {common_hz, common_hz};
+
+	for (const uint32_t *a = from->sample_rates; *a && !common_hz; a++) {
+		for (const uint32_t *b = to->sample_rates; *b; b++) {
+			struct codec_rates pair = {*a, *b};
+
+			if (resampler_size(*a, *b) && rates_are_better(&pair, &best))
+				best = pair;
+		}
+	}
+	if (best.decode_hz == 0)
+		return -EOPNOTSUPP;
+	*rates = best;
+	return 0;
 }

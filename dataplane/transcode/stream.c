@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "resample.h"
+
 #define STRAGGLER_NS 200000000ull // how long packets of the source before may still come
 
 // A packet of the source that this one took over from, held up on its way.
@@ -216,6 +218,12 @@ static void frame_done(struct transcode_stream *s)
 		memmove(s->pcm, s->pcm + s->frame_samples, s->pcm_fill * sizeof(int16_t));
 }
 
+void stream_resample(struct transcode_stream *s)
+{
+	if (s->resampler)
+		resampler_run(s->resampler, s->pcm, s->frame_samples, s->resampled);
+}
+
 static enum stream_job encode_job(
 	struct transcode_stream *s, struct codec_encode_job *job, struct rte_mbuf **output)
 {
@@ -227,8 +235,8 @@ static enum stream_job encode_job(
 	}
 	*job = (struct codec_encode_job){
 		.state = s->encoder,
-		.pcm = s->pcm,
-		.n_samples = (uint16_t)s->frame_samples,
+		.pcm = s->resampler ? s->resampled : s->pcm,
+		.n_samples = (uint16_t)s->encode_samples,
 		.payload = rte_pktmbuf_mtod_offset(*output, uint8_t *, RTP_HEADER_BYTES),
 	};
 	return STREAM_JOB_ENCODE;

@@ -4,7 +4,9 @@
 // decides what the gap before it means, and says what a codec has to do next; the engine runs the
 // job in a batch with those of other streams and calls stream_finish_decode() or
 // stream_finish_encode(). A stream has at most one job at a time. Decoded samples wait in `pcm`
-// until a frame of the output is full, so any packet length becomes any other.
+// until a frame of the output is full, so any packet length becomes any other. Where the encoder
+// runs at another rate than the decoder, the frame is resampled then; everything else, the timeline
+// too, counts in samples of the decoder. Timestamps say nothing of the resampler's 1 or 2 ms.
 #pragma once
 
 #include <rte_mbuf.h>
@@ -29,9 +31,12 @@ struct transcode_stream {
 	struct transcode_lane *lane;
 	struct rte_mempool *pool;
 	void *encoder, *decoder;
-	int16_t *pcm;
+	int16_t *pcm;			   // at the decoder's rate
 	uint32_t pcm_room;		   // samples
-	uint32_t frame_samples;		   // of an output packet
+	uint32_t frame_samples;		   // of an output packet, in `pcm`
+	void *resampler;		   // NULL: encoder and decoder run at one rate
+	int16_t *resampled;		   // a frame at the encoder's rate
+	uint32_t encode_samples;	   // of it
 	uint32_t ssrc;			   // of the output
 	unsigned int from_index, to_index; // in codecs[]
 	uint32_t cost_ns;		   // main: estimate, for placing
@@ -81,6 +86,7 @@ bool stream_ready(const struct transcode_stream *stream);
 // Fill in the next job. Events among the packets are sent on the way.
 enum stream_job stream_next_job(struct transcode_stream *stream, struct codec_decode_job *decode,
 	struct codec_encode_job *encode, struct rte_mbuf **output);
+void stream_resample(struct transcode_stream *stream); // once, right before an encode job is run
 void stream_finish_decode(
 	struct transcode_stream *stream, const struct codec_decode_job *job, enum stream_job kind);
 void stream_finish_encode(struct transcode_stream *stream, const struct codec_encode_job *job,

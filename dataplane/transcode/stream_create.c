@@ -4,10 +4,12 @@
 #include <rte_malloc.h>
 #include <rte_random.h>
 
+#include "resample.h"
 #include "stream.h"
 
 #define DECODED_MAX_MS 120 // of one packet
 #define ALIGN	       64
+#define RESAMPLE_NS    500 // of 20 ms
 
 static unsigned int codec_index(const struct codec *codec)
 {
@@ -23,37 +25,50 @@ static size_t aligned(size_t size)
 	return (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
 }
 
-static uint32_t common_rate(const struct transcode_spec *spec)
+static int choose_rates(const struct transcode_spec *spec, struct codec_rates *rates)
 {
-	return codec_common_rate(spec->from, spec->to, spec->playback_hz);
+	if (!spec->from || !spec->to)
+		return -EOPNOTSUPP;
+	return codec_rates(spec->from, spec->to, spec->playback_hz, rates);
 }
 
 int transcode_supported(const struct transcode_spec *spec)
 {
 	struct timeline timeline;
-	uint32_t hz = spec->from && spec->to ? common_rate(spec) : 0;
+	struct codec_rates rates;
+	int error = choose_rates(spec, &rates);
 
-	if (hz == 0)
-		return -EOPNOTSUPP;
-	return timeline_init(&timeline, spec->from->clock_hz, spec->to->clock_hz, hz, 0);
+	if (error)
+		return error;
+	return timeline_init(
+		&timeline, spec->from->clock_hz, spec->to->clock_hz, rates.decode_hz, 0);
 }
 
-// Above the lowest rate the work grows, but less than the rate does.
-static uint32_t estimate_cost(const struct transcode_spec *spec, uint32_t sample_hz)
+// Above a codec's lowest rate the work grows, but less than the rate does.
+static uint32_t estimate_cost(const struct transcode_spec *spec, const struct codec_rates *rates)
 {
-	uint32_t cost = spec->from->decode_ns + spec->to->encode_ns;
+	const struct codec *from = spec->from, *to = spec->to;
+	uint32_t decode_ns = from->decode_ns, encode_ns = to->encode_ns;
 
-	return sample_hz > 8000 ? cost * 2 : cost;
+	decode_ns *= rates->decode_hz > from->sample_rates[0] ? 2 : 1;
+	encode_ns *= rates->encode_hz > to->sample_rates[0] ? 2 : 1;
+	return decode_ns + encode_ns + (rates->decode_hz == rates->encode_hz ? 0 : RESAMPLE_NS);
 }
 
-static struct transcode_stream *stream_allocate(
-	const struct transcode_spec *spec, uint32_t hz, uint32_t frame_samples, int socket_id)
+static struct transcode_stream *stream_allocate(const struct transcode_spec *spec,
+	const struct codec_rates *rates, uint8_t frame_ms, int socket_id)
 {
-	uint32_t pcm_room = frame_samples + hz / 1000 * DECODED_MAX_MS;
+	bool is_resampled = rates->decode_hz != rates->encode_hz;
+	uint32_t frame_samples = rates->decode_hz / 1000 * frame_ms;
+	uint32_t encode_samples = rates->encode_hz / 1000 * frame_ms;
+	uint32_t pcm_room = frame_samples + rates->decode_hz / 1000 * DECODED_MAX_MS;
 	size_t decoder_at = aligned(sizeof(struct transcode_stream));
 	size_t encoder_at = decoder_at + aligned(spec->from->decoder_size());
 	size_t pcm_at = encoder_at + aligned(spec->to->encoder_size());
-	size_t size = pcm_at + pcm_room * sizeof(int16_t);
+	size_t resampler_at = pcm_at + aligned(pcm_room * sizeof(int16_t));
+	size_t resampled_at =
+		resampler_at + aligned(resampler_size(rates->decode_hz, rates->encode_hz));
+	size_t size = resampled_at + (is_resampled ? encode_samples * sizeof(int16_t) : 0);
 	uint8_t *block = rte_zmalloc_socket("transcode_stream", size, ALIGN, socket_id);
 	struct transcode_stream *stream = (struct transcode_stream *)block;
 
@@ -64,13 +79,17 @@ static struct transcode_stream *stream_allocate(
 	stream->pcm = (int16_t *)(block + pcm_at);
 	stream->pcm_room = pcm_room;
 	stream->frame_samples = frame_samples;
+	stream->encode_samples = encode_samples;
+	stream->resampler = is_resampled ? block + resampler_at : NULL;
+	stream->resampled = is_resampled ? (int16_t *)(block + resampled_at) : NULL;
 	return stream;
 }
 
-static int codecs_start(struct transcode_stream *s, uint32_t hz, uint8_t frame_ms)
+static int codecs_start(
+	struct transcode_stream *s, const struct codec_rates *rates, uint8_t frame_ms)
 {
 	const struct codec_params encoder = {
-		.sample_hz = hz,
+		.sample_hz = rates->encode_hz,
 		.channels = 1,
 		.frame_ms = frame_ms,
 		.complexity = s->spec.complexity,
@@ -78,20 +97,22 @@ static int codecs_start(struct transcode_stream *s, uint32_t hz, uint8_t frame_m
 		.bitrate = s->spec.bitrate,
 	};
 
-	s->decoder_params = (struct codec_params){.sample_hz = hz, .channels = 1};
+	s->decoder_params = (struct codec_params){.sample_hz = rates->decode_hz, .channels = 1};
+	if (s->resampler)
+		resampler_init(s->resampler, rates->decode_hz, rates->encode_hz);
 	if (s->spec.from->decoder_init(s->decoder, &s->decoder_params) ||
 		s->spec.to->encoder_init(s->encoder, &encoder))
 		return -EINVAL;
 	return 0;
 }
 
-static void stream_start(struct transcode_stream *s, uint32_t hz)
+static void stream_start(struct transcode_stream *s, const struct codec_rates *rates)
 {
 	if (s->spec.dtmf_from_hz == 0)
 		s->spec.dtmf_from_hz = s->spec.from->clock_hz;
 	if (s->spec.dtmf_to_hz == 0)
 		s->spec.dtmf_to_hz = s->spec.to->clock_hz;
-	timeline_init(&s->timeline, s->spec.from->clock_hz, s->spec.to->clock_hz, hz,
+	timeline_init(&s->timeline, s->spec.from->clock_hz, s->spec.to->clock_hz, rates->decode_hz,
 		(uint32_t)rte_rand());
 	dtmf_mapper_init(&s->dtmf, s->spec.dtmf_from_hz, s->spec.dtmf_to_hz);
 	reorder_init(&s->window);
@@ -100,7 +121,7 @@ static void stream_start(struct transcode_stream *s, uint32_t hz)
 	s->marker = true;
 	s->from_index = codec_index(s->spec.from);
 	s->to_index = codec_index(s->spec.to);
-	s->cost_ns = estimate_cost(&s->spec, hz);
+	s->cost_ns = estimate_cost(&s->spec, rates);
 }
 
 struct transcode_stream *stream_create(
@@ -108,29 +129,29 @@ struct transcode_stream *stream_create(
 {
 	int error = transcode_supported(spec);
 	struct transcode_stream *stream;
+	struct codec_rates rates;
 	uint8_t frame_ms;
-	uint32_t hz;
 
 	if (error) {
 		errno = -error;
 		return NULL;
 	}
-	hz = common_rate(spec);
+	choose_rates(spec, &rates);
 	frame_ms = codec_frame_ms(spec->to, spec->to_ptime_ms);
-	stream = stream_allocate(spec, hz, hz / 1000 * frame_ms, socket_id);
+	stream = stream_allocate(spec, &rates, frame_ms, socket_id);
 	if (!stream) {
 		errno = ENOMEM;
 		return NULL;
 	}
 	stream->spec = *spec;
 	stream->pool = pool;
-	error = codecs_start(stream, hz, frame_ms);
+	error = codecs_start(stream, &rates, frame_ms);
 	if (error) {
 		rte_free(stream);
 		errno = -error;
 		return NULL;
 	}
-	stream_start(stream, hz);
+	stream_start(stream, &rates);
 	return stream;
 }
 

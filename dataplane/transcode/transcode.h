@@ -66,7 +66,7 @@ struct transcode_config {
 struct transcode *transcode_create(const struct transcode_config *config);
 void transcode_destroy(struct transcode *engine); // all lcores have stopped
 
-// 0, or -EOPNOTSUPP where no codec or common rate joins the two.
+// 0, or -EOPNOTSUPP where a codec is missing or no rates join the two (codec_rates()).
 int transcode_supported(const struct transcode_spec *spec);
 
 // What one transcode lcore did since its start. transcode lcore: rw, others: ro.

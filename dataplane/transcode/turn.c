@@ -151,6 +151,8 @@ static void run_encode(struct transcode_lcore *lcore, unsigned int index)
 	struct encode_batch *batch = &lcore->encode[index];
 	uint64_t begun = rte_rdtsc();
 
+	for (unsigned int i = 0; i < batch->n; i++)
+		stream_resample(batch->streams[i]);
 	codecs[index]->encode(batch->jobs, batch->n);
 	charge(lcore, batch->streams, batch->n, begun);
 	for (unsigned int i = 0; i < batch->n; i++) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -245,6 +246,28 @@ static void common_rate_is_the_highest_that_both_have(void **)
 	assert_int_equal(codec_common_rate(opus, opus, 4000), 8000);
 }
 
+static void codecs_without_a_common_rate_are_joined_by_two(void **)
+{
+	const struct codec *opus = codec_find("opus", 48000, 2),
+			   *pcmu = codec_find("PCMU", 8000, 1), *g722 = codec_find("G722", 8000, 1);
+	const struct codec odd = {.sample_rates = {44100}};
+	struct codec_rates rates;
+
+	assert_int_equal(codec_rates(pcmu, opus, 0, &rates), 0);
+	assert_int_equal(rates.decode_hz, 8000);
+	assert_int_equal(rates.encode_hz, 8000);
+	assert_int_equal(codec_rates(opus, g722, 0, &rates), 0);
+	assert_int_equal(rates.decode_hz, 16000);
+	assert_int_equal(rates.encode_hz, 16000);
+	assert_int_equal(codec_rates(pcmu, g722, 0, &rates), 0);
+	assert_int_equal(rates.decode_hz, 8000);
+	assert_int_equal(rates.encode_hz, 16000);
+	assert_int_equal(codec_rates(g722, pcmu, 8000, &rates), 0);
+	assert_int_equal(rates.decode_hz, 16000);
+	assert_int_equal(rates.encode_hz, 8000);
+	assert_int_equal(codec_rates(pcmu, &odd, 0, &rates), -EOPNOTSUPP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +278,7 @@ int main(void)
 		cmocka_unit_test(codecs_are_found_by_name_clock_and_channels),
 		cmocka_unit_test(frame_length_is_the_longest_that_is_not_longer),
 		cmocka_unit_test(common_rate_is_the_highest_that_both_have),
+		cmocka_unit_test(codecs_without_a_common_rate_are_joined_by_two),
 	};
 
 	return codecs_init() == 0 ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
