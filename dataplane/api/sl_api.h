@@ -19,7 +19,7 @@
 //   request            payload               response payload
 //   SL_HELLO           struct sl_hello       struct sl_welcome
 //   SL_SESSION_SET     struct sl_session     struct sl_session, with ports and SSRCs chosen, and
-//                                            without the record
+//                                            without the record and keys
 //   SL_SESSION_DELETE  struct sl_id          struct sl_session_report: the last counters
 //   SL_SESSION_GET     struct sl_id          struct sl_session_report
 //   SL_SESSION_LIST    -                     struct sl_session_report each, SL_MORE but for an
@@ -35,6 +35,9 @@
 // each field), -ENOENT no such session, -EADDRNOTAVAIL the local address is not one of ours,
 // -EADDRINUSE the exact port is taken, -ENOSPC no port or session left, -EOPNOTSUPP a pair of
 // formats that cannot be transcoded, -ENOMEM.
+//
+// Keys go one way: no response carries one. A response says by its suite that there is one and has
+// zeros in its place. Sent back as it is it would be -EINVAL: control keeps keys in its own record.
 #pragma once
 
 #include <stdbool.h>
@@ -48,6 +51,9 @@
 #define SL_FORMATS_MAX	  8
 #define SL_NO_LEG	  0xff
 #define SL_NO_PT	  0xff
+#define SL_SRTP_KEY_MAX	  32
+#define SL_SRTP_SALT_MAX  14
+#define SL_SRTP_MKI_MAX	  16
 #define SL_DEFAULT_SOCKET "/run/sluice/dataplane.sock"
 
 enum sl_type {
@@ -132,7 +138,52 @@ enum sl_source_rule {
 	SL_SOURCE_STRICT, // media from the signalled address and port only
 	SL_SOURCE_LATCH,  // the first valid packet within the window after a SET that changes
 			  // `remote` (or creates the leg) sets the address, once; until then
-			  // the signalled one is sent to
+			  // the signalled one is sent to. Where media is SRTP, that packet has to
+			  // authenticate, and a newer one that does moves it again, at any time
+};
+
+// SRTP (RFC 3711): bytes of master key and salt. SL_SRTP_NONE: plain RTP.
+enum sl_srtp_suite {
+	SL_SRTP_NONE,
+	SL_SRTP_AES_CM_128_HMAC_SHA1_80, // 16, 14
+	SL_SRTP_AES_CM_128_HMAC_SHA1_32, // 16, 14
+	SL_SRTP_AES_256_CM_HMAC_SHA1_80, // 32, 14 (RFC 6188)
+	SL_SRTP_AES_256_CM_HMAC_SHA1_32, // 32, 14
+	SL_SRTP_AEAD_AES_128_GCM,	 // 16, 12 (RFC 7714)
+	SL_SRTP_AEAD_AES_256_GCM,	 // 32, 12
+};
+
+enum {				     // sl_srtp.flags
+	SL_SRTP_PLAIN_RTCP = 1 << 0, // send SRTCP authenticated, not encrypted (RFC 4568 6.3.2)
+	SL_SRTP_RESTART = 1 << 1,    // send: where this key replaces another, the ROC begins at 0
+				     // again (RFC 4568 7.1.4), instead of going on (RFC 3711 3.3.1)
+};
+
+// Where one SSRC stands under a key: the lowest indices that may be sent, or will be accepted,
+// next. 0: none yet.
+struct sl_srtp_indices {
+	uint64_t rtp_next;  // ROC << 16 | sequence; up to 2^48
+	uint32_t rtcp_next; // up to 2^31
+	uint32_t ssrc;
+};
+
+// One direction of a leg. Both are SRTP or none is, and no key that we send with may be there
+// twice in a session. What is longer than a field's use is zero.
+//
+// A replace with the same suite, key, salt, MKI and plain RTCP changes nothing: indices and replay
+// window go on. With another key, we send with it at once, and receive with both until the new one
+// has authenticated a packet and some more have come. A key that was replaced must not come back.
+struct sl_srtp {
+	struct sl_srtp_indices resume; // the first key of a leg: begin here, not at 0 (RFC 3711
+				       // 9.1: an index is never used twice). Else not looked at
+	uint8_t suite;		       // enum sl_srtp_suite
+	uint8_t mki_bytes;	       // 0: no MKI in the packets
+	uint8_t flags;		       // SL_SRTP_*
+	uint8_t reserved;
+	uint8_t key[SL_SRTP_KEY_MAX]; // master key; never all zero
+	uint8_t salt[SL_SRTP_SALT_MAX];
+	uint8_t mki[SL_SRTP_MKI_MAX];
+	uint8_t reserved2[6];
 };
 
 enum {					  // sl_leg.flags
@@ -161,6 +212,8 @@ struct sl_leg {
 	uint8_t n_formats;   // formats[0] is the one we send; all are accepted
 	uint8_t reserved[3];
 	struct sl_format formats[SL_FORMATS_MAX];
+	struct sl_srtp srtp_receive; // whatever does not authenticate is dropped, plain RTP too
+	struct sl_srtp srtp_send;
 };
 
 // A session is followed by its record: record_length opaque bytes that belong to control.
@@ -185,6 +238,8 @@ struct sl_leg_stats {
 	uint64_t duplicates;
 	uint64_t dropped_source; // from a wrong address
 	uint64_t dropped_other;	 // malformed, unknown payload type, not receiving
+	uint64_t dropped_auth;	 // SRTP that does not authenticate, plain RTP where it belongs
+	uint64_t dropped_replay; // SRTP that came before, or too late to tell; SRTCP counts as SRTP
 	uint64_t transcoded;	 // frames this leg's media gave to a codec
 	uint64_t concealed;	 // frames made up for lost ones
 	uint64_t transcode_ns;	 // CPU time of both
@@ -199,6 +254,8 @@ struct sl_leg_stats {
 	uint8_t reserved;
 	struct sl_address source; // where media is sent and taken from now
 	uint8_t reserved2[4];
+	struct sl_srtp_indices srtp_received; // of rx_ssrc
+	struct sl_srtp_indices srtp_sent;     // of tx_ssrc
 };
 
 struct sl_session_report {

@@ -10,9 +10,10 @@ static_assert(sizeof(struct sl_address) == 20, "no implicit padding");
 static_assert(sizeof(struct sl_hello) == 32, "no implicit padding");
 static_assert(sizeof(struct sl_welcome) == 32, "no implicit padding");
 static_assert(sizeof(struct sl_format) == 36, "no implicit padding");
-static_assert(sizeof(struct sl_leg) == 88 + SL_FORMATS_MAX * 36, "no implicit padding");
+static_assert(sizeof(struct sl_srtp) == 88, "no implicit padding");
+static_assert(sizeof(struct sl_leg) == 88 + SL_FORMATS_MAX * 36 + 2 * 88, "no implicit padding");
 static_assert(sizeof(struct sl_session) == 24 + SL_LEGS_MAX * sizeof(struct sl_leg), "no padding");
-static_assert(sizeof(struct sl_leg_stats) == 160, "no implicit padding");
+static_assert(sizeof(struct sl_leg_stats) == 208, "no implicit padding");
 static_assert(sizeof(struct sl_session_report) ==
 		      sizeof(struct sl_session) + 8 + SL_LEGS_MAX * sizeof(struct sl_leg_stats),
 	"no implicit padding");

@@ -85,6 +85,7 @@ static void read_requests(struct server *server, struct connection *connection)
 
 		if (n > 0) {
 			request_handle(&server->context, connection, server->packet, (size_t)n);
+			explicit_bzero(server->packet, (size_t)n); // there may be keys in it
 			continue;
 		}
 		if (n == 0 || (errno != EAGAIN && errno != EINTR))

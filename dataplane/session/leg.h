@@ -16,9 +16,11 @@
 #include <rte_prefetch.h>
 #include <rte_udp.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "deferred.h"
+#include "leg_srtp.h"
 #include "port.h"
 #include "rtp.h"
 #include "sl_api.h"
@@ -69,9 +71,10 @@ struct leg_config {
 	uint16_t epoch;	     // changes with `remote`: a latch of another epoch is void. Never 0
 	uint8_t n_feeds;
 	uint8_t flags; // SL_LEG_*
-	bool may_latch;
-	bool relays_rtcp; // its RTCP goes to its source; else it ends here ...
-	bool reports;	  // ... and what the far end gets is ours
+	bool may_latch : 1;
+	bool relays_rtcp : 1; // its RTCP goes to its source; else it ends here ...
+	bool reports : 1;     // ... and what the far end gets is ours
+	bool secure : 1;      // SRTP both ways
 	uint8_t dscp;
 	uint32_t clocks_hz[SL_FORMATS_MAX];
 	struct feed *feeds[SL_LEGS_MAX] __rte_cache_aligned;
@@ -81,10 +84,15 @@ struct leg_config {
 	struct leg_endpoint remote_rtcp;
 	const struct next_hop *hop_rtcp;
 	const struct next_hop *hop_latched;
-	struct leg *source_leg;	  // NULL: none
+	struct leg *source_leg;		  // NULL: none
+	struct srtp_context *contexts[2]; // of the keys, by enum srtp_direction; NULL: plain RTP
+	struct leg_key *keys[2];
 	uint8_t source;		  // index of the leg whose media is sent here
 	struct deferred deferred; // main
 } __rte_cache_aligned;
+
+static_assert(offsetof(struct leg_config, feeds) == RTE_CACHE_LINE_SIZE,
+	"packets to a leg need one line of its configuration");
 
 // Everything that came from the far end. worker: rw, main: ro
 struct leg_rx {
@@ -98,6 +106,8 @@ struct leg_rx {
 	uint64_t rtcp;
 	uint64_t dropped_source;
 	uint64_t dropped_other;
+	uint64_t dropped_auth;
+	uint64_t dropped_replay;
 	uint64_t sr_ntp; // of the last sender report, and when it came
 	uint64_t sr_ns;
 };
@@ -140,6 +150,7 @@ struct leg_control {
 	uint64_t latched_seen; // value of `latched` that was told
 	bool first_seen;
 	bool timed_out;
+	bool had_keys;
 	uint64_t transcoded; // of feeds that are gone
 	uint64_t concealed;
 	uint64_t transcode_ns;
@@ -154,7 +165,8 @@ struct leg {
 	uint16_t worker;	   // who owns it, never changes
 	struct leg_rx rx;
 	struct leg_tx tx __rte_cache_aligned;
-	char cname[LEG_CNAME_BYTES]; // never changes (RFC 7022: random, one a leg)
+	struct leg_srtp srtp[2] __rte_cache_aligned; // by enum srtp_direction
+	char cname[LEG_CNAME_BYTES];		     // never changes (RFC 7022: random, one a leg)
 	struct leg_control control __rte_cache_aligned;
 } __rte_cache_aligned;
 
@@ -191,6 +203,14 @@ static inline struct leg_endpoint leg_latch_endpoint(uint64_t word)
 static inline bool leg_endpoint_equal(struct leg_endpoint a, struct leg_endpoint b)
 {
 	return a.ip == b.ip && a.port == b.port;
+}
+
+// worker: the context for the next packet of a secure leg.
+static inline struct srtp_context *leg_context(
+	struct leg *leg, const struct leg_config *config, enum srtp_direction direction)
+{
+	return leg_srtp_context(
+		&leg->srtp[direction], config->contexts[direction], config->keys[direction]);
 }
 
 static inline const struct leg_config *leg_config(const struct leg *leg)

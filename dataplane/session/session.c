@@ -28,6 +28,8 @@ static void config_free(struct sessions *sessions, struct leg_config *config)
 	release_hop(sessions, config->hop);
 	release_hop(sessions, config->hop_rtcp);
 	release_hop(sessions, config->hop_latched);
+	leg_key_release(config->keys[SRTP_RECEIVE]);
+	leg_key_release(config->keys[SRTP_SEND]);
 	rte_free(config);
 }
 
@@ -48,6 +50,8 @@ static void leg_passed(struct deferred *deferred, void *context)
 	struct leg *leg = container_of(deferred, struct leg, control.deferred);
 
 	config_free(context, leg->config);
+	leg_srtp_fini(&leg->srtp[SRTP_RECEIVE]);
+	leg_srtp_fini(&leg->srtp[SRTP_SEND]);
 	rte_free(leg);
 }
 
@@ -133,6 +137,7 @@ static void commit_leg(struct session *session, const struct session_plan *plan,
 	}
 	hold_hops(sessions, leg, planned->config, &plan->session->legs[i]);
 	begin_regime(leg, old, planned->config, plan->now_ns);
+	leg->control.had_keys |= planned->config->secure;
 	__atomic_store_n(&leg->config, planned->config, __ATOMIC_RELEASE);
 	if (old)
 		deferred_add(&sessions->deferred, &old->deferred, config_passed);
@@ -170,6 +175,15 @@ static void commit(struct session *session, const struct session_plan *plan,
 	free(session->record);
 	session->wanted = wanted;
 	session->record = record;
+}
+
+// No copy of a key is left behind but those that are in use (leg_srtp.h).
+static void forget_keys(struct sl_session *session)
+{
+	for (unsigned int i = 0; i < session->n_legs; i++) {
+		leg_srtp_forget(&session->legs[i].srtp_receive);
+		leg_srtp_forget(&session->legs[i].srtp_send);
+	}
 }
 
 static size_t session_bytes(const struct sl_session *session)
@@ -253,6 +267,7 @@ int session_set(struct sessions *sessions, const struct sl_session *wanted, cons
 	rc = session_plan_make(&plan, why);
 	if (rc)
 		goto fail_entered;
+	forget_keys(session);
 	keep.session->worker = plan.worker;
 	memcpy(keep.wanted, session, session_bytes(session));
 	commit(keep.session, &plan, keep.wanted, keep.record);
@@ -262,6 +277,7 @@ fail_entered:
 	if (!old)
 		session_leave(sessions, keep.session, &wanted->id);
 fail:
+	forget_keys(session);
 	keepsake_drop(&keep, old);
 	return rc;
 }
@@ -395,6 +411,9 @@ struct sessions *sessions_create(const struct sessions_config *config)
 		goto fail;
 	sessions->config = *config;
 	deferred_init(&sessions->deferred, config->rcu);
+	sessions->srtp = srtp_engine_create(NULL, NULL);
+	if (!sessions->srtp)
+		goto fail;
 	sessions->table = table_create(config->ports, config->n_ports, config->n_workers);
 	if (!sessions->table)
 		goto fail;
@@ -432,6 +451,7 @@ void sessions_destroy(struct sessions *sessions)
 	for (unsigned int i = 0; sessions->notices && i < sessions->config.n_workers; i++)
 		rte_ring_free(sessions->notices[i]);
 	table_destroy(sessions->table);
+	srtp_engine_destroy(sessions->srtp);
 	free(sessions->slots);
 	free(sessions->free_slots);
 	free(sessions->worker_legs);

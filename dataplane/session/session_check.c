@@ -8,6 +8,8 @@
 #define KNOWN_FLAGS \
 	(SL_LEG_RECEIVE | SL_LEG_SEND | SL_LEG_TRANSPARENT_SSRC | SL_LEG_HELD | SL_LEG_RTCP_MUX)
 
+#define KNOWN_SRTP_FLAGS (SL_SRTP_PLAIN_RTCP | SL_SRTP_RESTART)
+
 static bool is_zero(const void *bytes, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -69,6 +71,53 @@ static const char *check_formats(const struct sl_leg *leg)
 	return NULL;
 }
 
+// The same key twice on the way out, or out and in, could cipher two packets alike.
+static bool is_same_key(const struct sl_srtp *a, const struct sl_srtp *b)
+{
+	return a->suite != SL_SRTP_NONE && b->suite != SL_SRTP_NONE &&
+	       !memcmp(a->key, b->key, sizeof(a->key));
+}
+
+static const char *check_key(const struct sl_srtp *srtp)
+{
+	const struct srtp_suite_info *info;
+
+	if (srtp->suite == SL_SRTP_NONE) {
+		RULE(is_zero(srtp, sizeof(*srtp)), "srtp: a key but no suite");
+		return NULL;
+	}
+	RULE(srtp->suite <= N_SRTP_SUITES, "srtp: unknown suite");
+	info = &srtp_suite_infos[srtp->suite - 1];
+	RULE(!is_zero(srtp->key, info->key_bytes), "srtp: no key");
+	RULE(is_zero(srtp->key + info->key_bytes, sizeof(srtp->key) - info->key_bytes),
+		"srtp: the key is longer than the suite's");
+	RULE(is_zero(srtp->salt + info->salt_bytes, sizeof(srtp->salt) - info->salt_bytes),
+		"srtp: the salt is longer than the suite's");
+	RULE(srtp->mki_bytes <= sizeof(srtp->mki), "srtp: the MKI is too long");
+	RULE(is_zero(srtp->mki + srtp->mki_bytes, sizeof(srtp->mki) - srtp->mki_bytes),
+		"srtp: the MKI is longer than it says");
+	RULE((srtp->flags & ~KNOWN_SRTP_FLAGS) == 0, "srtp: unknown flag");
+	RULE(srtp->resume.rtp_next <= UINT64_C(1) << 48 && srtp->resume.rtcp_next <= UINT32_C(1)
+											     << 31,
+		"srtp: an index beyond the last");
+	RULE(srtp->reserved == 0 && is_zero(srtp->reserved2, sizeof(srtp->reserved2)),
+		"srtp: reserved is not 0");
+	return NULL;
+}
+
+static const char *check_keys(const struct sl_leg *leg)
+{
+	const char *why = check_key(&leg->srtp_receive);
+
+	RULE(!why, why);
+	why = check_key(&leg->srtp_send);
+	RULE(!why, why);
+	RULE((leg->srtp_receive.suite == SL_SRTP_NONE) == (leg->srtp_send.suite == SL_SRTP_NONE),
+		"leg: SRTP one way only");
+	RULE(!is_same_key(&leg->srtp_receive, &leg->srtp_send), "leg: one SRTP key both ways");
+	return NULL;
+}
+
 static const char *check_source(const struct sl_session *wanted, const struct sl_leg *leg)
 {
 	if (leg->source == SL_NO_LEG)
@@ -96,6 +145,8 @@ static const char *check_leg(const struct sl_session *wanted, const struct sl_le
 	RULE(is_zero(leg->reserved, sizeof(leg->reserved)), "leg: reserved is not 0");
 	why = check_formats(leg);
 	RULE(!why, why);
+	why = check_keys(leg);
+	RULE(!why, why);
 	return check_source(wanted, leg);
 }
 
@@ -103,6 +154,14 @@ static bool is_same_local(const struct sl_address *a, const struct sl_address *b
 {
 	return a->port != 0 && a->port == b->port && a->family == b->family &&
 	       !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+// To send with. Two far ends may well send to us with one.
+static bool shares_key(const struct sl_leg *a, const struct sl_leg *b)
+{
+	return is_same_key(&a->srtp_send, &b->srtp_send) ||
+	       is_same_key(&a->srtp_send, &b->srtp_receive) ||
+	       is_same_key(&a->srtp_receive, &b->srtp_send);
 }
 
 static const char *check_session(const struct sl_session *wanted)
@@ -117,6 +176,9 @@ static const char *check_session(const struct sl_session *wanted)
 		for (unsigned int j = 0; j < i; j++)
 			RULE(!is_same_local(&wanted->legs[i].local, &wanted->legs[j].local),
 				"two legs of one local port");
+		for (unsigned int j = 0; j < i; j++)
+			RULE(!shares_key(&wanted->legs[i], &wanted->legs[j]),
+				"two legs of one SRTP key");
 	}
 	return NULL;
 }

@@ -1,5 +1,5 @@
-// Steps of a plan, in order: worker, ports, legs, feeds, configurations. Each takes something for
-// every leg; undoing goes over the legs and gives back what is marked as new.
+// Steps of a plan, in order: worker, ports, legs, feeds, configurations, keys. Each takes something
+// for every leg; undoing goes over the legs and gives back what is marked as new.
 #include "session_plan.h"
 
 #include <errno.h>
@@ -250,6 +250,37 @@ static void fill_routes(struct leg_config *config, const struct session_plan *pl
 			config->relays_rtcp = false;
 }
 
+// The key of one direction: that of the old configuration where it is the same.
+static int plan_key(const struct session_plan *plan, unsigned int i, const struct sl_srtp *wanted,
+	enum srtp_direction direction)
+{
+	struct leg_config *config = plan->legs[i].config;
+	struct leg_key *old = old_leg(plan, i) ? plan->old->legs[i]->config->keys[direction] : NULL;
+
+	if (leg_key_is(old, wanted)) {
+		config->keys[direction] = leg_key_hold(old);
+	} else if (wanted->suite != SL_SRTP_NONE) {
+		config->keys[direction] = leg_key_create(plan->sessions->srtp, wanted, direction);
+		if (!config->keys[direction])
+			return -errno;
+	}
+	if (config->keys[direction])
+		config->contexts[direction] = config->keys[direction]->context;
+	return 0;
+}
+
+static int plan_keys(struct session_plan *plan, unsigned int i, const char **why)
+{
+	const struct sl_leg *leg = &plan->session->legs[i];
+	int rc = plan_key(plan, i, &leg->srtp_receive, SRTP_RECEIVE);
+
+	*why = "SRTP keys";
+	if (rc == 0)
+		rc = plan_key(plan, i, &leg->srtp_send, SRTP_SEND);
+	plan->legs[i].config->secure = leg->srtp_send.suite != SL_SRTP_NONE;
+	return rc;
+}
+
 static int plan_config(struct session_plan *plan, unsigned int i, const char **why)
 {
 	const struct sl_leg *leg = &plan->session->legs[i];
@@ -280,6 +311,10 @@ static void undo(struct session_plan *plan)
 	for (unsigned int i = 0; i < plan->session->n_legs; i++) {
 		struct planned_leg *leg = &plan->legs[i];
 
+		if (leg->config) {
+			leg_key_release(leg->config->keys[SRTP_RECEIVE]);
+			leg_key_release(leg->config->keys[SRTP_SEND]);
+		}
 		rte_free(leg->config);
 		if (leg->feed_is_new) {
 			feed_stop(leg->feed);
@@ -295,7 +330,7 @@ static void undo(struct session_plan *plan)
 int session_plan_make(struct session_plan *plan, const char **why)
 {
 	static int (*const steps[])(struct session_plan *, unsigned int, const char **) = {
-		plan_slot, plan_leg, plan_feed, plan_config};
+		plan_slot, plan_leg, plan_feed, plan_config, plan_keys};
 	int rc = 0;
 
 	if (plan->old)

@@ -27,6 +27,19 @@ static void report_source(
 	memcpy(stats->source.bytes, &(rte_be32_t){leg_latch_endpoint(latched).ip}, 4);
 }
 
+static struct sl_srtp_indices indices_of(const struct srtp_context *context, uint32_t ssrc)
+{
+	struct srtp_indices indices[SRTP_SSRCS];
+	unsigned int n = context ? srtp_context_export(context, indices, SRTP_SSRCS) : 0;
+
+	for (unsigned int i = 0; i < RTE_MIN(n, (unsigned int)SRTP_SSRCS); i++)
+		if (indices[i].ssrc == ssrc)
+			return (struct sl_srtp_indices){.rtp_next = indices[i].rtp_next,
+				.rtcp_next = indices[i].rtcp_next,
+				.ssrc = ssrc};
+	return (struct sl_srtp_indices){};
+}
+
 static void report_leg(struct sl_leg_stats *stats, const struct leg *leg,
 	const struct sl_leg *wanted, uint64_t now_ns)
 {
@@ -46,6 +59,8 @@ static void report_leg(struct sl_leg_stats *stats, const struct leg *leg,
 		.duplicates = rx->reception.duplicates,
 		.dropped_source = rx->dropped_source,
 		.dropped_other = rx->dropped_other,
+		.dropped_auth = rx->dropped_auth,
+		.dropped_replay = rx->dropped_replay,
 		.transcoded = leg->control.transcoded,
 		.concealed = leg->control.concealed,
 		.transcode_ns = leg->control.transcode_ns,
@@ -58,6 +73,8 @@ static void report_leg(struct sl_leg_stats *stats, const struct leg *leg,
 		.rx_pt = rx->pt,
 	};
 	report_source(stats, leg, wanted);
+	stats->srtp_received = indices_of(leg->config->contexts[SRTP_RECEIVE], stats->rx_ssrc);
+	stats->srtp_sent = indices_of(leg->config->contexts[SRTP_SEND], stats->tx_ssrc);
 }
 
 const void *session_report(const struct session *session, struct sl_session_report *report)

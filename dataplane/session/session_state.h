@@ -31,6 +31,7 @@ struct sessions {
 	uint32_t scan_at;	   // slot that the scan for time-outs goes on with
 	unsigned int *worker_legs; // how many each worker has
 	struct rte_ring **notices; // per worker; one producer, one consumer
+	struct srtp_engine *srtp;  // main's; workers have their own
 	struct deferred_queue deferred;
 	uint64_t tick_ns; // the last
 };

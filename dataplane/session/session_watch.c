@@ -1,6 +1,8 @@
 // What happens to legs between two requests: workers note a first packet or a latch in the leg and
 // drop a hint into a ring; main looks at hinted legs at once and at all others in turn, all within
 // SCAN_NS. The fields decide, the ring only saves time, so a full ring loses nothing.
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
@@ -81,16 +83,46 @@ static void watch_hops(struct sessions *sessions, struct leg *leg)
 		own_rtcp ? &wanted->remote_rtcp : &wanted->remote);
 }
 
+struct passed_hop {
+	const struct next_hop *hop;
+	struct deferred deferred;
+};
+
+static void hop_passed(struct deferred *deferred, void *context)
+{
+	struct passed_hop *passed = container_of(deferred, struct passed_hop, deferred);
+	struct sessions *sessions = context;
+
+	next_hop_release(sessions->config.hops, passed->hop);
+	free(passed);
+}
+
+// The next hop of where the leg latched to, now. Returns 0 or -ENOMEM: the old one stays.
+static int replace_latched_hop(struct sessions *sessions, const struct leg *leg, uint64_t latched)
+{
+	const struct next_hop *old = leg->config->hop_latched;
+	struct passed_hop *passed = old ? malloc(sizeof(*passed)) : NULL;
+
+	if (old && !passed)
+		return -ENOMEM;
+	__atomic_store_n(&leg->config->hop_latched,
+		leg_hold_latched(sessions, wanted_of(leg), latched), __ATOMIC_RELEASE);
+	if (old) {
+		passed->hop = old;
+		deferred_add(&sessions->deferred, &passed->deferred, hop_passed);
+	}
+	return 0;
+}
+
 static void watch_latch(struct sessions *sessions, struct leg *leg)
 {
 	uint64_t latched = __atomic_load_n(&leg->latched, __ATOMIC_ACQUIRE);
 
 	if (!leg_latch_holds(latched, leg->config))
 		return;
-	if (!leg->config->hop_latched)
-		__atomic_store_n(&leg->config->hop_latched,
-			leg_hold_latched(sessions, wanted_of(leg), latched), __ATOMIC_RELEASE);
-	if (latched == leg->control.latched_seen)
+	if (latched == leg->control.latched_seen && leg->config->hop_latched)
+		return;
+	if (replace_latched_hop(sessions, leg, latched) || latched == leg->control.latched_seen)
 		return;
 	leg->control.latched_seen = latched;
 	tell(leg, SL_EVENT_LATCHED, sessions->config.event, sessions->config.context);
@@ -132,6 +164,10 @@ static void watch_timeout(struct sessions *sessions, struct leg *leg, uint64_t n
 
 void leg_watch(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
 {
+	if (leg->control.had_keys) {
+		leg_srtp_reap(&leg->srtp[SRTP_RECEIVE]);
+		leg_srtp_reap(&leg->srtp[SRTP_SEND]);
+	}
 	watch_hops(sessions, leg);
 	watch_latch(sessions, leg);
 	watch_first(sessions, leg);
