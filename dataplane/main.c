@@ -26,6 +26,7 @@
 #include "port.h"
 #include "server.h"
 #include "session.h"
+#include "srtp.h"
 #include "transcode.h"
 #include "worker.h"
 
@@ -366,9 +367,10 @@ static void log_started(const struct dataplane *dataplane)
 
 	log_info(&log_main, "started",
 		"version=" SLUICE_VERSION
-		" workers=%u transcoders=%u ports=%u hugepages=%s socket=%s",
+		" workers=%u transcoders=%u ports=%u hugepages=%s srtp=\"%s\" socket=%s",
 		config->cpus->workers_count, config->cpus->transcoders_count, dataplane->n_ports,
-		rte_eal_has_hugepages() ? "yes" : "no", config->socket);
+		rte_eal_has_hugepages() ? "yes" : "no",
+		srtp_engine_name(dataplane->workers->workers[0]->srtp), config->socket);
 }
 
 static int run(const struct config *config)

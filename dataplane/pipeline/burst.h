@@ -4,12 +4,14 @@
 
 #include <rte_mbuf.h>
 
+#include "drop.h"
 #include "leg.h"
 
-#define BURST_MAX  32
-#define OUTPUT_MAX (BURST_MAX * SL_LEGS_MAX)
-#define DUE_MAX	   64
-#define TX_MAX	   (OUTPUT_MAX + BURST_MAX + DUE_MAX) // media, relayed and own reports
+#define BURST_MAX   32
+#define OUTPUT_MAX  (BURST_MAX * SL_LEGS_MAX)
+#define DUE_MAX	    64
+#define REPORTS_MAX (BURST_MAX + DUE_MAX) // relayed and our own
+#define TX_MAX	    (OUTPUT_MAX + REPORTS_MAX)
 
 // Received packets. Filled from top to bottom: rx, classify, ...
 struct burst {
@@ -24,6 +26,8 @@ struct burst {
 	const struct leg_config *configs[BURST_MAX];
 	struct rtp_view views[BURST_MAX];
 	uint8_t formats[BURST_MAX]; // index into the leg's
+	unsigned int n_secure;
+	uint8_t secure[BURST_MAX]; // places of packets that are SRTP, in order
 };
 
 // Move packet i to the front, to place n. Mostly nothing was dropped before it and there is nothing
@@ -44,12 +48,34 @@ static inline void burst_keep(struct burst *burst, unsigned int n, unsigned int 
 	burst->formats[n] = burst->formats[i];
 }
 
+// View and format of packet i, if it is RTP of a payload type that the leg takes.
+static inline enum drop_reason burst_read_rtp(struct burst *burst, unsigned int i)
+{
+	if (rtp_parse(burst->payloads[i], burst->lengths[i], &burst->views[i]))
+		return DROP_bad_rtp;
+	burst->formats[i] = burst->configs[i]->format_of[burst->views[i].pt];
+	return burst->formats[i] == LEG_NO_FORMAT ? DROP_unknown_pt : PASS;
+}
+
 // Packets to send. The data of each begins at its RTP header.
 struct output {
 	unsigned int n;
 	struct rte_mbuf *mbufs[OUTPUT_MAX];
 	struct leg *legs[OUTPUT_MAX];	   // to whom
 	struct rtp_view views[OUTPUT_MAX]; // as it came; pt as it goes
+	unsigned int n_secure;
+	uint16_t secure[OUTPUT_MAX]; // places of packets to legs with SRTP, in order ...
+	const struct leg_config *secure_configs[OUTPUT_MAX]; // ... and the configuration of each
+};
+
+// RTCP to send. The data of each begins at its first packet.
+struct reports {
+	unsigned int n;
+	struct rte_mbuf *mbufs[REPORTS_MAX];
+	struct leg *legs[REPORTS_MAX]; // to whom
+	const struct leg_config *configs[REPORTS_MAX];
+	struct leg_header headers[REPORTS_MAX];
+	unsigned int n_secure;
 };
 
 // Packets with all their headers, for one port.

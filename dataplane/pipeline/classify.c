@@ -7,8 +7,6 @@
 
 #include "stages.h"
 
-#define PASS DROP_REASONS_N // no reason to drop
-
 // What the headers of one frame say.
 struct datagram {
 	uint8_t *payload;
@@ -213,15 +211,12 @@ static void pass_legs(struct worker *worker, struct burst *burst)
 	burst->n = n;
 }
 
-// Fills in view and format.
+// What SRTP says is looked at when it has proven to be the far end's (unprotect.c).
 static enum drop_reason check_rtp(struct burst *burst, unsigned int i)
 {
 	if (burst->on_odd_port[i])
 		return DROP_rtcp_port;
-	if (rtp_parse(burst->payloads[i], burst->lengths[i], &burst->views[i]))
-		return DROP_bad_rtp;
-	burst->formats[i] = burst->configs[i]->format_of[burst->views[i].pt];
-	return burst->formats[i] == LEG_NO_FORMAT ? DROP_unknown_pt : PASS;
+	return burst->configs[i]->secure ? PASS : burst_read_rtp(burst, i);
 }
 
 static enum drop_reason check_rtcp(const struct burst *burst, unsigned int i)
@@ -243,6 +238,14 @@ static enum drop_reason reason_of(enum rtp_kind kind)
 	}
 }
 
+// Packet i is SRTP or SRTCP.
+static void note_secure(struct burst *burst, unsigned int i)
+{
+	rte_prefetch0(&burst->legs[i]->srtp);
+	rte_prefetch0(&burst->configs[i]->contexts);
+	burst->secure[burst->n_secure++] = (uint8_t)i;
+}
+
 static void to_rtcp(struct burst *rtcp, const struct burst *burst, unsigned int i)
 {
 	unsigned int n = rtcp->n++;
@@ -254,6 +257,8 @@ static void to_rtcp(struct burst *rtcp, const struct burst *burst, unsigned int 
 	rtcp->on_odd_port[n] = burst->on_odd_port[i];
 	rtcp->legs[n] = burst->legs[i];
 	rtcp->configs[n] = burst->configs[i];
+	if (unlikely(rtcp->configs[n]->secure))
+		note_secure(rtcp, n);
 }
 
 // Third pass: RTP stays, RTCP goes to a burst of its own.
@@ -262,6 +267,7 @@ static void pass_kinds(struct worker *worker, struct burst *burst, struct burst 
 	unsigned int n = 0;
 
 	rtcp->n = 0;
+	burst->n_secure = rtcp->n_secure = 0;
 	for (unsigned int i = 0; i < burst->n; i++) {
 		enum rtp_kind kind = rtp_demultiplex(burst->payloads[i], burst->lengths[i]);
 		enum drop_reason reason;
@@ -277,7 +283,10 @@ static void pass_kinds(struct worker *worker, struct burst *burst, struct burst 
 		} else if (kind == RTP_KIND_RTCP) {
 			to_rtcp(rtcp, burst, i);
 		} else {
-			burst_keep(burst, n++, i);
+			burst_keep(burst, n, i);
+			if (unlikely(burst->configs[n]->secure))
+				note_secure(burst, n);
+			n++;
 		}
 	}
 	burst->n = n;

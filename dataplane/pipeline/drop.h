@@ -21,6 +21,14 @@
 	X(bad_rtp, "malformed RTP")                                                  \
 	X(bad_rtcp, "malformed RTCP")                                                \
 	X(rtcp_port, "RTCP where RTP belongs or the reverse")                        \
+	X(srtp_auth, "does not authenticate, or is plain RTP where SRTP belongs")    \
+	X(srtp_mki, "SRTP under a master key that the leg has not")                  \
+	X(srtp_malformed, "too short for SRTP, or its header says so")               \
+	X(srtp_replay, "SRTP that came before")                                      \
+	X(srtp_late, "SRTP too late to tell whether it came before")                 \
+	X(srtp_ssrcs, "more SSRCs under an SRTP key than there is room for")         \
+	X(srtp_limit, "the SRTP key is at the end of its life")                      \
+	X(srtp_failed, "the cipher library refused")                                 \
 	X(unknown_pt, "payload type that the leg does not take")                     \
 	X(wrong_source, "from an address that is not the leg's")                     \
 	X(not_receiving, "the leg does not receive")                                 \
@@ -29,6 +37,8 @@
 	X(not_sending, "the leg that it is for does not send")                       \
 	X(rtcp_unrelayed, "RTCP that ends here (its reports are made anew)")         \
 	X(no_buffer, "no packet buffer left for a copy")                             \
+	X(srtp_resent, "under an SRTP index that was sent before, or may have been") \
+	X(srtp_room, "no room for the SRTP trailer in the packet buffer")            \
 	X(transcoder_full, "the transcoder's ring is full")                          \
 	X(stale_transcoded, "came out of a codec after its leg had gone")            \
 	X(no_remote, "nowhere to send: the far end's address is not known")          \
@@ -42,3 +52,5 @@ enum drop_reason {
 #undef DROP_ENUM
 		DROP_REASONS_N
 };
+
+#define PASS DROP_REASONS_N // no reason to drop

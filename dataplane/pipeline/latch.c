@@ -1,10 +1,11 @@
 // Who may send to a leg (RFC 7362): the signalled address, or where the leg may latch, the source
 // of the first valid packet within the window, once. From then on only that one, until a SET
-// changes the remote address. The decision is one word in the leg (leg_latch_word()) that main
-// reads to find the next hop and to tell control.
+// changes the remote address or SRTP proves that the far end has moved. The decision is one word in
+// the leg (leg_latch_word()) that main reads to find the next hop and to tell control.
 #include "stages.h"
 
-// The packet is well-formed and of a payload type that was negotiated, or it would not be here.
+// The packet is well-formed, of a payload type that was negotiated, and where the leg has keys
+// authentic and not replayed, or it would not be here.
 static void latch_to(struct worker *worker, struct leg *leg, const struct leg_config *config,
 	struct leg_endpoint from)
 {
@@ -18,11 +19,29 @@ static bool may_latch(const struct leg_config *config, uint64_t now_ns)
 	       (config->flags & SL_LEG_RECEIVE);
 }
 
-static bool source_is_allowed(struct worker *worker, struct leg *leg,
-	const struct leg_config *config, struct leg_endpoint from)
+// A far end behind a NAT that lost its mapping comes from elsewhere, with newer packets than all
+// before. Who holds back an older one and sends it from his own address moves nothing.
+static bool proves_move(
+	const struct leg *leg, const struct leg_config *config, const struct rtp_view *view)
 {
-	if (leg_latch_holds(leg->latched, config))
-		return leg_endpoint_equal(from, leg_latch_endpoint(leg->latched));
+	const struct rtp_reception *reception = &leg->rx.reception;
+
+	return config->secure && view->ssrc == reception->ssrc &&
+	       rtp_sequence_distance(reception->max_sequence, view->sequence) > 0;
+}
+
+static bool source_is_allowed(struct worker *worker, struct leg *leg,
+	const struct leg_config *config, struct leg_endpoint from, const struct rtp_view *view)
+{
+	if (leg_latch_holds(leg->latched, config)) {
+		if (likely(leg_endpoint_equal(from, leg_latch_endpoint(leg->latched))))
+			return true;
+		if (!proves_move(leg, config, view))
+			return false;
+		leg->latched_rtcp = 0; // it moves along
+		latch_to(worker, leg, config, from);
+		return true;
+	}
 	if (may_latch(config, worker->now_ns)) {
 		latch_to(worker, leg, config, from);
 		return true;
@@ -39,7 +58,8 @@ void latch(struct worker *worker)
 		struct leg *leg = burst->legs[i];
 		const struct leg_config *config = burst->configs[i];
 
-		if (unlikely(!source_is_allowed(worker, leg, config, burst->from[i]))) {
+		if (unlikely(!source_is_allowed(
+			    worker, leg, config, burst->from[i], &burst->views[i]))) {
 			leg->rx.dropped_source++;
 			drop(worker, burst->mbufs[i], DROP_wrong_source);
 			continue;

@@ -102,11 +102,12 @@ static struct rtcp_relay relay_between(const struct leg *from, const struct leg_
 	};
 }
 
+// Into the queue for protect() and encapsulate(); false where it is dropped.
 static bool send_rtcp(struct worker *worker, struct leg *leg, const struct leg_config *config,
 	struct rte_mbuf *mbuf)
 {
+	struct reports *reports = &worker->reports;
 	struct leg_endpoint local = config->local;
-	struct leg_header header;
 	struct leg_endpoint to;
 	enum drop_reason reason;
 	const struct next_hop *hop = leg_rtcp_destination(leg, config, &to, &reason);
@@ -117,14 +118,15 @@ static bool send_rtcp(struct worker *worker, struct leg *leg, const struct leg_c
 		drop(worker, mbuf, reason);
 		return false;
 	}
-	if (!header_make(&header, worker->shared->config.ports, next_hop_word(hop), local, to,
-		    config->dscp)) {
+	if (!header_make(&reports->headers[reports->n], worker->shared->config.ports,
+		    next_hop_word(hop), local, to, config->dscp)) {
 		drop(worker, mbuf, DROP_no_next_hop);
 		return false;
 	}
-	if (!header_push(worker, mbuf, &header))
-		return false;
-	leg->tx.rtcp++;
+	reports->mbufs[reports->n] = mbuf;
+	reports->legs[reports->n] = leg;
+	reports->configs[reports->n++] = config;
+	reports->n_secure += config->secure;
 	return true;
 }
 

@@ -1,5 +1,5 @@
-// Make each packet of the output the leg's own: RTP header first (one continuous stream under our
-// SSRC, whatever it is made from), then the rest (headers.h).
+// Make each packet of the output the leg's own: one continuous stream under our SSRC, whatever it
+// is made from. The headers around it come later (encapsulate.c).
 #include "headers.h"
 #include "stages.h"
 
@@ -41,8 +41,17 @@ static bool refresh_header(struct worker *worker, struct leg *leg, const struct 
 	return true;
 }
 
-// The RTP header of packet i; false where it is dropped.
-static bool rewrite_rtp(struct worker *worker, struct output *output, unsigned int i)
+// Packet n, which stays, goes out as SRTP.
+static void note_secure(struct output *output, unsigned int n, const struct leg_config *config)
+{
+	rte_prefetch0(&config->contexts);
+	output->secure_configs[output->n_secure] = config;
+	output->secure[output->n_secure++] = (uint16_t)n;
+}
+
+// The RTP header of packet i, which becomes packet n; false where it is dropped.
+static bool rewrite_rtp(
+	struct worker *worker, struct output *output, unsigned int i, unsigned int n)
 {
 	struct leg *leg = output->legs[i];
 	const struct leg_config *config = leg_config(leg);
@@ -67,37 +76,24 @@ static bool rewrite_rtp(struct worker *worker, struct output *output, unsigned i
 		continue_stream(leg, config, &output->views[i], worker->now_ns);
 	write_rtp(rte_pktmbuf_mtod(output->mbufs[i], uint8_t *), &output->views[i]);
 	report_when_due(worker, leg, config);
+	if (unlikely(config->secure))
+		note_secure(output, n, config);
 	return true;
 }
 
-// The rest of packet i.
-static void push_and_count(struct worker *worker, const struct output *output, unsigned int i)
-{
-	struct leg *leg = output->legs[i];
-	uint16_t length = output->mbufs[i]->data_len;
-
-	if (!header_push(worker, output->mbufs[i], &leg->tx.header))
-		return;
-	leg->tx.packets++;
-	leg->tx.bytes += length;
-	leg->tx.octets += output->views[i].payload_bytes;
-}
-
-// Two passes: a checksum reads in wide words what was just written in narrow ones, for which a CPU
-// waits until the writes are through. Behind the other packets of the burst they are.
 void rewrite(struct worker *worker)
 {
 	struct output *output = &worker->output;
 	unsigned int n = 0;
 
+	output->n_secure = 0;
 	for (unsigned int i = 0; i < output->n; i++) {
-		if (!rewrite_rtp(worker, output, i))
+		if (!rewrite_rtp(worker, output, i, n))
 			continue;
 		output->mbufs[n] = output->mbufs[i];
 		output->legs[n] = output->legs[i];
+		output->views[n].payload_offset = output->views[i].payload_offset;
 		output->views[n++].payload_bytes = output->views[i].payload_bytes;
 	}
-	for (unsigned int i = 0; i < n; i++)
-		push_and_count(worker, output, i);
-	output->n = 0;
+	output->n = n;
 }

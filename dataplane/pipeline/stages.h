@@ -9,6 +9,9 @@ void rx(struct worker *worker);
 // Ethernet, IPv4, UDP: whose packet is it, and is it RTP or RTCP? Another worker's is handed over.
 void classify(struct worker *worker);
 
+// SRTP and SRTCP of all legs at once: from here on it is RTP and RTCP, proven to be the far end's.
+void unprotect(struct worker *worker);
+
 // Does it come from where the leg's media comes from? One-shot latch (RFC 7362).
 void latch(struct worker *worker);
 
@@ -21,7 +24,7 @@ void route(struct worker *worker);
 // What the transcoder has finished, into the output.
 void collect(struct worker *worker);
 
-// RTP, UDP, IPv4 and Ethernet headers of the output.
+// RTP headers of the output.
 void rewrite(struct worker *worker);
 
 // RTCP that came: check, account, pass on where both legs are relayed.
@@ -29,6 +32,12 @@ void relay_reports(struct worker *worker);
 
 // RTCP of our own for legs where it ends.
 void send_reports(struct worker *worker);
+
+// What goes to legs with SRTP, media and reports.
+void protect(struct worker *worker);
+
+// UDP, IPv4 and Ethernet headers of both, and into the transmit queues.
+void encapsulate(struct worker *worker);
 
 // To the devices.
 void tx(struct worker *worker);

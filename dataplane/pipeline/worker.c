@@ -38,6 +38,7 @@ unsigned int worker_turn(struct worker *worker)
 	rx(worker);
 	work = worker->burst.n;
 	classify(worker);
+	unprotect(worker);
 	latch(worker);
 	measure(worker);
 	route(worker);
@@ -46,6 +47,8 @@ unsigned int worker_turn(struct worker *worker)
 	rewrite(worker);
 	relay_reports(worker);
 	send_reports(worker);
+	protect(worker);
+	encapsulate(worker);
 	tx(worker);
 	work += run_codec(worker);
 
@@ -124,6 +127,9 @@ static int create_worker(struct worker_shared *shared, unsigned int index)
 	worker->index = index;
 	worker->shared = shared;
 	worker->table = sessions_table(shared->config.sessions);
+	worker->srtp = srtp_engine_create(NULL, NULL);
+	if (!worker->srtp)
+		return -errno;
 	snprintf(name, sizeof(name), "inbox-%u", index);
 	worker->inbox = rte_ring_create(name, INBOX, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	return worker->inbox ? assign_queues(worker) : -rte_errno;
@@ -168,6 +174,7 @@ static void destroy_worker(struct worker *worker)
 	while (worker->inbox && rte_ring_sc_dequeue(worker->inbox, &mbuf) == 0)
 		rte_pktmbuf_free(mbuf);
 	rte_ring_free(worker->inbox);
+	srtp_engine_destroy(worker->srtp);
 	rte_free(worker);
 }
 

@@ -7,6 +7,7 @@
 #include "burst.h"
 #include "drop.h"
 #include "session.h"
+#include "srtp.h"
 #include "transcode.h"
 
 // X(name): "worker.<index>.<name>". worker: rw, main: ro, each read on its own.
@@ -19,6 +20,8 @@
 	X(taken_over)  /* from another worker */                 \
 	X(copied)      /* for a second leg of the same source */ \
 	X(reports)     /* RTCP of our own */                     \
+	X(unprotected) /* SRTP and SRTCP that authenticated */   \
+	X(protected)                                             \
 	X(turns)                                                 \
 	X(busy_turns)                                            \
 	X(busy_cycles) /* of busy turns */                       \
@@ -46,6 +49,7 @@ struct worker {
 	unsigned int index;
 	struct worker_shared *shared;
 	struct leg_table *table;
+	struct srtp_engine *srtp;
 	struct rte_ring *inbox; // packets that others received for us: many producers, one consumer
 	struct worker_queue queues[WORKER_QUEUES_MAX]; // that it polls
 	unsigned int n_queues;
@@ -57,6 +61,7 @@ struct worker {
 	struct burst burst; // RTP
 	struct burst rtcp;
 	struct output output;
+	struct reports reports;
 	struct tx_queue tx[PORTS_MAX];
 	struct leg *due[DUE_MAX]; // legs whose RTCP report is due
 	unsigned int n_due;

@@ -1,7 +1,7 @@
 // Frames on the wire, through the whole worker turn. The first byte says how the rest is meant: a
 // frame as it is, or a UDP payload for the RTP or RTCP port of a leg that is relayed, or of one
-// that is transcoded. The frame ends where its memory ends, so that a read behind it is seen; what
-// comes out must be sound IPv4.
+// that is transcoded; or for a leg with SRTP, under its key or as it is. The frame ends where its
+// memory ends, so that a read behind it is seen; what comes out must be sound IPv4.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define HEADROOM    256
 #define RELAYED	    20000
 #define TRANSCODED  20004
+#define SECURE	    20008
+#define TO_SECURE   0x80 // of the first byte
+#define UNPROTECTED 0x40
 #define PAYLOAD_MAX 1400
 
 static struct rte_mbuf_ext_shared_info shared;
@@ -45,11 +48,55 @@ static void push_exact(const uint8_t *frame, size_t length)
 		abort();
 }
 
+static struct sl_srtp key_of(uint8_t suite, uint8_t byte)
+{
+	return (struct sl_srtp){.suite = suite, .key = {byte}};
+}
+
+// As the far end of the leg with SRTP sends it, where it is RTP or RTCP at all.
+static unsigned int protect_payload(uint8_t *payload, unsigned int length)
+{
+	static struct srtp_engine *engine;
+	const struct srtp_keying keying = {
+		.suite = SRTP_SUITE_AES_CM_128_HMAC_SHA1_80, .direction = SRTP_SEND, .key = {1}};
+	struct srtp_job job = {.packet = payload,
+		.length = (uint16_t)length,
+		.room = PAYLOAD_MAX + SRTP_TRAILER_MAX,
+		.rtcp = rtp_demultiplex(payload, length) == RTP_KIND_RTCP};
+
+	if (!engine)
+		engine = srtp_engine_create(NULL, NULL);
+	job.context = srtp_context_create(engine, &keying);
+	if (!job.context)
+		abort();
+	srtp_protect_burst(engine, &job, 1);
+	srtp_context_destroy(job.context);
+	return job.status == SRTP_STATUS_OK ? job.out_length : length;
+}
+
+static void push_secure(const uint8_t *data, size_t size)
+{
+	uint8_t payload[PAYLOAD_MAX + SRTP_TRAILER_MAX];
+	unsigned int length = (unsigned int)size - 1;
+	struct frame frame;
+
+	memcpy(payload, data + 1, length);
+	if (!(data[0] & UNPROTECTED))
+		length = protect_payload(payload, length);
+	build_datagram(
+		&frame, FAR0, data[0] % 2 ? 4001 : 4000, SECURE + data[0] % 2, payload, length);
+	push_exact(frame.bytes, frame.length);
+}
+
 static void push_input(const uint8_t *data, size_t size)
 {
 	static const uint16_t ports[] = {RELAYED, RELAYED + 1, TRANSCODED, TRANSCODED + 1};
 	struct frame frame;
 
+	if (data[0] & TO_SECURE && size <= PAYLOAD_MAX) {
+		push_secure(data, size);
+		return;
+	}
 	if (data[0] % 5 == 0 || size > PAYLOAD_MAX) {
 		push_exact(data + 1, RTE_MIN(size - 1, (size_t)FRAME_MAX));
 		return;
@@ -63,6 +110,7 @@ static void set_sessions(void)
 {
 	struct sl_session relayed = rig_session(1);
 	struct sl_session transcoded = rig_session(2);
+	struct sl_session secure = rig_session(3);
 
 	relayed.legs[0].local.port = RELAYED;
 	transcoded.legs[0].local.port = TRANSCODED;
@@ -84,6 +132,12 @@ static void set_sessions(void)
 		.receive_pt = 97};
 	path_set(&relayed);
 	path_set(&transcoded);
+	secure.legs[0].local.port = SECURE;
+	secure.legs[0].srtp_receive = key_of(SL_SRTP_AES_CM_128_HMAC_SHA1_80, 1);
+	secure.legs[0].srtp_send = key_of(SL_SRTP_AES_CM_128_HMAC_SHA1_80, 2);
+	secure.legs[1].srtp_receive = key_of(SL_SRTP_AEAD_AES_256_GCM, 3);
+	secure.legs[1].srtp_send = key_of(SL_SRTP_AES_CM_128_HMAC_SHA1_32, 4); // 6 bytes less
+	path_set(&secure);
 }
 
 static void delete_sessions(void)
