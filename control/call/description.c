@@ -14,6 +14,7 @@ static const struct sdp_encoding encodings[] = {
 	{"opus", 48000, 2},
 	{"PCMU", 8000, 1},
 	{"PCMA", 8000, 1},
+	{"G722", 8000, 1},
 	{"telephone-event", 8000, 1},
 	{"telephone-event", 48000, 1},
 };
@@ -23,6 +24,7 @@ static const struct sdp_encoding *const transcoders[] = {
 	&encodings[2],
 	&encodings[3],
 	&encodings[4],
+	&encodings[5],
 	NULL,
 };
 
