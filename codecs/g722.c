@@ -18,8 +18,8 @@
 #include "codec_list.h"
 #include "plc.h"
 
-#define TAPS	  12 // of each polyphase half
-#define CHUNK	  80 // octets done at a time
+#define TAPS	  12  // of each polyphase half
+#define CHUNK	  160 // octets done at a time; not below what plc.h smooths after a loss
 #define WIDTH_MAX 16
 #define BYTES_MAX 960 // 120 ms
 
@@ -44,7 +44,7 @@ struct chunk {
 
 static const struct g722_lanes *widest = &g722_lanes_1;
 
-// Every other coefficient of the mirror filter (table 11); the others are the same backwards.
+// Every other coefficient of the mirror filter; the others are the same backwards.
 static const int16_t qmf[TAPS] = {3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11};
 
 const struct g722_lanes *g722_lanes_choose(unsigned int width_max)
@@ -72,7 +72,8 @@ static inline int16_t clamp(int32_t x, int32_t least, int32_t most)
 }
 
 // A polyphase half over a chunk: out[k] = sum of x[k + i] * qmf[i], or backwards.
-static inline void filter(int32_t *restrict out, const int16_t *restrict x, bool backwards)
+static inline __attribute__((always_inline)) void filter(
+	int32_t *restrict out, const int16_t *restrict x, bool backwards)
 {
 	memset(out, 0, CHUNK * sizeof(*out));
 	for (int i = 0; i < TAPS; i++) {

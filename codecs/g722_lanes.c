@@ -1,4 +1,4 @@
-// Sub-band ADPCM of G.722 (ITU-T G.722, section 3), for several streams at once: each variable is a
+// Sub-band ADPCM of G.722 (ITU-T G.722), for several streams at once: each variable is a
 // vector with one stream per lane. Built once per width: -DG722_WIDTH=1 is plain C for a stream on
 // its own; the compiler options of the others say what the vectors may be made of.
 //
@@ -60,12 +60,25 @@ INLINE lane saturate(lane x)
 	return clamp(x, all(INT16_MIN), all(INT16_MAX));
 }
 
-INLINE lane look_up(const int32_t *table, lane index)
+// An element of a table of 16, 32 or 64.
+INLINE lane look_up(const int32_t *table, [[maybe_unused]] size_t n, lane index)
 {
 #if G722_WIDTH == 1
 	return table[index];
 #elif G722_WIDTH == 16
-	return (lane)_mm512_i32gather_epi32((__m512i)index, table, 4);
+	__m512i at = (__m512i)index, found = _mm512_loadu_si512(table);
+
+	if (n == 16)
+		return (lane)_mm512_permutexvar_epi32(at, found);
+	found = _mm512_permutex2var_epi32(found, at, _mm512_loadu_si512(table + 16));
+	if (n == 64) {
+		__m512i upper = _mm512_permutex2var_epi32(
+			_mm512_loadu_si512(table + 32), at, _mm512_loadu_si512(table + 48));
+
+		found = _mm512_mask_mov_epi32(
+			found, _mm512_cmpgt_epi32_mask(at, _mm512_set1_epi32(31)), upper);
+	}
+	return (lane)found;
 #elif G722_WIDTH == 8
 	return (lane)_mm256_i32gather_epi32(table, (__m256i)index, 4);
 #else
@@ -77,7 +90,7 @@ INLINE lane look_up(const int32_t *table, lane index)
 #endif
 }
 
-// Decision levels of the lower band's quantiser (table 7), the first being 0 and the last unused.
+// Decision levels of the lower band's quantiser, without the 0 that comes first.
 static const int16_t q6[] = {35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650,
 	714, 786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919};
 #define Q2 564 // and of the upper one's
@@ -85,7 +98,7 @@ static const int16_t q6[] = {35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473
 #define TWICE(x) (x), (x)
 #define FOUR(x)	 TWICE(x), TWICE(x)
 
-// Output levels by the octet's six bits of the lower band, in each mode (tables 9, 10 and 11).
+// Output levels by the octet's six bits of the lower band, in each mode.
 static const int32_t levels[3][64] = {
 	{FOUR(-136), -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360,
 		-8576, -7856, -7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776,
@@ -104,13 +117,15 @@ static const int32_t levels[3][64] = {
 };
 
 // By the upper four of these bits, which alone adapt the predictor, and by the two of the upper
-// band: the change of the scale's logarithm (tables 12 and 13), and the level.
+// band: the change of the scale's logarithm, and the level. A vector has room for 16.
+static const int32_t low_levels[16] = {0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456,
+	12896, 8968, 6288, 4240, 2584, 1200, 0};
 static const int32_t low_steps[16] = {
 	-60, 3042, 1198, 538, 334, 172, 58, -30, 3042, 1198, 538, 334, 172, 58, -30, -60};
-static const int32_t high_steps[4] = {798, -214, 798, -214};
-static const int32_t high_levels[4] = {-7408, -1616, 7408, 1616};
+static const int32_t high_steps[16] = {798, -214, 798, -214};
+static const int32_t high_levels[16] = {-7408, -1616, 7408, 1616};
 
-// 2048 * 2^(i/32) (table 14)
+// 2048 * 2^(i/32)
 static const int32_t exponentials[32] = {2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489,
 	2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025, 3091, 3158, 3228, 3298, 3371, 3444,
 	3520, 3597, 3676, 3756, 3838, 3922, 4008};
@@ -176,7 +191,7 @@ INLINE void adapt(struct band *band, lane d0)
 INLINE void adapt_scale(struct band *band, lane step, int32_t nb_max, int32_t shift)
 {
 	lane nb = clamp(((band->nb * 127) >> 7) + step, all(0), all(nb_max));
-	lane exponential = look_up(exponentials, (nb >> 6) & 31);
+	lane exponential = look_up(exponentials, 32, (nb >> 6) & 31);
 
 	band->nb = nb;
 	band->det = ((exponential << 1) >> (shift + 1 - (nb >> 11))) << 2;
@@ -185,19 +200,19 @@ INLINE void adapt_scale(struct band *band, lane step, int32_t nb_max, int32_t sh
 INLINE void adapt_low(struct band *band, lane code)
 {
 	lane upper_bits = code >> 2;
-	lane level = look_up(levels[2], code);
+	lane level = look_up(low_levels, 16, upper_bits);
 	lane d0 = (band->det * level) >> 15;
 
-	adapt_scale(band, look_up(low_steps, upper_bits), 18432, 8);
+	adapt_scale(band, look_up(low_steps, 16, upper_bits), 18432, 8);
 	adapt(band, d0);
 }
 
 // Returns the quantised difference.
 INLINE lane adapt_high(struct band *band, lane code)
 {
-	lane d0 = (band->det * look_up(high_levels, code)) >> 15;
+	lane d0 = (band->det * look_up(high_levels, 16, code)) >> 15;
 
-	adapt_scale(band, look_up(high_steps, code), 22528, 10);
+	adapt_scale(band, look_up(high_steps, 16, code), 22528, 10);
 	adapt(band, d0);
 	return d0;
 }
@@ -205,10 +220,11 @@ INLINE lane adapt_high(struct band *band, lane code)
 // QUANTL: the count of levels that the difference reaches is the code, but for sign and order.
 INLINE lane encode_low(struct band *band, lane x)
 {
-	lane e = saturate(x - band->s), sign = e >> 31, magnitude = e ^ sign, m = all(1), code;
+	lane e = saturate(x - band->s), sign = e >> 31, reach = (e ^ sign) << 12 | 4095, m = all(1),
+	     code;
 
 	for (size_t i = 0; i < sizeof(q6) / sizeof(q6[0]); i++)
-		m -= MASK(magnitude >= ((q6[i] * band->det) >> 12));
+		m -= MASK(q6[i] * band->det <= reach);
 	code = pick(sign, pick(MASK(m < 3), 64 - m, 34 - m), 62 - m);
 	adapt_low(band, code);
 	return code;
@@ -232,7 +248,7 @@ INLINE lane limit_band(lane x)
 
 INLINE lane decode_low(struct band *band, lane code, const int32_t *table)
 {
-	lane y = limit_band(saturate(band->s + ((band->det * look_up(table, code)) >> 15)));
+	lane y = limit_band(saturate(band->s + ((band->det * look_up(table, 64, code)) >> 15)));
 
 	adapt_low(band, code);
 	return y;
@@ -246,28 +262,46 @@ INLINE lane decode_high(struct band *band, lane code)
 }
 
 #if G722_WIDTH == 1
+typedef int16_t narrow;
 #define LANE(x, i) (x)
+#define NARROW(x)  ((narrow)(x))
+#define WIDEN(x)   ((lane)(x))
 #else
+typedef int16_t narrow __attribute__((vector_size(2 * G722_WIDTH)));
 #define LANE(x, i) ((x)[i])
+#define NARROW(x)  __builtin_convertvector(x, narrow)
+#define WIDEN(x)   __builtin_convertvector(x, lane)
 #endif
+
+// A value of each stream, as it is in memory.
+union row {
+	narrow lanes;
+	int16_t values[G722_WIDTH];
+};
 
 INLINE void load_band(struct band *band, const int16_t *const *words)
 {
 	lane *lanes = (lane *)band;
+	union row rows[G722_BAND_WORDS];
 
-	for (size_t w = 0; w < G722_BAND_WORDS; w++) {
-		for (int i = 0; i < G722_WIDTH; i++)
-			LANE(lanes[w], i) = words[i][w];
+	for (int i = 0; i < G722_WIDTH; i++) {
+		for (size_t w = 0; w < G722_BAND_WORDS; w++)
+			rows[w].values[i] = words[i][w];
 	}
+	for (size_t w = 0; w < G722_BAND_WORDS; w++)
+		lanes[w] = WIDEN(rows[w].lanes);
 }
 
 INLINE void store_band(const struct band *band, int16_t *const *words)
 {
 	const lane *lanes = (const lane *)band;
+	union row rows[G722_BAND_WORDS];
 
-	for (size_t w = 0; w < G722_BAND_WORDS; w++) {
-		for (int i = 0; i < G722_WIDTH; i++)
-			words[i][w] = (int16_t)LANE(lanes[w], i);
+	for (size_t w = 0; w < G722_BAND_WORDS; w++)
+		rows[w].lanes = NARROW(lanes[w]);
+	for (int i = 0; i < G722_WIDTH; i++) {
+		for (size_t w = 0; w < G722_BAND_WORDS; w++)
+			words[i][w] = rows[w].values[i];
 	}
 }
 
@@ -299,23 +333,47 @@ static void store(const struct bands *bands, struct g722_adpcm *const *states)
 	store_band(&bands->high, high);
 }
 
+// Turn n values of each stream into rows, and back.
+INLINE void to_rows(union row *rows, const int16_t *const *streams, size_t at, size_t n)
+{
+	for (int i = 0; i < G722_WIDTH; i++) {
+		for (size_t k = 0; k < n; k++)
+			rows[k].values[i] = streams[i][at + k];
+	}
+}
+
+INLINE void from_rows(const union row *rows, int16_t *const *streams, size_t at, size_t n)
+{
+	for (int i = 0; i < G722_WIDTH; i++) {
+		for (size_t k = 0; k < n; k++)
+			streams[i][at + k] = rows[k].values[i];
+	}
+}
+
+#define ROWS 40 // turned at a time
+
 static void encode(struct g722_adpcm *const *states, const int16_t *const *low,
 	const int16_t *const *high, uint8_t *const *codes, size_t n)
 {
+	union row low_rows[ROWS], high_rows[ROWS];
 	struct bands bands;
 
 	load(&bands, states);
-	for (size_t k = 0; k < n; k++) {
-		lane x_low, x_high, code;
+	for (size_t at = 0; at < n; at += ROWS) {
+		size_t n_rows = n - at < ROWS ? n - at : ROWS;
 
-		for (int i = 0; i < G722_WIDTH; i++) {
-			LANE(x_low, i) = low[i][k];
-			LANE(x_high, i) = high[i][k];
+		to_rows(low_rows, low, at, n_rows);
+		to_rows(high_rows, high, at, n_rows);
+		for (size_t k = 0; k < n_rows; k++) {
+			lane code = encode_low(&bands.low, WIDEN(low_rows[k].lanes));
+
+			code |= encode_high(&bands.high, WIDEN(high_rows[k].lanes)) << 6;
+			low_rows[k].lanes = NARROW(code);
 		}
-		code = encode_low(&bands.low, x_low);
-		code |= encode_high(&bands.high, x_high) << 6;
-		for (int i = 0; i < G722_WIDTH; i++)
-			codes[i][k] = (uint8_t)LANE(code, i);
+		for (int i = 0; i < G722_WIDTH; i++) {
+			for (size_t k = 0; k < n_rows; k++)
+				codes[i][at + k] = (uint8_t)low_rows[k].values[i];
+		}
 	}
 	store(&bands, states);
 }
@@ -324,20 +382,25 @@ static void decode(struct g722_adpcm *const *states, const uint8_t *const *codes
 	int16_t *const *low, int16_t *const *high, size_t n, unsigned int mode)
 {
 	const int32_t *table = levels[mode - 1];
+	union row low_rows[ROWS], high_rows[ROWS];
 	struct bands bands;
 
 	load(&bands, states);
-	for (size_t k = 0; k < n; k++) {
-		lane code, y_low, y_high;
+	for (size_t at = 0; at < n; at += ROWS) {
+		size_t n_rows = n - at < ROWS ? n - at : ROWS;
 
-		for (int i = 0; i < G722_WIDTH; i++)
-			LANE(code, i) = codes[i][k];
-		y_low = decode_low(&bands.low, code & 63, table);
-		y_high = decode_high(&bands.high, code >> 6);
 		for (int i = 0; i < G722_WIDTH; i++) {
-			low[i][k] = (int16_t)LANE(y_low, i);
-			high[i][k] = (int16_t)LANE(y_high, i);
+			for (size_t k = 0; k < n_rows; k++)
+				low_rows[k].values[i] = codes[i][at + k];
 		}
+		for (size_t k = 0; k < n_rows; k++) {
+			lane code = WIDEN(low_rows[k].lanes);
+
+			low_rows[k].lanes = NARROW(decode_low(&bands.low, code & 63, table));
+			high_rows[k].lanes = NARROW(decode_high(&bands.high, code >> 6));
+		}
+		from_rows(low_rows, low, at, n_rows);
+		from_rows(high_rows, high, at, n_rows);
 	}
 	store(&bands, states);
 }
