@@ -8,6 +8,11 @@
 #include "chars.h"
 #include "transaction_internal.h"
 
+enum {
+	UDP_SIZE_MAX = 1300, // of a request, where the MTU of the path is unknown (18.1.1)
+	VIA_SIZE = sizeof("Via: SIP/2.0/UDP ;branch=;rport\r\n") - 1 + BRANCH_SIZE, // and sent-by
+};
+
 void client_branch_make(char out[BRANCH_SIZE])
 {
 	memcpy(out, "z9hG4bK", BRANCH_COOKIE_SIZE);
@@ -56,6 +61,23 @@ static struct slice with_via(
 	return (struct slice){text, n};
 }
 
+// 18.1.1: what may not fit the path goes over TCP, where we have it on the same address. `size` is
+// that without Via.
+static void flow_choose(struct transaction *t, const struct flow *flow, size_t size)
+{
+	struct listener *tcp = NULL;
+
+	t->flow = *flow;
+	size += VIA_SIZE + listener_sent_by(flow->listener).n;
+	if (size > UDP_SIZE_MAX && !listener_is_reliable(flow->listener))
+		tcp = listener_find(
+			t->stack->transport, TRANSPORT_TCP, listener_address(flow->listener));
+	if (!tcp)
+		return;
+	t->too_small = flow->listener;
+	t->flow.listener = tcp;
+}
+
 struct transaction *client_create(
 	struct sip_stack *stack, const struct flow *flow, struct slice request, struct slice branch)
 {
@@ -66,22 +88,55 @@ struct transaction *client_create(
 	if (!t)
 		return NULL;
 	t->stack = stack;
-	t->flow = *flow;
+	flow_choose(t, flow, request.n);
 	t->method = (uint8_t)method_from(method);
 	if (branch.n == BRANCH_SIZE)
 		memcpy(t->own_branch, branch.p, BRANCH_SIZE);
 	else
 		client_branch_make(t->own_branch);
 	t->branch = (struct slice){t->own_branch, BRANCH_SIZE};
-	t->sent = with_via(flow, request, t->branch, &error);
+	t->sent = with_via(&t->flow, request, t->branch, &error);
 	if (error) {
 		free(t);
 		errno = -error;
 		return NULL;
 	}
 	transaction_enter(t, machine_of(t->method), client_hash(stack, method, t->branch));
-	transport_send(flow, t->sent);
+	transport_send(&t->flow, t->sent);
 	return t;
+}
+
+// What was sent, without our Via: the second line.
+static struct slice without_via(struct slice sent, struct builder *b)
+{
+	struct slice rest = sent, line = slice_cut(&rest, '\n');
+
+	slice_cut(&rest, '\n');
+	builder_slice(b, (struct slice){line.p, line.n + 1});
+	builder_slice(b, rest);
+	return builder_finish(b);
+}
+
+bool client_retreat(struct transaction *t, int error)
+{
+	struct flow udp = {.listener = t->too_small, .remote = t->flow.remote};
+	struct slice again;
+	struct builder b;
+
+	if (!t->too_small || t->state != FSM_TRYING ||
+		(error != ECONNREFUSED && error != ENOPROTOOPT))
+		return false;
+	builder_init(&b, t->stack->scratch, sizeof(t->stack->scratch));
+	again = with_via(&udp, without_via(t->sent, &b), t->branch, &error);
+	if (error)
+		return false;
+	free((char *)t->sent.p);
+	t->sent = again;
+	t->flow = udp;
+	t->too_small = NULL;
+	transaction_restart(t);
+	transport_send(&t->flow, t->sent);
+	return true;
 }
 
 struct transaction *transaction_start(

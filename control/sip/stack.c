@@ -118,7 +118,7 @@ static bool is_ours(const struct sip_message *response)
 	return !message_header_next(response, via) && top_end == via->value.p + via->value.n;
 }
 
-static void response_in(struct sip_stack *stack, const struct sip_message *response)
+static void response_in(struct sip_stack *stack, struct sip_message *response)
 {
 	struct transaction *t;
 
@@ -128,6 +128,8 @@ static void response_in(struct sip_stack *stack, const struct sip_message *respo
 		return;
 	}
 	t = client_match(stack, response);
+	if (t && t->too_small) // a dialog that it makes is for UDP, as its request was
+		response->flow = (struct flow){.listener = t->too_small, .remote = t->flow.remote};
 	if (t) {
 		transaction_event(
 			t, transaction_status_event(response->status), response, (struct slice){0});
@@ -212,7 +214,7 @@ static void undeliverable(void *arg, const struct flow *flow, int errno_, struct
 	log_debug(&log_sip, "undeliverable", "remote=%s error=%s transaction=%s",
 		sip_address_format(&flow->remote, remote).p, strerrorname_np(errno_),
 		t ? "yes" : "no");
-	if (t)
+	if (t && !(transaction_is_client(t) && client_retreat(t, errno_)))
 		transaction_event(t, FSM_ERROR, NULL, (struct slice){0});
 }
 

@@ -156,6 +156,11 @@ static void state_enter(struct transaction *t, enum fsm_state state)
 	life_start(t, timers->life);
 }
 
+void transaction_restart(struct transaction *t)
+{
+	state_enter(t, (enum fsm_state)t->state);
+}
+
 static void repeat_fires(evutil_socket_t, short, void *arg)
 {
 	struct transaction *t = arg;

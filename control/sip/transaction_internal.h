@@ -56,6 +56,7 @@ struct transaction {
 
 	// Client.
 	char own_branch[BRANCH_SIZE];
+	struct listener *too_small; // UDP, which the request was too large for (18.1.1), or NULL
 	bool cancel_wanted, cancel_sent;
 	struct slice cancel_extra; // malloced
 
@@ -86,6 +87,9 @@ void transaction_event(struct transaction *transaction, enum fsm_event event,
 // Last call to the TU, then free.
 void transaction_destroy(struct transaction *transaction);
 
+// Start the timers of its state anew, for a flow that has changed.
+void transaction_restart(struct transaction *transaction);
+
 // Restart the timer that ends the state.
 void transaction_life_set(struct transaction *transaction, unsigned int ms);
 
@@ -97,6 +101,10 @@ struct transaction *client_create(struct sip_stack *stack, const struct flow *fl
 	struct slice request, struct slice branch);
 void client_ack(struct transaction *transaction, const struct sip_message *response);
 void client_progress(struct transaction *transaction); // a CANCEL that waits may go out now
+
+// The far end does not speak the TCP that was taken for the request's size alone: send it over UDP
+// after all (18.1.1). Returns whether that is so and done.
+bool client_retreat(struct transaction *transaction, int error);
 
 // Put our Via behind the start line of `request`. Returns the length written to `out`, which has
 // room for request.n + VIA_ROOM; 0 where there is no start line.

@@ -909,6 +909,34 @@ class TcpCallee(Flow):
         self.expect_cdr(status=503)
 
 
+class TooLargeForUdp(Flow):
+    """An INVITE of more than 1300 bytes to a callee on UDP (RFC 3261 18.1.1)."""
+
+    large = ["User-to-User: " + "56" * 500 + ";encoding=hex"]
+
+    def test_large_invite_takes_tcp_and_its_call_udp(self):
+        tcp = TcpPeer(gateway.callee_ip, self.callee_port, gateway.address, self.numbers)
+        self.peers.append(tcp)
+        call = OutgoingCall(self.caller, self.number, extra=self.large)
+        tcp.accept()
+        invite = tcp.expect("INVITE")
+        self.assertGreater(len(invite.text), 1300)
+        self.assertIn("SIP/2.0/TCP", invite["via"])
+        tcp.reply(invite, 200, "b1", tcp.sdp())
+        self.callee.calls |= tcp.calls
+        self.callee.expect("ACK")
+        self.end(call.answered(), None)
+        self.expect_cdr(status=200, ended_by="a")
+
+    def test_large_invite_returns_to_udp_where_tcp_is_refused(self):
+        call, invite = self.invite(extra=self.large)
+        self.assertGreater(len(invite.text), 1300)
+        self.assertIn("SIP/2.0/UDP", invite["via"])
+        callee = self.answer(invite)
+        self.end(call.answered(), callee)
+        self.expect_cdr(status=200, ended_by="a")
+
+
 class Patience(Flow):
     """What takes 64*T1 has a trunk of its own."""
 
