@@ -9,10 +9,11 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "dialog.h"
-#include "harness.h"
 #include "retransmit.h"
+#include "tcp_harness.h"
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
@@ -108,6 +109,34 @@ static void each_allocation_may_fail(void **state)
 	assert_int_equal(harness_count(h, "request INVITE"), n_ok + 1);
 }
 
+// What is lost is told or times out; what is whole goes on, over the same connection or another.
+static void each_allocation_of_tcp_may_fail(void **state)
+{
+	struct harness *h = *state;
+	int listening = peer_listen(h);
+	unsigned int nth = 0;
+	bool reached = true;
+
+	h->on_request = answer_ok;
+	while (nth < 100 && reached) {
+		int theirs = peer_connect(h), ours;
+
+		say(theirs, request("OPTIONS", 5060, (char[]){(char)('a' + nth), '\0'}));
+		n_until_failure = ++nth;
+		transaction_start(h->stack, &h->to_peer, slice_of(options_text), NULL);
+		harness_run(h, 3);
+		reached = n_until_failure == 0;
+		n_until_failure = 0;
+		ours = accept(listening, NULL, NULL);
+		close(ours);
+		close(theirs);
+		harness_run(h, 3);
+		assert_int_equal(counters(h)->connections, 0);
+		h->n_seen = 0;
+	}
+	assert_in_range(nth, 8, 26);
+}
+
 static void stack_that_cannot_be_made_is_an_error(void **state)
 {
 	struct harness *h = *state;
@@ -129,6 +158,8 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
 	const struct CMUnitTest tests[] = {
 		CASE(each_allocation_may_fail),
+		cmocka_unit_test_setup_teardown(
+			each_allocation_of_tcp_may_fail, tcp_setup, harness_teardown),
 		CASE(stack_that_cannot_be_made_is_an_error),
 	};
 

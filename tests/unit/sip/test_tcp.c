@@ -274,6 +274,19 @@ static void refused_connection_fails_the_transactions(void **state)
 	assert_int_equal(stack_n_transactions(h->stack), 0);
 }
 
+// From an address of loopback there is no way there; the kernel says so at once.
+static void unreachable_far_end_fails_the_transaction(void **state)
+{
+	struct harness *h = *state;
+
+	sip_address_parse(SLICE("192.0.2.1"), 5060, &h->to_peer.remote);
+	transaction_start(h->stack, &h->to_peer, slice_of(options_text), NULL);
+	assert_int_equal(harness_count(h, "failed 503"), 0);
+	harness_run(h, 5);
+	assert_int_equal(harness_count(h, "failed 503"), 1);
+	assert_int_equal(counters(h)->connections, 0);
+}
+
 // A backlog of one that is full: the kernel lets further SYNs fall.
 static void connection_that_is_not_accepted_fails_in_time(void **state)
 {
@@ -358,6 +371,7 @@ int main(void)
 		CASE(requests_share_one_connection),
 		CASE(requests_go_back_over_the_callers_connection),
 		CASE(refused_connection_fails_the_transactions),
+		CASE(unreachable_far_end_fails_the_transaction),
 		CASE(connection_that_is_not_accepted_fails_in_time),
 		CASE(far_end_that_does_not_read_is_given_up),
 		CASE(accepted_connections_stay_within_the_total),
