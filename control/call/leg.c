@@ -54,11 +54,15 @@ void dialog_flow_update(struct dialog *dialog)
 		return;
 	if (sip_address_parse(hop.host, hop.port ? hop.port : 5060, &address))
 		return; // a name: stay with where messages came from
+	if (address.any.sa_family != dialog->flow.remote.any.sa_family)
+		return;
 	if (listener_is_reliable(dialog->flow.listener) &&
-		sip_address_equal_host(&address, &dialog->flow.remote))
+		sip_address_equal_host(&address, &dialog->flow.remote)) {
 		dialog->flow.connect_port = sip_address_port(&address); // once it is closed
-	else if (address.any.sa_family == dialog->flow.remote.any.sa_family)
-		dialog->flow.remote = address;
+		return;
+	}
+	dialog->flow.remote = address;
+	dialog->flow.connect_port = 0;
 }
 
 static int dialog_begin(struct leg *leg)

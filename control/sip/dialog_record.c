@@ -43,7 +43,6 @@ int dialog_save(const struct dialog *dialog, void *out, size_t size)
 	// No connection outlives the process.
 	if (dialog->flow.connect_port)
 		sip_address_port_set(&remote, dialog->flow.connect_port);
-
 	builder_init(&b, out, size < 65536 ? size : 65536);
 	put_number(&b, VERSION, 1);
 	put_number(&b, dialog->state, 1);

@@ -856,6 +856,17 @@ class Tcp(Flow):
         self.caller.reply(self.caller.expect("BYE"), 200)
         self.expect_cdr(status=200, ended_by="b")
 
+    def test_contact_on_another_host_is_where_the_next_request_goes(self):
+        caller, callee = self.establish()
+        other = TcpPeer(gateway.callee_ip, 0, gateway.address)
+        self.peers.append(other)
+        self.caller.contact = other.contact
+        self.reinvite(caller, self.callee, "sendonly", "recvonly")
+        callee.bye()
+        other.accept()
+        other.reply(other.expect("BYE"), 200)
+        self.expect_cdr(status=200, ended_by="b")
+
     def test_call_survives_control_without_its_connection(self):
         _, callee = self.establish()
         gateway.kill("control")
