@@ -46,6 +46,7 @@ static void leg_local_address(struct call *call, int index)
 	leg->local.family = local->family;
 	memcpy(leg->local.bytes, local->bytes, sizeof(leg->local.bytes));
 	leg->source = SL_NO_LEG;
+	leg->transport = SL_NO_LEG;
 	leg->source_rule = SL_SOURCE_STRICT;
 	leg->dscp = 46; // EF
 }

@@ -1,4 +1,4 @@
-// The contract between sluice-control and sluice-dataplane, version 1. This header is its manual.
+// The contract between sluice-control and sluice-dataplane, version 2. This header is its manual.
 //
 // Transport: a unix SOCK_SEQPACKET socket (mode 0600; the peer's uid must be the dataplane's or
 // root), one message a packet, at most SL_MESSAGE_MAX bytes. Integers are in host byte order (both
@@ -26,9 +26,12 @@
 //                                            empty last one
 //   SL_STATS_GET       -                     array of struct sl_counter, as many messages as needed
 //   SL_STATS_RESET     -                     -
+//   SL_INJECT          struct sl_datagram    -
+//   SL_PROFILE         struct sl_profile     -
 //
 //   event              payload
 //   SL_MEDIA_EVENT     struct sl_media_event
+//   SL_PUNT            struct sl_datagram
 //
 // Errors (status of a response, payload empty): -EPROTO malformed message or wrong version (the
 // connection is closed after it), -EPERM no hello yet, -EINVAL the state contradicts itself (see
@@ -44,7 +47,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SL_API_VERSION	  1
+#define SL_API_VERSION	  2
 #define SL_MESSAGE_MAX	  16384
 #define SL_RECORD_MAX	  4096
 #define SL_LEGS_MAX	  8
@@ -54,6 +57,10 @@
 #define SL_SRTP_KEY_MAX	  32
 #define SL_SRTP_SALT_MAX  14
 #define SL_SRTP_MKI_MAX	  16
+#define SL_MID_MAX	  16
+#define SL_SSRCS_MAX	  4
+#define SL_DATAGRAM_MAX	  1500
+#define SL_DSCP_REALM	  0xff
 #define SL_DEFAULT_SOCKET "/run/sluice/dataplane.sock"
 
 enum sl_type {
@@ -64,7 +71,10 @@ enum sl_type {
 	SL_SESSION_LIST,
 	SL_STATS_GET,
 	SL_STATS_RESET,
+	SL_INJECT,
+	SL_PROFILE,
 	SL_MEDIA_EVENT = 0x100,
+	SL_PUNT,
 };
 
 #define SL_RESPONSE 0x8000 // flag in sl_header.type of a response
@@ -96,9 +106,9 @@ struct sl_address {
 
 struct sl_hello {
 	uint16_t version; // SL_API_VERSION
-	uint8_t events;	  // 1: send events on this connection
-	uint8_t reserved;
-	char name[28]; // of the client, for logs; NUL-terminated
+	uint8_t events;	  // 1: send media events on this connection
+	uint8_t punts;	  // 1: send punted packets on this connection
+	char name[28];	  // of the client, for logs; NUL-terminated
 };
 
 struct sl_welcome {
@@ -192,9 +202,25 @@ enum {					  // sl_leg.flags
 	SL_LEG_TRANSPARENT_SSRC = 1 << 2, // keep the source's SSRC, sequence and timestamp
 	SL_LEG_HELD = 1 << 3,		  // expect no media: the hold time-out applies
 	SL_LEG_RTCP_MUX = 1 << 4,	  // RTCP on the RTP port (RFC 5761)
+	SL_LEG_RTCP_REDUCED = 1 << 5, // reduced-size RTCP was agreed on (RFC 5506): take it, and
+				      // pass it on
+	SL_LEG_PUNT = 1 << 6,	      // STUN, DTLS and what RFC 7983 has no name for go to
+				      // control (SL_PUNT); else they are dropped and counted
+	SL_LEG_OPAQUE = 1 << 7,	      // not RTP (UDPTL, RFC 3362): datagrams of the RTP port go
+				      // to the legs fed by this one as they are. No formats,
+				      // no SRTP; what feeds or is fed is opaque, too
 };
 
-// One end of the session's media: a local port pair and who is at the other end.
+// One end of the session's media: a local port pair and who is at the other end. Both addresses
+// are of one family; the legs of a session need not be. Each media description of a call (audio,
+// video) is a pair of legs.
+//
+// BUNDLE (RFC 9143): legs of one far end may share a transport. One of them has it: ports, remote,
+// keys, RTCP_MUX (which it needs), source rule, latch, punt and rates. The others name it in
+// `transport`, and those fields of theirs are zero, flags of the transport too. A packet that
+// came in goes to the leg whose MID it carries (RTP header extension `mid_extension`), else to the
+// one whose SSRC it has (listed here, or learnt from a MID before), else to the only one that takes
+// its payload type; else it is dropped. Packets sent carry the MID of their leg.
 struct sl_leg {
 	struct sl_address local;       // RTP; RTCP is port + 1. Port must be even, or 0: choose
 	struct sl_address remote;      // RTP, as signalled; SL_UNSPEC: not known yet
@@ -204,13 +230,20 @@ struct sl_leg {
 	uint32_t media_timeout_ms;     // no media after it; 0: never
 	uint32_t hold_timeout_ms;      // no media while SL_LEG_HELD; 0: never
 	uint32_t latch_window_ms;      // SL_SOURCE_LATCH: how long it may latch; 0: no limit
-	uint8_t flags;
+	uint32_t packets_per_second;   // accepted from the far end, RTCP and punts included, in
+				       // bursts of a tenth of that; more is dropped and counted.
+				       // 0: the configuration's default
+	uint32_t bytes_per_second;     // the same, of UDP payload
+	uint32_t ssrcs[SL_SSRCS_MAX];  // of what it receives, as signalled ("a=ssrc"); 0: not known
+	char mid[SL_MID_MAX];	       // "a=mid", NUL-terminated; "": none
+	uint16_t flags;
 	uint8_t source;	     // index of the leg whose media is sent here; SL_NO_LEG: none. A
 			     // leg may be the source of several
 	uint8_t source_rule; // enum sl_source_rule
-	uint8_t dscp;	     // of what we send, 0..63
+	uint8_t dscp;	     // of what we send, 0..63; SL_DSCP_REALM: as its realm is configured
 	uint8_t n_formats;   // formats[0] is the one we send; all are accepted
-	uint8_t reserved[3];
+	uint8_t transport; // index of the leg whose transport it shares; SL_NO_LEG: it has its own
+	uint8_t mid_extension; // id of the MID header extension (RFC 8285), 1..14; 0: none
 	struct sl_format formats[SL_FORMATS_MAX];
 	struct sl_srtp srtp_receive; // whatever does not authenticate is dropped, plain RTP too
 	struct sl_srtp srtp_send;
@@ -223,6 +256,32 @@ struct sl_session {
 	uint8_t n_legs;		// 0..SL_LEGS_MAX
 	uint8_t reserved[5];
 	struct sl_leg legs[SL_LEGS_MAX]; // n_legs of them are looked at
+};
+
+// The far end's last VoIP metrics block (RFC 3611 4.7), as it said it; ssrc 0: none came.
+struct sl_voip_metrics {
+	uint32_t ssrc; // of the stream that it is about, ours
+	uint8_t loss_rate;
+	uint8_t discard_rate;
+	uint8_t burst_density;
+	uint8_t gap_density;
+	uint16_t burst_duration_ms;
+	uint16_t gap_duration_ms;
+	uint16_t round_trip_ms;
+	uint16_t end_system_delay_ms;
+	int8_t signal_level_dbm;
+	int8_t noise_level_dbm;
+	uint8_t rerl_db;
+	uint8_t gmin;
+	uint8_t r_factor; // 127: not available, as for the next three
+	uint8_t external_r_factor;
+	uint8_t mos_lq; // in tenths
+	uint8_t mos_cq;
+	uint8_t rx_config;
+	uint8_t reserved;
+	uint16_t jitter_buffer_nominal_ms;
+	uint16_t jitter_buffer_maximum_ms;
+	uint16_t jitter_buffer_absolute_ms;
 };
 
 // Counters since the leg was created. A replace keeps them.
@@ -243,6 +302,8 @@ struct sl_leg_stats {
 	uint64_t transcoded;	 // frames this leg's media gave to a codec
 	uint64_t concealed;	 // frames made up for lost ones
 	uint64_t transcode_ns;	 // CPU time of both
+	uint64_t dropped_rate;	 // over packets_per_second or bytes_per_second
+	uint64_t punted;	 // to control
 	uint32_t jitter_us;	 // RFC 3550 A.8, last
 	uint32_t jitter_max_us;
 	uint32_t rx_ssrc; // last seen
@@ -251,11 +312,16 @@ struct sl_leg_stats {
 	uint8_t latched;   // 1: `source` was taken from a packet
 	uint8_t timed_out; // 1: the time-out in force has passed (events repeat after a hello)
 	uint8_t rx_pt;	   // last seen, SL_NO_PT: none
-	uint8_t reserved;
+	uint8_t one_way;   // 1: it is sent media and none comes from it (SL_EVENT_ONE_WAY)
 	struct sl_address source; // where media is sent and taken from now
-	uint8_t reserved2[4];
+	uint32_t rtt_us; // round trip by the far end's reports (RFC 3550 A.8), last; 0: none
 	struct sl_srtp_indices srtp_received; // of rx_ssrc
 	struct sl_srtp_indices srtp_sent;     // of tx_ssrc
+	uint32_t remote_lost;	   // of what we sent, by the far end's last report (RFC 3550 6.4.1)
+	uint32_t remote_jitter_us; // the same
+	uint8_t remote_fraction_lost;
+	uint8_t reserved[7];
+	struct sl_voip_metrics voip;
 };
 
 struct sl_session_report {
@@ -270,7 +336,15 @@ enum sl_media_event_type {
 	SL_EVENT_LATCHED,	   // address: where it latched to
 	SL_EVENT_TIMEOUT,	   // no media for the time-out in force
 	SL_EVENT_RESUMED,	   // media again after a time-out
+	SL_EVENT_ONE_WAY,	   // it has been sent media for a while and has sent none, without
+				   // being held, or with a start or media time-out in between
+	SL_EVENT_BOTH_WAYS,	   // no longer
+	SL_EVENT_SSRC_COLLISION,   // it sends under the SSRC that it is sent (RFC 3550 8.2)
+	SL_EVENT_LOOP,		   // what it is sent comes back from it, changed or not
+	SL_EVENT_RATE_EXCEEDED,	   // packets were dropped for its rates
 };
+
+// Events of one type about one leg are at least a second apart; FIRST_PACKET comes once.
 
 struct sl_media_event {
 	struct sl_id id;
@@ -278,6 +352,29 @@ struct sl_media_event {
 	uint8_t type; // enum sl_media_event_type
 	uint8_t leg;
 	uint8_t reserved[2];
+};
+
+// A packet on a media port that control has to judge, or that control sends from one. SL_PUNT: only
+// from a source that the leg's source rule may accept. At most SL_PUNTS_PER_SECOND of a leg and
+// `punts_per_second` of the dataplane (configuration); more are dropped and counted. SL_INJECT:
+// -ENOENT no such session, -EINVAL no such leg, or no address to send to, or length; -ENETUNREACH
+// no route to it; -EAGAIN its neighbour is not known yet, or too many at once: try again.
+struct sl_datagram {
+	struct sl_id id;
+	struct sl_address address; // where it came from, or is to go
+	uint8_t leg;
+	uint8_t rtcp; // 1: on the leg's RTCP port
+	uint16_t length;
+	uint8_t bytes[SL_DATAGRAM_MAX]; // `length` of them are looked at
+};
+
+#define SL_PUNTS_PER_SECOND 50
+
+// Count what each stage of the packet path costs, in counters "worker.0.stage.<name>_cycles" and
+// "_packets". It costs some speed itself.
+struct sl_profile {
+	uint8_t on;
+	uint8_t reserved[7];
 };
 
 // Names are dotted: "port.wan.rx_packets", "drop.unknown_port", "worker.0.busy_cycles",

@@ -11,14 +11,17 @@ static_assert(sizeof(struct sl_hello) == 32, "no implicit padding");
 static_assert(sizeof(struct sl_welcome) == 32, "no implicit padding");
 static_assert(sizeof(struct sl_format) == 36, "no implicit padding");
 static_assert(sizeof(struct sl_srtp) == 88, "no implicit padding");
-static_assert(sizeof(struct sl_leg) == 88 + SL_FORMATS_MAX * 36 + 2 * 88, "no implicit padding");
+static_assert(sizeof(struct sl_leg) == 128 + SL_FORMATS_MAX * 36 + 2 * 88, "no implicit padding");
 static_assert(sizeof(struct sl_session) == 24 + SL_LEGS_MAX * sizeof(struct sl_leg), "no padding");
-static_assert(sizeof(struct sl_leg_stats) == 208, "no implicit padding");
+static_assert(sizeof(struct sl_leg_stats) == 272, "no implicit padding");
 static_assert(sizeof(struct sl_session_report) ==
 		      sizeof(struct sl_session) + 8 + SL_LEGS_MAX * sizeof(struct sl_leg_stats),
 	"no implicit padding");
 static_assert(sizeof(struct sl_media_event) == 40, "no implicit padding");
 static_assert(sizeof(struct sl_counter) == 64, "no implicit padding");
+static_assert(sizeof(struct sl_voip_metrics) == 32, "no implicit padding");
+static_assert(sizeof(struct sl_datagram) == 40 + SL_DATAGRAM_MAX, "no implicit padding");
+static_assert(sizeof(struct sl_profile) == 8, "no implicit padding");
 static_assert(sizeof(struct sl_header) + sizeof(struct sl_session_report) + SL_RECORD_MAX <=
 		      SL_MESSAGE_MAX,
 	"the largest message fits");
@@ -63,7 +66,10 @@ static const struct {
 	{SL_SESSION_LIST, true, true, NOTHING, RECORD(struct sl_session_report)},
 	{SL_STATS_GET, true, true, NOTHING, ARRAY(struct sl_counter)},
 	{SL_STATS_RESET, true, true, NOTHING, NOTHING},
+	{SL_INJECT, true, true, EXACTLY(struct sl_datagram), NOTHING},
+	{SL_PROFILE, true, true, EXACTLY(struct sl_profile), NOTHING},
 	{SL_MEDIA_EVENT, false, false, NOTHING, EXACTLY(struct sl_media_event)},
+	{SL_PUNT, false, false, NOTHING, EXACTLY(struct sl_datagram)},
 };
 
 static bool size_fits(const struct payload_size *size, size_t length)

@@ -35,6 +35,7 @@ static void fill_session(struct sl_session *session, unsigned int index, uint32_
 			.remote = address_of(&ends->remote[i]),
 			.flags = SL_LEG_RECEIVE | SL_LEG_SEND,
 			.source = !i,
+			.transport = SL_NO_LEG,
 			.source_rule = SL_SOURCE_STRICT,
 			.n_formats = 1,
 			.formats = {{.name = "PCMU",

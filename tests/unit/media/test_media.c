@@ -138,6 +138,7 @@ static struct media_session session_of(uint8_t number)
 		session.legs[i].local =
 			(struct sl_address){.bytes = {192, 0, 2, 1}, .family = SL_IPV4};
 		session.legs[i].source = SL_NO_LEG;
+		session.legs[i].transport = SL_NO_LEG;
 	}
 	return session;
 }

@@ -256,7 +256,7 @@ static void the_hold_time_out_replaces_the_others(void **)
 	assert_int_equal(path.rig.n_events, 0);
 	sessions_tick(path.sessions, clock_now_ns() + 2500000000);
 	assert_event(0, SL_EVENT_TIMEOUT, FAR0, 4000);
-	session.legs[0].flags &= (uint8_t)~SL_LEG_HELD; // from now on the other one, from its start
+	session.legs[0].flags &= (uint16_t)~SL_LEG_HELD; // from now on the other one, from its start
 	path_set(&session);
 	assert_int_equal(report_now().stats[0].timed_out, 0);
 	sessions_tick(path.sessions, clock_now_ns());

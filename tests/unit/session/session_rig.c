@@ -103,6 +103,7 @@ static struct sl_leg leg_on(const char *address, uint8_t source)
 		.local = rig_address(address, 0),
 		.flags = SL_LEG_RECEIVE | SL_LEG_SEND,
 		.source = source,
+		.transport = SL_NO_LEG,
 		.n_formats = 1,
 		.formats = {{.name = "PCMU", .clock_hz = 8000, .pt = 0, .channels = 1}},
 	};

@@ -380,13 +380,12 @@ static void a_state_that_contradicts_itself_is_refused(void **)
 	REFUSED(bad.legs[0].remote.family = SL_IPV6);
 	REFUSED(bad.legs[0].remote.bytes[5] = 1);
 	REFUSED(bad.legs[0].remote_rtcp = rig_address("255.255.255.255", 4001));
-	REFUSED(bad.legs[0].flags = 0x80);
+	REFUSED(bad.legs[0].flags = 0x8000);
 	REFUSED(bad.legs[0].source = 2);
 	REFUSED(bad.legs[0].source_rule = 2);
 	REFUSED(bad.legs[0].dscp = 64);
 	REFUSED(bad.legs[0].n_formats = SL_FORMATS_MAX + 1);
 	REFUSED(bad.legs[0].n_formats = 0);
-	REFUSED(bad.legs[0].reserved[0] = 1);
 	REFUSED(memset(bad.legs[0].formats[0].name, 'x', 16));
 	REFUSED(bad.legs[0].formats[0].name[0] = '\0');
 	REFUSED(bad.legs[0].formats[0].pt = 128);
