@@ -2,10 +2,12 @@
 // relay makes of RTCP must be valid RTCP. The first byte chooses the part.
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dtmf.h"
 #include "rtcp.h"
 #include "rtp.h"
+#include "rtp_extension.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,6 +29,34 @@ static void fuzz_packet(const uint8_t *data, size_t size)
 	MUST((size_t)view.payload_offset + view.payload_bytes <= size);
 	for (unsigned int i = 0; i < view.payload_bytes; i++)
 		sink ^= data[view.payload_offset + i];
+	(void)sink;
+}
+
+// Every element, then a MID of ours in the place of each: what is written must be a header.
+static void fuzz_extension(const uint8_t *data, size_t size)
+{
+	struct rtp_mid mid = {.id = 4, .n_bytes = 3, .bytes = "mid"};
+	uint8_t out[RTP_HEADER_MAX];
+	volatile uint8_t sink = 0;
+	struct rtp_view view;
+
+	if (rtp_parse(data, size, &view))
+		return;
+	for (uint8_t id = 1; id <= RTP_EXTENSION_ID_MAX; id++) {
+		uint8_t n_bytes = 0;
+		const uint8_t *found = rtp_extension_find(data, id, &n_bytes);
+		uint16_t n;
+
+		for (unsigned int i = 0; found && i < n_bytes; i++)
+			sink ^= found[i];
+		mid.from_id = id;
+		n = rtp_mid_write(&mid, data, out);
+		out[0] &= (uint8_t)~0x20; // there is no payload whose padding it could be
+		MUST(rtp_parse(out, n, &view) == 0 && view.payload_offset == n);
+		MUST(id == mid.id || !rtp_extension_find(out, id, &n_bytes));
+		found = rtp_extension_find(out, mid.id, &n_bytes);
+		MUST(found && n_bytes == mid.n_bytes && !memcmp(found, mid.bytes, n_bytes));
+	}
 	(void)sink;
 }
 
@@ -107,9 +137,9 @@ static void fuzz_dtmf(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const parts[])(const uint8_t *, size_t) = {
-		fuzz_packet, fuzz_stream, fuzz_rtcp, fuzz_dtmf};
+		fuzz_packet, fuzz_stream, fuzz_rtcp, fuzz_dtmf, fuzz_extension};
 
 	if (size)
-		parts[data[0] % 4](data + 1, size - 1);
+		parts[data[0] % 5](data + 1, size - 1);
 	return 0;
 }
