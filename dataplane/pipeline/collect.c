@@ -30,6 +30,7 @@ void collect(struct worker *worker)
 	if (!engine)
 		return;
 	n = transcode_collect(engine, worker->index, mbufs, cookies, room);
+	worker->counters.from_codec += n;
 	for (unsigned int i = 0; i < n; i++)
 		to_output(worker, mbufs[i], cookies[i]);
 }

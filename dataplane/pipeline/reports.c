@@ -102,8 +102,8 @@ static struct rtcp_relay relay_between(const struct leg *from, const struct leg_
 	};
 }
 
-// Into the queue for protect() and encapsulate(); false where it is dropped.
-static bool send_rtcp(struct worker *worker, struct leg *leg, const struct leg_config *config,
+// Into the queue for protect() and encapsulate(), or dropped.
+static void send_rtcp(struct worker *worker, struct leg *leg, const struct leg_config *config,
 	struct rte_mbuf *mbuf)
 {
 	struct reports *reports = &worker->reports;
@@ -116,18 +116,17 @@ static bool send_rtcp(struct worker *worker, struct leg *leg, const struct leg_c
 		local.port = rte_cpu_to_be_16(rte_be_to_cpu_16(local.port) + 1);
 	if (!hop) {
 		drop(worker, mbuf, reason);
-		return false;
+		return;
 	}
 	if (!header_make(&reports->headers[reports->n], worker->shared->config.ports,
 		    next_hop_word(hop), local, to, config->dscp)) {
 		drop(worker, mbuf, DROP_no_next_hop);
-		return false;
+		return;
 	}
 	reports->mbufs[reports->n] = mbuf;
 	reports->legs[reports->n] = leg;
 	reports->configs[reports->n++] = config;
 	reports->n_secure += config->secure;
-	return true;
 }
 
 static void relay(struct worker *worker, struct leg *from, const struct leg_config *config,
@@ -252,6 +251,7 @@ static void send_report(struct worker *worker, struct leg *leg)
 
 	leg->report_ns = worker->now_ns + INTERVAL_LEAST_NS +
 			 ((rte_rand() & UINT32_MAX) * INTERVAL_SPREAD_NS >> 32);
+	worker->counters.reports++;
 	if (!mbuf) {
 		worker->counters.drops[DROP_no_buffer]++;
 		return;
@@ -264,8 +264,7 @@ static void send_report(struct worker *worker, struct leg *leg)
 		return;
 	}
 	rte_pktmbuf_append(mbuf, (uint16_t)n);
-	if (send_rtcp(worker, leg, config, mbuf))
-		worker->counters.reports++;
+	send_rtcp(worker, leg, config, mbuf);
 }
 
 void send_reports(struct worker *worker)

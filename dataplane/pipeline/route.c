@@ -25,6 +25,8 @@ static void to_transcoder(struct worker *worker, const struct feed *feed, unsign
 	if (unlikely(!transcode_submit(worker->shared->config.transcode, worker->index,
 		    feed->streams[format], mbuf, worker->now_ns)))
 		leg_drop(worker, from, mbuf, DROP_transcoder_full);
+	else
+		worker->counters.to_codec++;
 }
 
 static void feed_media(struct worker *worker, const struct feed *feed, unsigned int format,
@@ -66,11 +68,11 @@ static void feed_copy(struct worker *worker, const struct feed *feed, unsigned i
 {
 	struct rte_mbuf *copy = rte_pktmbuf_copy(mbuf, worker->shared->config.pool, 0, UINT32_MAX);
 
+	worker->counters.copied++;
 	if (unlikely(!copy)) {
 		worker->counters.drops[DROP_no_buffer]++;
 		return;
 	}
-	worker->counters.copied++;
 	feed_packet(worker, feed, format, from, copy, view);
 }
 

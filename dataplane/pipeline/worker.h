@@ -10,7 +10,9 @@
 #include "srtp.h"
 #include "transcode.h"
 
-// X(name): "worker.<index>.<name>". worker: rw, main: ro, each read on its own.
+// X(name): "worker.<index>.<name>". worker: rw, main: ro, each read on its own. Between turns they
+// add up: rx_packets + taken_over + copied + reports + from_codec = tx_packets + handed_over +
+// to_codec + all drops.
 #define WORKER_COUNTERS(X)                                       \
 	X(rx_packets)                                            \
 	X(rx_bytes)                                              \
@@ -20,6 +22,8 @@
 	X(taken_over)  /* from another worker */                 \
 	X(copied)      /* for a second leg of the same source */ \
 	X(reports)     /* RTCP of our own */                     \
+	X(to_codec)    /* given to the transcoder */             \
+	X(from_codec)  /* taken from it */                       \
 	X(unprotected) /* SRTP and SRTCP that authenticated */   \
 	X(protected)                                             \
 	X(turns)                                                 \

@@ -44,8 +44,7 @@ static void push_exact(const uint8_t *frame, size_t length)
 	mbuf->data_off = HEADROOM;
 	mbuf->data_len = (uint16_t)length;
 	mbuf->pkt_len = (uint32_t)length;
-	if (rte_ring_enqueue(path.in[0], mbuf))
-		abort();
+	mbuf_push(0, mbuf);
 }
 
 static struct sl_srtp key_of(uint8_t suite, uint8_t byte)

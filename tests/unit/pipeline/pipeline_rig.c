@@ -84,6 +84,7 @@ void path_open(unsigned int n_workers)
 		.ports = path.ports, .n_ports = 2, .n_workers = n_workers, .pool = path.pool};
 
 	open_ports(n_workers);
+	path.n_pushed = path.n_popped = 0;
 	path.rig.n_events = 0;
 	path.rig.rcu = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(n_workers), 64);
 	must(path.rig.rcu && rte_rcu_qsbr_init(path.rig.rcu, n_workers) == 0, "RCU");
@@ -137,6 +138,51 @@ void path_turn(void)
 			work += worker_turn(path.workers->workers[i]);
 		quiet = work ? 0 : quiet + 1;
 	}
+}
+
+// The clock is the TSC times a factor: a slightly larger factor is a later time.
+void path_pass(unsigned int ms)
+{
+	unsigned __int128 ns_q32 = (unsigned __int128)ms * 1000000 << 32;
+
+	clock_ns_q32 += (uint64_t)(ns_q32 / rte_rdtsc());
+	sessions_tick(path.sessions, clock_now_ns());
+}
+
+// What one worker knows of: came or made, less gone.
+static uint64_t balance(const struct worker *worker)
+{
+	const struct worker_counters *c = &worker->counters;
+	uint64_t in = c->rx_packets + c->taken_over + c->copied + c->reports + c->from_codec;
+	uint64_t out = c->tx_packets + c->handed_over + c->to_codec;
+
+	for (unsigned int reason = 0; reason < DROP_REASONS_N; reason++)
+		out += c->drops[reason];
+	return in - out;
+}
+
+const char *path_imbalance(void)
+{
+	uint64_t received = 0, sent = 0, handed_over = 0, taken_over = 0, inboxes = 0;
+
+	for (unsigned int i = 0; i < path.workers->config.n_workers; i++) {
+		const struct worker *worker = path.workers->workers[i];
+
+		if (balance(worker))
+			return "a worker's counters do not add up";
+		received += worker->counters.rx_packets;
+		sent += worker->counters.tx_packets;
+		handed_over += worker->counters.handed_over;
+		taken_over += worker->counters.taken_over;
+		inboxes += rte_ring_count(worker->inbox);
+	}
+	if (handed_over != taken_over + inboxes)
+		return "a packet got lost between workers";
+	if (path.n_pushed != received + rte_ring_count(path.in[0]) + rte_ring_count(path.in[1]))
+		return "a packet that came was not counted";
+	if (path.n_popped + rte_ring_count(path.out[0]) + rte_ring_count(path.out[1]) != sent)
+		return "a packet that went out was not counted, or counted twice";
+	return NULL;
 }
 
 static void put16(uint8_t *at, unsigned int value)
@@ -227,7 +273,13 @@ void frame_push(unsigned int port, const struct frame *frame)
 	at = rte_pktmbuf_append(mbuf, (uint16_t)frame->length);
 	must(at != NULL, "room for the frame");
 	memcpy(at, frame->bytes, frame->length);
+	mbuf_push(port, mbuf);
+}
+
+void mbuf_push(unsigned int port, struct rte_mbuf *mbuf)
+{
 	must(rte_ring_enqueue(path.in[port], mbuf) == 0, "room in the ring");
+	path.n_pushed++;
 }
 
 bool frame_pop(unsigned int port, struct frame *frame)
@@ -236,6 +288,7 @@ bool frame_pop(unsigned int port, struct frame *frame)
 
 	if (rte_ring_dequeue(path.out[port], (void **)&mbuf))
 		return false;
+	path.n_popped++;
 	must(mbuf->nb_segs == 1 && mbuf->data_len <= FRAME_MAX, "one segment");
 	memset(frame, 0, sizeof(*frame));
 	frame->length = mbuf->data_len;

@@ -19,6 +19,8 @@ struct path {
 	struct transcode *transcode;
 	struct sessions *sessions;
 	struct worker_shared *workers;
+	uint64_t n_pushed;
+	uint64_t n_popped;
 };
 
 extern struct path path;
@@ -32,6 +34,14 @@ struct sl_session path_set(const struct sl_session *wanted);
 
 // All workers and transcoders, a few times, until nothing moves.
 void path_turn(void);
+
+// Time passes for everything that asks clock_now_ns(), and main does what it does meanwhile.
+void path_pass(unsigned int ms);
+
+// Between turns every packet must be accounted for: what came in and what was made is what went
+// out, what was dropped for a reason and what is on its way inside. NULL: so it is; else what is
+// wrong.
+const char *path_imbalance(void);
 
 struct frame {
 	unsigned int length;
@@ -68,6 +78,7 @@ unsigned int rtp_build(uint8_t *out, const struct rtp_packet *rtp);
 void frame_checksums(struct frame *frame); // again, after the bytes were changed
 
 void frame_push(unsigned int port, const struct frame *frame);
+void mbuf_push(unsigned int port, struct rte_mbuf *mbuf);
 bool frame_pop(unsigned int port, struct frame *frame); // false: nothing came out
 
 uint64_t drops(enum drop_reason reason);

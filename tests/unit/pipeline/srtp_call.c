@@ -8,7 +8,6 @@
 
 #include <cmocka.h>
 
-struct sl_session wanted;
 srtp_t sender;
 srtp_t receiver;
 
@@ -26,12 +25,9 @@ void meet_receiver(void)
 	receiver = peer_receiver(&wanted.legs[1].srtp_send);
 }
 
-int call_setup(void **)
+int srtp_call_setup(void **state)
 {
-	path_open(1);
-	wanted = rig_session(1);
-	wanted.legs[0].local.port = LOCAL0;
-	wanted.legs[1].local.port = LOCAL1;
+	call_setup(state);
 	peer_keys(&wanted.legs[0], SUITE, 1);
 	peer_keys(&wanted.legs[1], SUITE, 101);
 	meet_sender();
@@ -39,14 +35,12 @@ int call_setup(void **)
 	return 0;
 }
 
-int call_teardown(void **)
+int srtp_call_teardown(void **state)
 {
 	srtp_dealloc(sender);
 	srtp_dealloc(receiver);
 	sender = receiver = NULL;
-	path_close();
-	assert_int_equal(mbufs_in_use(), 0);
-	return 0;
+	return call_teardown(state);
 }
 
 struct wire wire(uint16_t sequence)
@@ -90,12 +84,4 @@ bool next_passes(uint16_t sequence)
 	struct wire packet = wire(sequence);
 
 	return passes(&packet);
-}
-
-struct sl_session_report report_now(void)
-{
-	struct sl_session_report report;
-
-	session_report(session_find(path.sessions, &wanted.id), &report);
-	return report;
 }

@@ -1,23 +1,19 @@
 // A call of which both sides are SRTP: far end 0 sends, far end 1 judges what arrives.
 #pragma once
 
-#include "media.h"
+#include "call.h"
 #include "srtp_peer.h"
 
-#define LOCAL0	 20000
-#define LOCAL1	 20010
-#define NAT	 "198.51.100.77"
-#define STRANGER "198.51.100.78"
-#define UDP_DATA 42
-#define SUITE	 SL_SRTP_AES_CM_128_HMAC_SHA1_80
+#define SUITE SL_SRTP_AES_CM_128_HMAC_SHA1_80
 
-extern struct sl_session wanted; // not set yet
-extern srtp_t sender;		 // far end 0
-extern srtp_t receiver;		 // far end 1
+extern srtp_t sender;	// far end 0
+extern srtp_t receiver; // far end 1
 
 // For cmocka.
-int call_setup(void **state);
-int call_teardown(void **state);
+int srtp_call_setup(void **state);
+int srtp_call_teardown(void **state);
+
+#define SRTP_TEST(name) cmocka_unit_test_setup_teardown(name, srtp_call_setup, srtp_call_teardown)
 
 // Another far end, or the same one with other keys.
 void meet_sender(void);
@@ -37,5 +33,3 @@ bool arrives(void);
 bool passes_from(const char *from, uint16_t from_port, const struct wire *wire);
 bool passes(const struct wire *wire); // from FAR0, the signalled address
 bool next_passes(uint16_t sequence);
-
-struct sl_session_report report_now(void);

@@ -10,24 +10,12 @@
 #include <rte_ethdev.h>
 #include <stdio.h>
 
-#include "media.h"
+#include "call.h"
 
-#define LOCAL0 20000
-
-static int setup(void **)
+static int setup(void **state)
 {
-	struct sl_session session = rig_session(1);
-
-	path_open(1);
-	session.legs[0].local.port = LOCAL0;
-	path_set(&session);
-	return 0;
-}
-
-static int teardown(void **)
-{
-	path_close();
-	assert_int_equal(mbufs_in_use(), 0);
+	call_setup(state);
+	path_set(&wanted);
 	return 0;
 }
 
@@ -162,13 +150,10 @@ static void short_rtp_is_dropped(void **)
 
 static void a_wrong_source_is_counted_for_the_leg(void **)
 {
-	struct sl_session_report report;
-
 	push_silence("198.51.100.9", 4000, LOCAL0, 1);
 	path_turn();
-	session_report(session_find(path.sessions, &(struct sl_id){{1}}), &report);
-	assert_int_equal(report.stats[0].dropped_source, 1);
-	assert_int_equal(report.stats[0].rx_packets, 0);
+	assert_int_equal(report_now().stats[0].dropped_source, 1);
+	assert_int_equal(report_now().stats[0].rx_packets, 0);
 }
 
 // What each flag and each missing piece of a leg does to a packet.
@@ -188,7 +173,7 @@ static void legs_that_do_not_take_or_send_drop(void **)
 	};
 
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {
-		struct sl_session session = rig_session(1);
+		struct sl_session session = wanted;
 		uint8_t bytes[FRAME_MAX];
 		struct frame frame;
 
@@ -245,20 +230,22 @@ static void a_port_is_free_again_once_its_session_is_deleted(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_unchanged_packet_is_relayed, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			malformed_frames_are_dropped_for_their_reason, setup, teardown),
-		cmocka_unit_test_setup_teardown(every_truncation_is_dropped, setup, teardown),
-		cmocka_unit_test_setup_teardown(short_rtp_is_dropped, setup, teardown),
+			the_unchanged_packet_is_relayed, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_wrong_source_is_counted_for_the_leg, setup, teardown),
+			malformed_frames_are_dropped_for_their_reason, setup, call_teardown),
+		cmocka_unit_test_setup_teardown(every_truncation_is_dropped, setup, call_teardown),
+		cmocka_unit_test_setup_teardown(short_rtp_is_dropped, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(
-			legs_that_do_not_take_or_send_drop, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_full_device_drops_and_counts, setup, teardown),
+			a_wrong_source_is_counted_for_the_leg, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_lone_jump_of_the_sequence_is_dropped, setup, teardown),
+			legs_that_do_not_take_or_send_drop, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_port_is_free_again_once_its_session_is_deleted, setup, teardown),
+			a_full_device_drops_and_counts, setup, call_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_lone_jump_of_the_sequence_is_dropped, setup, call_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_port_is_free_again_once_its_session_is_deleted, setup, call_teardown),
 	};
 
 	path_start();

@@ -8,31 +8,13 @@
 #include <cmocka.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "clock.h"
-#include "media.h"
-
-#define LOCAL0	 20000
-#define NAT	 "198.51.100.77"
-#define STRANGER "198.51.100.78"
-
-static int setup(void **)
-{
-	path_open(1);
-	return 0;
-}
-
-static int teardown(void **)
-{
-	path_close();
-	assert_int_equal(mbufs_in_use(), 0);
-	return 0;
-}
 
 static struct sl_session latching(uint32_t window_ms)
 {
-	struct sl_session session = rig_session(1);
+	struct sl_session session = wanted;
 
-	session.legs[0].local.port = LOCAL0;
 	session.legs[0].source_rule = SL_SOURCE_LATCH;
 	session.legs[0].latch_window_ms = window_ms;
 	return session;
@@ -47,14 +29,6 @@ static bool passes(const char *from, uint16_t from_port)
 	push_silence(from, from_port, LOCAL0, sequence++);
 	path_turn();
 	return frame_pop(1, &frame);
-}
-
-static struct sl_session_report report_now(void)
-{
-	struct sl_session_report report;
-
-	session_report(session_find(path.sessions, &(struct sl_id){{1}}), &report);
-	return report;
 }
 
 // Who sends in which order, and whose packets pass.
@@ -159,27 +133,16 @@ static void a_leg_that_does_not_receive_does_not_latch(void **)
 static void media_is_sent_to_where_the_leg_latched(void **)
 {
 	struct sl_session session = latching(0);
-	uint8_t bytes[FRAME_MAX];
-	struct udp_packet udp = {.to_mac = MAC_P1,
-		.from_mac = MAC_FAR1,
-		.from = FAR1,
-		.from_port = 5000,
-		.to = OUR1,
-		.payload = bytes};
 	struct frame frame;
 
-	udp.to_port = path_set(&session).legs[1].local.port;
-	udp.payload_bytes = build_silence(bytes, 1);
-	frame_build(&frame, &udp);
-	frame_push(1, &frame);
+	path_set(&session);
+	push_silence1(1);
 	path_turn();
 	assert_true(frame_pop(0, &frame));
 	assert_memory_equal(frame.bytes + 30, "\xc6\x33\x64\x01", 4); // FAR0
 	assert_true(passes(NAT, 33000));
 	sessions_tick(path.sessions, clock_now_ns()); // finds the next hop
-	bytes[3] = 2;
-	frame_build(&frame, &udp);
-	frame_push(1, &frame);
+	push_silence1(2);
 	path_turn();
 	assert_true(frame_pop(0, &frame));
 	assert_memory_equal(frame.bytes + 30, "\xc6\x33\x64\x4d", 4); // NAT
@@ -256,7 +219,8 @@ static void the_hold_time_out_replaces_the_others(void **)
 	assert_int_equal(path.rig.n_events, 0);
 	sessions_tick(path.sessions, clock_now_ns() + 2500000000);
 	assert_event(0, SL_EVENT_TIMEOUT, FAR0, 4000);
-	session.legs[0].flags &= (uint16_t)~SL_LEG_HELD; // from now on the other one, from its start
+	session.legs[0].flags &=
+		(uint16_t)~SL_LEG_HELD; // from now on the other one, from its start
 	path_set(&session);
 	assert_int_equal(report_now().stats[0].timed_out, 0);
 	sessions_tick(path.sessions, clock_now_ns());
@@ -279,25 +243,16 @@ static void time_outs_in_force_are_repeated_on_request(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_source_rule_as_a_table, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			after_the_window_only_the_signalled_address_counts, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_malformed_or_unknown_packet_does_not_latch, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_set_that_changes_the_remote_latches_anew, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_leg_that_does_not_receive_does_not_latch, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			media_is_sent_to_where_the_leg_latched, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			latch_and_first_packet_are_told_once, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			silence_times_out_and_media_resumes, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			the_hold_time_out_replaces_the_others, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			time_outs_in_force_are_repeated_on_request, setup, teardown),
+		CALL_TEST(the_source_rule_as_a_table),
+		CALL_TEST(after_the_window_only_the_signalled_address_counts),
+		CALL_TEST(a_malformed_or_unknown_packet_does_not_latch),
+		CALL_TEST(a_set_that_changes_the_remote_latches_anew),
+		CALL_TEST(a_leg_that_does_not_receive_does_not_latch),
+		CALL_TEST(media_is_sent_to_where_the_leg_latched),
+		CALL_TEST(latch_and_first_packet_are_told_once),
+		CALL_TEST(silence_times_out_and_media_resumes),
+		CALL_TEST(the_hold_time_out_replaces_the_others),
+		CALL_TEST(time_outs_in_force_are_repeated_on_request),
 	};
 
 	path_start();

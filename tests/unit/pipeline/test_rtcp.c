@@ -7,34 +7,8 @@
 
 #include <cmocka.h>
 
-#include "media.h"
+#include "call.h"
 #include "rtcp.h"
-
-#define LOCAL0	 20000
-#define LOCAL1	 20010
-#define SSRC0	 0x11223344u // far end of leg 0, see build_silence()
-#define SSRC1	 0x55667788u
-#define RTCP_OFF 42
-
-static struct sl_session wanted;
-
-static int setup(void **)
-{
-	path_open(1);
-	wanted = rig_session(1);
-	wanted.legs[0].local.port = LOCAL0;
-	wanted.legs[1].local.port = LOCAL1;
-	wanted.legs[0].ssrc = 0xaaaa0000;
-	wanted.legs[1].ssrc = 0xbbbb0000;
-	return 0;
-}
-
-static int teardown(void **)
-{
-	path_close();
-	assert_int_equal(mbufs_in_use(), 0);
-	return 0;
-}
 
 static void media_of_leg0(uint16_t sequence)
 {
@@ -44,29 +18,8 @@ static void media_of_leg0(uint16_t sequence)
 
 static void media_of_leg1(uint16_t sequence)
 {
-	uint8_t bytes[FRAME_MAX];
-	struct udp_packet udp = {.to_mac = MAC_P1,
-		.from_mac = MAC_FAR1,
-		.from = FAR1,
-		.from_port = 5000,
-		.to = OUR1,
-		.to_port = LOCAL1,
-		.payload = bytes,
-		.payload_bytes = build_silence(bytes, sequence)};
-	struct frame frame;
-
-	memcpy(bytes + 8, "\x55\x66\x77\x88", 4);
-	frame_build(&frame, &udp);
-	frame_push(1, &frame);
+	push_silence1(sequence);
 	path_turn();
-}
-
-static void discard_output(void)
-{
-	struct frame frame;
-
-	while (frame_pop(0, &frame) || frame_pop(1, &frame))
-		;
 }
 
 // A sender report of leg 0's far end, with a block about what it receives from us.
@@ -92,7 +45,7 @@ static void push_report(const char *from, uint16_t from_port)
 
 static unsigned int payload_bytes(const struct frame *frame)
 {
-	return frame->length - RTCP_OFF;
+	return frame->length - UDP_DATA;
 }
 
 static void reports_are_put_in_terms_of_the_other_leg(void **)
@@ -109,8 +62,8 @@ static void reports_are_put_in_terms_of_the_other_leg(void **)
 	push_report(FAR0, 4001);
 	assert_true(frame_pop(1, &frame));
 	assert_memory_equal(frame.bytes + 34, "\x4e\x2b\x13\x89", 4); // 20011 to 5001
-	assert_int_equal(rtcp_parse(frame.bytes + RTCP_OFF, payload_bytes(&frame), false), 0);
-	assert_true(rtcp_next(frame.bytes + RTCP_OFF, payload_bytes(&frame), &packet));
+	assert_int_equal(rtcp_parse(frame.bytes + UDP_DATA, payload_bytes(&frame), false), 0);
+	assert_true(rtcp_next(frame.bytes + UDP_DATA, payload_bytes(&frame), &packet));
 	assert_int_equal(packet.pt, RTCP_SR);
 	assert_int_equal(rtcp_sender_ssrc(&packet), 0xbbbb0000);
 	rtcp_sender_read(&packet, &sender);
@@ -227,19 +180,19 @@ static void transcoded_legs_get_reports_of_our_own(void **)
 	for (uint16_t i = 5; i < 10; i++)
 		media_of_leg0(i);
 	assert_true(find_rtcp(1, &frame)); // leg 1 is sent media: SR
-	assert_int_equal(rtcp_parse(frame.bytes + RTCP_OFF, payload_bytes(&frame), false), 0);
-	assert_true(rtcp_next(frame.bytes + RTCP_OFF, payload_bytes(&frame), &packet));
+	assert_int_equal(rtcp_parse(frame.bytes + UDP_DATA, payload_bytes(&frame), false), 0);
+	assert_true(rtcp_next(frame.bytes + UDP_DATA, payload_bytes(&frame), &packet));
 	assert_int_equal(packet.pt, RTCP_SR);
 	assert_int_equal(packet.count, 0); // it has sent nothing
 	assert_int_equal(rtcp_sender_ssrc(&packet), 0xbbbb0000);
 	rtcp_sender_read(&packet, &sender);
 	assert_true(sender.packets >= 5 && sender.packets < 10);
-	assert_true(rtcp_next(frame.bytes + RTCP_OFF, payload_bytes(&frame), &packet));
+	assert_true(rtcp_next(frame.bytes + UDP_DATA, payload_bytes(&frame), &packet));
 	assert_int_equal(packet.pt, RTCP_SDES);
 
 	assert_true(find_rtcp(0, &frame)); // leg 0 only sends to us: RR about it
 	memset(&packet, 0, sizeof(packet));
-	assert_true(rtcp_next(frame.bytes + RTCP_OFF, payload_bytes(&frame), &packet));
+	assert_true(rtcp_next(frame.bytes + UDP_DATA, payload_bytes(&frame), &packet));
 	assert_int_equal(packet.pt, RTCP_RR);
 	assert_int_equal(packet.count, 1);
 	rtcp_block_read(packet.data + 8, &block);
@@ -251,15 +204,12 @@ static void transcoded_legs_get_reports_of_our_own(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			reports_are_put_in_terms_of_the_other_leg, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			reports_from_elsewhere_are_dropped, setup, teardown),
-		cmocka_unit_test_setup_teardown(malformed_reports_are_dropped, setup, teardown),
-		cmocka_unit_test_setup_teardown(mux_takes_rtcp_on_the_rtp_port, setup, teardown),
-		cmocka_unit_test_setup_teardown(rtcp_latches_beside_its_rtp, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			transcoded_legs_get_reports_of_our_own, setup, teardown),
+		CALL_TEST(reports_are_put_in_terms_of_the_other_leg),
+		CALL_TEST(reports_from_elsewhere_are_dropped),
+		CALL_TEST(malformed_reports_are_dropped),
+		CALL_TEST(mux_takes_rtcp_on_the_rtp_port),
+		CALL_TEST(rtcp_latches_beside_its_rtp),
+		CALL_TEST(transcoded_legs_get_reports_of_our_own),
 	};
 
 	path_start();

@@ -8,36 +8,12 @@
 
 #include <cmocka.h>
 
+#include "call.h"
 #include "clock.h"
-#include "media.h"
 #include "rtcp.h"
 #include "srtp_peer.h"
 
-#define LOCAL0	  20000
-#define LOCAL1	  20010
-#define SSRC0	  0x11223344u // far end of leg 0, see build_silence()
 #define SENT_SSRC 0xbbbb0000u // what leg 1 sends as
-#define UDP_DATA  42
-
-static struct sl_session wanted;
-
-static int setup(void **)
-{
-	path_open(1);
-	wanted = rig_session(1);
-	wanted.legs[0].local.port = LOCAL0;
-	wanted.legs[1].local.port = LOCAL1;
-	wanted.legs[0].ssrc = 0xaaaa0000;
-	wanted.legs[1].ssrc = SENT_SSRC;
-	return 0;
-}
-
-static int teardown(void **)
-{
-	path_close();
-	assert_int_equal(mbufs_in_use(), 0);
-	return 0;
-}
 
 // As leg 1 sends on what build_silence() made.
 static unsigned int build_sent(uint8_t *out, uint16_t sequence, bool marker)
@@ -112,7 +88,7 @@ static void check_suites(bool secure0, bool secure1)
 		suite <= SL_SRTP_AEAD_AES_256_GCM; suite++) {
 		check_relay(suite, secure0, secure1);
 		path_close();
-		setup(NULL);
+		call_setup(NULL);
 	}
 }
 
@@ -330,7 +306,7 @@ static void srtcp_is_relayed_under_the_other_key(void **)
 		suite <= SL_SRTP_AEAD_AES_256_GCM; suite++) {
 		check_relayed_report(suite);
 		path_close();
-		setup(NULL);
+		call_setup(NULL);
 	}
 }
 
@@ -364,18 +340,17 @@ static void our_own_reports_are_srtcp(void **)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(srtp_to_rtp_is_what_went_in),
-		TEST(rtp_to_srtp_is_what_libsrtp2_makes_of_it),
-		TEST(srtp_to_srtp_changes_keys),
-		TEST(suites_of_both_sides_may_differ_and_mkis_too),
-		TEST(good_and_bad_packets_of_one_burst_do_not_mix),
-		TEST(options_of_the_header_get_across),
-		TEST(a_codec_between_has_srtp_on_one_side),
-		TEST(a_codec_gets_what_was_ciphered),
-		TEST(srtcp_is_relayed_under_the_other_key),
-		TEST(our_own_reports_are_srtcp),
+		CALL_TEST(srtp_to_rtp_is_what_went_in),
+		CALL_TEST(rtp_to_srtp_is_what_libsrtp2_makes_of_it),
+		CALL_TEST(srtp_to_srtp_changes_keys),
+		CALL_TEST(suites_of_both_sides_may_differ_and_mkis_too),
+		CALL_TEST(good_and_bad_packets_of_one_burst_do_not_mix),
+		CALL_TEST(options_of_the_header_get_across),
+		CALL_TEST(a_codec_between_has_srtp_on_one_side),
+		CALL_TEST(a_codec_gets_what_was_ciphered),
+		CALL_TEST(srtcp_is_relayed_under_the_other_key),
+		CALL_TEST(our_own_reports_are_srtcp),
 	};
 
 	path_start();

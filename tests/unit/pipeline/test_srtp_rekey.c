@@ -90,8 +90,8 @@ static void the_roc_after_a_new_key_is_as_wanted(void **)
 			meet_receiver();
 			assert_true(arrives());
 		}
-		call_teardown(NULL);
-		call_setup(NULL);
+		srtp_call_teardown(NULL);
+		srtp_call_setup(NULL);
 	}
 }
 
@@ -198,16 +198,15 @@ static void no_answer_carries_a_key(void **)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, call_setup, call_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(a_replace_with_the_same_keys_goes_on),
-		TEST(new_keys_lose_no_packet),
-		TEST(new_keys_with_a_new_roc_lose_no_packet),
-		TEST(the_roc_after_a_new_key_is_as_wanted),
-		TEST(keys_that_no_packet_used_are_skipped),
-		TEST(a_key_that_returns_goes_on),
-		TEST(indices_can_be_resumed),
-		TEST(no_answer_carries_a_key),
+		SRTP_TEST(a_replace_with_the_same_keys_goes_on),
+		SRTP_TEST(new_keys_lose_no_packet),
+		SRTP_TEST(new_keys_with_a_new_roc_lose_no_packet),
+		SRTP_TEST(the_roc_after_a_new_key_is_as_wanted),
+		SRTP_TEST(keys_that_no_packet_used_are_skipped),
+		SRTP_TEST(a_key_that_returns_goes_on),
+		SRTP_TEST(indices_can_be_resumed),
+		SRTP_TEST(no_answer_carries_a_key),
 	};
 
 	path_start();

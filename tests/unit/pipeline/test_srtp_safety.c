@@ -222,19 +222,18 @@ static void a_strict_leg_does_not_move_with_proof(void **)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, call_setup, call_teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(plain_rtp_is_refused),
-		TEST(another_key_is_refused),
-		TEST(a_changed_bit_anywhere_is_refused),
-		TEST(a_truncated_packet_is_refused),
-		TEST(a_replay_is_refused),
-		TEST(a_replay_within_a_burst_is_refused),
-		TEST(a_duplicate_is_not_sent_twice),
-		TEST(only_proof_latches),
-		TEST(a_latched_leg_moves_with_proof_only),
-		TEST(rtcp_moves_along),
-		TEST(a_strict_leg_does_not_move_with_proof),
+		SRTP_TEST(plain_rtp_is_refused),
+		SRTP_TEST(another_key_is_refused),
+		SRTP_TEST(a_changed_bit_anywhere_is_refused),
+		SRTP_TEST(a_truncated_packet_is_refused),
+		SRTP_TEST(a_replay_is_refused),
+		SRTP_TEST(a_replay_within_a_burst_is_refused),
+		SRTP_TEST(a_duplicate_is_not_sent_twice),
+		SRTP_TEST(only_proof_latches),
+		SRTP_TEST(a_latched_leg_moves_with_proof_only),
+		SRTP_TEST(rtcp_moves_along),
+		SRTP_TEST(a_strict_leg_does_not_move_with_proof),
 	};
 
 	path_start();

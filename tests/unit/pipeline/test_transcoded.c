@@ -8,17 +8,11 @@
 #include <cmocka.h>
 #include <rte_rcu_qsbr.h>
 
+#include "call.h"
 #include "clock.h"
-#include "media.h"
-
-#define LOCAL0 20000
-
-static struct sl_session wanted;
 
 static void describe(void)
 {
-	wanted = rig_session(1);
-	wanted.legs[0].local.port = LOCAL0;
 	wanted.legs[1].n_formats = 2;
 	wanted.legs[1].formats[0] = (struct sl_format){
 		.name = "opus", .clock_hz = 48000, .channels = 2, .pt = 96, .receive_pt = 96};
@@ -35,36 +29,18 @@ static void describe(void)
 		.receive_pt = 100};
 }
 
-static int setup(void **)
+static int setup(void **state)
 {
-	path_open(1);
+	call_setup(state);
 	describe();
 	return 0;
 }
 
-static int setup_two_workers(void **)
+static int setup_two_workers(void **state)
 {
-	path_open(2);
+	call_setup_two_workers(state);
 	describe();
 	return 0;
-}
-
-static int teardown(void **)
-{
-	path_close();
-	assert_int_equal(mbufs_in_use(), 0);
-	return 0;
-}
-
-static uint16_t sequence_of(const struct frame *frame)
-{
-	return (uint16_t)(frame->bytes[44] << 8 | frame->bytes[45]);
-}
-
-static uint32_t word_at(const struct frame *frame, unsigned int at)
-{
-	return (uint32_t)frame->bytes[at] << 24 | (uint32_t)frame->bytes[at + 1] << 16 |
-	       (uint32_t)frame->bytes[at + 2] << 8 | frame->bytes[at + 3];
 }
 
 static void feed(uint16_t from, uint16_t to)
@@ -215,7 +191,7 @@ static void a_packet_for_another_worker_is_handed_over(void **)
 	struct frame frame;
 	uint16_t port;
 
-	wanted.legs[0].local.port = 0;
+	wanted.legs[0].local.port = wanted.legs[1].local.port = 0;
 	path_set(&wanted); // worker 0 has one session more, so the next is worker 1's
 	wanted = rig_session(2);
 	session = path_set(&wanted);
@@ -237,18 +213,19 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			a_codec_makes_one_continuous_stream, setup, teardown),
+			a_codec_makes_one_continuous_stream, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_replace_does_not_disturb_the_codec, setup, teardown),
-		cmocka_unit_test_setup_teardown(transcoding_stops_without_a_seam, setup, teardown),
+			a_replace_does_not_disturb_the_codec, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_telephone_event_passes_the_transcoder, setup, teardown),
+			transcoding_stops_without_a_seam, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(
-			an_event_under_a_second_number_passes_too, setup, teardown),
+			a_telephone_event_passes_the_transcoder, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_deleted_session_leaves_nothing_in_the_transcoder, setup, teardown),
+			an_event_under_a_second_number_passes_too, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(
-			a_packet_for_another_worker_is_handed_over, setup_two_workers, teardown),
+			a_deleted_session_leaves_nothing_in_the_transcoder, setup, call_teardown),
+		cmocka_unit_test_setup_teardown(a_packet_for_another_worker_is_handed_over,
+			setup_two_workers, call_teardown),
 	};
 
 	path_start();
