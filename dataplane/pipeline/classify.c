@@ -120,7 +120,7 @@ static enum drop_reason parse_headers(
 	*datagram = (struct datagram){
 		.payload = (uint8_t *)(udp + 1),
 		.length = (uint16_t)(rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp)),
-		.from = {.ip = ip->src_addr, .port = udp->src_port},
+		.from = leg_endpoint_ipv4(ip->src_addr, udp->src_port),
 		.to_ip = ip->dst_addr,
 		.to_port = rte_be_to_cpu_16(udp->dst_port),
 	};
@@ -205,7 +205,7 @@ static void pass_legs(struct worker *worker, struct burst *burst)
 		}
 		burst->configs[i] = leg_config(leg);
 		rte_prefetch0(burst->configs[i]);
-		rte_prefetch0(&burst->configs[i]->feeds);
+		rte_prefetch0(&burst->configs[i]->clocks_hz);
 		burst_keep(burst, n++, i);
 	}
 	burst->n = n;

@@ -1,15 +1,16 @@
 // Who may send to a leg (RFC 7362): the signalled address, or where the leg may latch, the source
 // of the first valid packet within the window, once. From then on only that one, until a SET
-// changes the remote address or SRTP proves that the far end has moved. The decision is one word in
-// the leg (leg_latch_word()) that main reads to find the next hop and to tell control.
+// changes the remote address or SRTP proves that the far end has moved. The decision is the
+// leg's `latch`, which main reads to find the next hop and to tell control.
 #include "stages.h"
 
 // The packet is well-formed, of a payload type that was negotiated, and where the leg has keys
 // authentic and not replayed, or it would not be here.
 static void latch_to(struct worker *worker, struct leg *leg, const struct leg_config *config,
-	struct leg_endpoint from)
+	const struct leg_endpoint *from)
 {
-	__atomic_store_n(&leg->latched, leg_latch_word(config->epoch, from), __ATOMIC_RELEASE);
+	leg_latch_set(&leg->latch, config->epoch, from);
+	leg->tx.header.generation = 0; // made for another destination
 	session_notice(worker->shared->config.sessions, worker->index, leg);
 }
 
@@ -31,14 +32,15 @@ static bool proves_move(
 }
 
 static bool source_is_allowed(struct worker *worker, struct leg *leg,
-	const struct leg_config *config, struct leg_endpoint from, const struct rtp_view *view)
+	const struct leg_config *config, const struct leg_endpoint *from,
+	const struct rtp_view *view)
 {
-	if (leg_latch_holds(leg->latched, config)) {
-		if (likely(leg_endpoint_equal(from, leg_latch_endpoint(leg->latched))))
+	if (leg_latch_holds(&leg->latch, config)) {
+		if (likely(leg_endpoint_equal(from, &leg->latch.from)))
 			return true;
 		if (!proves_move(leg, config, view))
 			return false;
-		leg->latched_rtcp = 0; // it moves along
+		leg->latch_rtcp.epoch = 0; // it moves along
 		latch_to(worker, leg, config, from);
 		return true;
 	}
@@ -46,7 +48,7 @@ static bool source_is_allowed(struct worker *worker, struct leg *leg,
 		latch_to(worker, leg, config, from);
 		return true;
 	}
-	return leg_endpoint_equal(from, config->remote);
+	return leg_endpoint_equal(from, &config->remote);
 }
 
 void latch(struct worker *worker)
@@ -59,7 +61,7 @@ void latch(struct worker *worker)
 		const struct leg_config *config = burst->configs[i];
 
 		if (unlikely(!source_is_allowed(
-			    worker, leg, config, burst->from[i], &burst->views[i]))) {
+			    worker, leg, config, &burst->from[i], &burst->views[i]))) {
 			leg->rx.dropped_source++;
 			drop(worker, burst->mbufs[i], DROP_wrong_source);
 			continue;

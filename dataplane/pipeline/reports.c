@@ -18,20 +18,19 @@
 
 // The same rule as for RTP, but it latches only next to the leg's RTP: same address, another port.
 static bool rtcp_source_is_allowed(
-	struct leg *leg, const struct leg_config *config, struct leg_endpoint from)
+	struct leg *leg, const struct leg_config *config, const struct leg_endpoint *from)
 {
-	struct leg_endpoint rtp = leg_latch_endpoint(leg->latched);
+	bool latched = leg_latch_holds(&leg->latch, config);
 
 	if (config->flags & SL_LEG_RTCP_MUX)
-		return leg_endpoint_equal(
-			from, leg_latch_holds(leg->latched, config) ? rtp : config->remote);
-	if (leg_latch_holds(leg->latched_rtcp, config))
-		return leg_endpoint_equal(from, leg_latch_endpoint(leg->latched_rtcp));
-	if (!config->may_latch || !leg_latch_holds(leg->latched, config))
-		return leg_endpoint_equal(from, config->remote_rtcp);
-	if (from.ip != rtp.ip)
+		return leg_endpoint_equal(from, latched ? &leg->latch.from : &config->remote);
+	if (leg_latch_holds(&leg->latch_rtcp, config))
+		return leg_endpoint_equal(from, &leg->latch_rtcp.from);
+	if (!config->may_latch || !latched)
+		return leg_endpoint_equal(from, &config->remote_rtcp);
+	if (!leg_endpoint_same_host(from, &leg->latch.from))
 		return false;
-	leg->latched_rtcp = leg_latch_word(config->epoch, from);
+	leg_latch_set(&leg->latch_rtcp, config->epoch, from);
 	return true;
 }
 
@@ -111,15 +110,18 @@ static void send_rtcp(struct worker *worker, struct leg *leg, const struct leg_c
 	struct leg_endpoint to;
 	enum drop_reason reason;
 	const struct next_hop *hop = leg_rtcp_destination(leg, config, &to, &reason);
+	struct header_path path = {&local, &to, 0, leg->flow_label, config->dscp};
 
-	if (!(config->flags & SL_LEG_RTCP_MUX))
+	if (!(config->flags & SL_LEG_RTCP_MUX)) {
 		local.port = rte_cpu_to_be_16(rte_be_to_cpu_16(local.port) + 1);
+		path.flow_label ^= 1; // a flow of its own
+	}
 	if (!hop) {
 		drop(worker, mbuf, reason);
 		return;
 	}
-	if (!header_make(&reports->headers[reports->n], worker->shared->config.ports,
-		    next_hop_word(hop), local, to, config->dscp)) {
+	path.hop_word = next_hop_word(hop);
+	if (!header_make(&reports->headers[reports->n], worker->shared->config.ports, &path)) {
 		drop(worker, mbuf, DROP_no_next_hop);
 		return;
 	}
@@ -175,7 +177,7 @@ void relay_reports(struct worker *worker)
 			leg_drop(worker, leg, burst->mbufs[i], DROP_bad_rtcp);
 			continue;
 		}
-		if (!rtcp_source_is_allowed(leg, config, burst->from[i])) {
+		if (!rtcp_source_is_allowed(leg, config, &burst->from[i])) {
 			leg->rx.dropped_source++;
 			drop(worker, burst->mbufs[i], DROP_wrong_source);
 			continue;

@@ -18,26 +18,33 @@ static void write_rtp(uint8_t *rtp, const struct rtp_view *view)
 static void continue_stream(
 	struct leg *leg, const struct leg_config *config, struct rtp_view *view, uint64_t now_ns)
 {
-	if (rtp_continuity_map(&leg->tx.continuity, view, now_ns, config->clocks_hz[0],
-		    &view->sequence, &view->timestamp))
+	if (rtp_continuity_map(&leg->tx.continuity, view, now_ns, config->clock_hz, &view->sequence,
+		    &view->timestamp))
 		view->marker = true;
 	view->ssrc = config->ssrc;
 }
 
-// The leg's headers, made anew where something has changed. False: the next hop is not usable.
+// The leg's headers, made anew where something has changed. (A latch that moves voids them itself.)
+// False: the next hop is not usable.
 static bool refresh_header(struct worker *worker, struct leg *leg, const struct leg_config *config,
-	struct leg_endpoint to, uint64_t hop_word)
+	const struct leg_endpoint *to, uint64_t hop_word)
 {
 	struct leg_header *header = &leg->tx.header;
+	bool to_latched = to == &leg->latch.from;
+	struct header_path path;
 
 	if (likely(header->hop_word == hop_word && header->generation == config->generation &&
-		    leg_endpoint_equal(header_destination(header), to)))
+		    header->to_latched == to_latched)) {
+		if (header->ipv6)
+			rte_prefetch0(header); // its other line, for encapsulate()
 		return true;
+	}
 	header->generation = 0; // no configuration's, should it fail
-	if (!header_make(header, worker->shared->config.ports, hop_word, config->local, to,
-		    config->dscp))
+	path = (struct header_path){&config->local, to, hop_word, leg->flow_label, config->dscp};
+	if (!header_make(header, worker->shared->config.ports, &path))
 		return false;
 	header->generation = config->generation;
+	header->to_latched = to_latched;
 	return true;
 }
 
@@ -55,7 +62,7 @@ static bool rewrite_rtp(
 {
 	struct leg *leg = output->legs[i];
 	const struct leg_config *config = leg_config(leg);
-	struct leg_endpoint to;
+	const struct leg_endpoint *to;
 	const struct next_hop *hop;
 	enum drop_reason reason;
 

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "deferred.h"
+#include "leg_endpoint.h"
 #include "leg_srtp.h"
 #include "port.h"
 #include "rtp.h"
@@ -53,12 +54,6 @@ struct feed {
 	bool transcodes; // some format passes a codec: RTCP ends here
 };
 
-// An IPv4 transport address in network byte order; port 0: none.
-struct leg_endpoint {
-	rte_be32_t ip;
-	rte_be16_t port;
-};
-
 // What every packet needs comes first: the first cache line for packets to the leg, the first two
 // and the format's byte for packets from it.
 struct leg_config {
@@ -68,18 +63,19 @@ struct leg_config {
 	struct leg_endpoint remote;
 	uint32_t ssrc;
 	uint32_t generation; // no two configs have the same
+	uint32_t clock_hz;   // of the format that is sent
+	uint16_t flags;	     // SL_LEG_*
 	uint16_t epoch;	     // changes with `remote`: a latch of another epoch is void. Never 0
 	uint8_t n_feeds;
-	uint8_t flags; // SL_LEG_*
+	uint8_t dscp;
 	bool may_latch : 1;
 	bool relays_rtcp : 1; // its RTCP goes to its source; else it ends here ...
 	bool reports : 1;     // ... and what the far end gets is ours
 	bool secure : 1;      // SRTP both ways
-	uint8_t dscp;
-	uint32_t clocks_hz[SL_FORMATS_MAX];
-	struct feed *feeds[SL_LEGS_MAX] __rte_cache_aligned;
-	uint8_t format_of[128];	 // payload type to index of format, LEG_NO_FORMAT: refuse
-	uint64_t latch_until_ns; // UINT64_MAX: no limit
+	uint32_t clocks_hz[SL_FORMATS_MAX] __rte_cache_aligned;
+	struct feed *feeds[SL_LEGS_MAX]; // who has more than four pays for another line
+	uint8_t format_of[128];		 // payload type to index of format, LEG_NO_FORMAT: refuse
+	uint64_t latch_until_ns;	 // UINT64_MAX: no limit
 	struct leg_endpoint local;
 	struct leg_endpoint remote_rtcp;
 	const struct next_hop *hop_rtcp;
@@ -91,17 +87,25 @@ struct leg_config {
 	struct deferred deferred; // main
 } __rte_cache_aligned;
 
-static_assert(offsetof(struct leg_config, feeds) == RTE_CACHE_LINE_SIZE,
+static_assert(offsetof(struct leg_config, clocks_hz) == RTE_CACHE_LINE_SIZE,
 	"packets to a leg need one line of its configuration");
+
+// Where a leg latched to, and in which epoch. The worker writes it; main reads it whole with
+// leg_latch_read().
+struct leg_latch {
+	struct leg_endpoint from;
+	uint32_t changes; // how often, twice; odd while it is being written
+	uint16_t epoch;
+};
 
 // Everything that came from the far end. worker: rw, main: ro
 struct leg_rx {
 	uint64_t packets;
 	uint64_t bytes;
-	uint64_t last_ns;    // when the last packet was accepted, 0: none was
-	uint32_t jitter_max; // in units of clock_hz
-	uint32_t clock_hz;   // of the last packet's format
-	uint8_t pt;
+	uint64_t last_ns;	// when the last packet was accepted, 0: none was
+	uint32_t jitter_max;	// in units of clock_hz
+	uint32_t clock_hz : 24; // of the last packet's format
+	uint32_t pt : 8;
 	struct rtp_reception reception;
 	uint64_t rtcp;
 	uint64_t dropped_source;
@@ -112,22 +116,32 @@ struct leg_rx {
 	uint64_t sr_ns;
 };
 
-#define LEG_HEADER_BYTES 46 // Ethernet with a VLAN tag, IPv4, UDP
+#define LEG_HEADER_BYTES      66 // Ethernet with a VLAN tag, IPv6, UDP
+#define LEG_HEADER_IPV4_BYTES 46 // the same with IPv4
 
-// All headers of packets to one destination by one next hop, but for what their length decides, on
-// one cache line. The sums are of 16-bit words as they are in memory, folded.
+// All headers of packets to one destination by one next hop, but for what their length decides.
+// They end where `bytes` does, so that those of an IPv4 packet and all else that it needs are on
+// the second of two cache lines, and it never touches the first. The sums are of 16-bit words as
+// they are in memory, folded.
 struct leg_header {
-	uint64_t hop_word;   // next hop that it was made with
-	uint32_t generation; // and configuration
-	uint16_t ip_sum;
+	uint8_t unused[2 * RTE_CACHE_LINE_SIZE - LEG_HEADER_BYTES - 18];
+	uint8_t bytes[LEG_HEADER_BYTES]; // lengths and checksums are 0
+	uint16_t ip_sum;		 // of IPv4's
 	uint16_t udp_sum;		 // of the pseudo header, too
-	uint8_t bytes[LEG_HEADER_BYTES]; // at the end of it; lengths and checksums are 0
-	uint8_t length;			 // LEG_HEADER_BYTES, or without the tag
+	uint8_t length;			 // of what is used of `bytes`
 	uint8_t port : 4;		 // index into ports
-	uint8_t tx_checksum : 1;	 // the device computes the sums
-};
+	bool tx_checksum : 1;		 // the device computes the sums
+	bool ipv6 : 1;
+	bool to_latched : 1; // and not to the signalled address
+	uint32_t generation; // configuration that it was made with
+	uint64_t hop_word;   // and next hop
+} __rte_cache_aligned;
 
-static_assert(sizeof(struct leg_header) == RTE_CACHE_LINE_SIZE, "leg_header is a cache line");
+static_assert(
+	sizeof(struct leg_header) == 2 * RTE_CACHE_LINE_SIZE &&
+		offsetof(struct leg_header, bytes) + LEG_HEADER_BYTES - LEG_HEADER_IPV4_BYTES ==
+			RTE_CACHE_LINE_SIZE,
+	"the header of an IPv4 packet is a cache line");
 
 // Everything that we send to it. worker: rw, main: ro
 struct leg_tx {
@@ -135,7 +149,7 @@ struct leg_tx {
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t octets; // of payload, for sender reports
-	struct leg_header header __rte_cache_aligned;
+	struct leg_header header;
 	uint64_t rtcp;
 	uint64_t packets_reported; // value of `packets` at our last report
 };
@@ -147,7 +161,7 @@ struct leg_control {
 	struct table_slot slot;
 	uint64_t created_ns;
 	uint64_t regime_ns;    // when the time-out in force began to run
-	uint64_t latched_seen; // value of `latched` that was told
+	uint32_t latched_seen; // `changes` of the latch that was told
 	bool first_seen;
 	bool timed_out;
 	bool had_keys;
@@ -159,16 +173,20 @@ struct leg_control {
 
 struct leg {
 	struct leg_config *config; // main: rw, worker: ro
-	uint64_t latched;	   // worker: rw, main: ro. See leg_latch_word()
-	uint64_t latched_rtcp;	   // worker: rw
-	uint64_t report_ns;	   // worker: rw. When our next RTCP report is due
+	struct leg_latch latch;	   // worker: rw, main: ro through leg_latch_read()
 	uint16_t worker;	   // who owns it, never changes
+	uint64_t report_ns;	   // worker: rw. When our next RTCP report is due
 	struct leg_rx rx;
 	struct leg_tx tx __rte_cache_aligned;
 	struct leg_srtp srtp[2] __rte_cache_aligned; // by enum srtp_direction
+	struct leg_latch latch_rtcp;		     // worker: rw
+	uint32_t flow_label;			     // of what we send, never changes
 	char cname[LEG_CNAME_BYTES];		     // never changes (RFC 7022: random, one a leg)
 	struct leg_control control __rte_cache_aligned;
 } __rte_cache_aligned;
+
+static_assert(offsetof(struct leg, rx.reception.base) <= 2 * RTE_CACHE_LINE_SIZE,
+	"packets from a leg need two lines of it");
 
 // What the next stages look at, for packets from the leg and for packets to it.
 static inline void leg_prefetch_from(const struct leg *leg)
@@ -181,28 +199,38 @@ static inline void leg_prefetch_to(const struct leg *leg)
 {
 	rte_prefetch0(leg);
 	rte_prefetch0(&leg->tx);
-	rte_prefetch0((const char *)&leg->tx + RTE_CACHE_LINE_SIZE);
+	rte_prefetch0(&leg->tx.header.hop_word);
 }
 
-// Where a leg latched to, and in which epoch: one word, so that main never sees half of it.
-static inline uint64_t leg_latch_word(uint16_t epoch, struct leg_endpoint from)
+static inline bool leg_latch_holds(const struct leg_latch *latch, const struct leg_config *config)
 {
-	return (uint64_t)epoch << 48 | (uint64_t)from.port << 32 | from.ip;
+	return latch->epoch == config->epoch;
 }
 
-static inline bool leg_latch_holds(uint64_t word, const struct leg_config *config)
+// worker
+static inline void leg_latch_set(
+	struct leg_latch *latch, uint16_t epoch, const struct leg_endpoint *from)
 {
-	return word >> 48 == config->epoch;
+	__atomic_store_n(&latch->changes, latch->changes + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE); // whoever sees what follows sees that it is odd
+	latch->from = *from;
+	latch->epoch = epoch;
+	__atomic_store_n(&latch->changes, latch->changes + 1, __ATOMIC_RELEASE);
 }
 
-static inline struct leg_endpoint leg_latch_endpoint(uint64_t word)
+// main: a latch as it was at one moment, while the worker may be setting it.
+static inline struct leg_latch leg_latch_read(const struct leg_latch *latch)
 {
-	return (struct leg_endpoint){.ip = (uint32_t)word, .port = (uint16_t)(word >> 32)};
-}
+	struct leg_latch copy;
+	uint32_t changes;
 
-static inline bool leg_endpoint_equal(struct leg_endpoint a, struct leg_endpoint b)
-{
-	return a.ip == b.ip && a.port == b.port;
+	do {
+		changes = __atomic_load_n(&latch->changes, __ATOMIC_ACQUIRE) & ~1u;
+		copy = *(const volatile struct leg_latch *)latch;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while (__atomic_load_n(&latch->changes, __ATOMIC_RELAXED) != changes);
+	copy.changes = changes;
+	return copy;
 }
 
 // worker: the context for the next packet of a secure leg.

@@ -80,7 +80,7 @@ static void hold_hops(struct sessions *sessions, struct leg *leg, struct leg_con
 	const struct sl_leg *wanted)
 {
 	struct sl_address rtcp = wanted->remote_rtcp;
-	uint64_t latched = __atomic_load_n(&leg->latched, __ATOMIC_ACQUIRE);
+	struct leg_latch latch = leg_latch_read(&leg->latch);
 
 	if (!sessions->config.hops)
 		return;
@@ -91,8 +91,8 @@ static void hold_hops(struct sessions *sessions, struct leg *leg, struct leg_con
 	else if (wanted->remote.family != SL_UNSPEC)
 		config->hop_rtcp =
 			next_hop_hold(sessions->config.hops, &wanted->local, &wanted->remote);
-	if (leg_latch_holds(latched, config))
-		config->hop_latched = leg_hold_latched(sessions, wanted, latched);
+	if (leg_latch_holds(&latch, config))
+		config->hop_latched = leg_hold_latched(sessions, wanted, &latch);
 }
 
 // Time-outs begin anew where what is expected of the leg changes.

@@ -11,7 +11,8 @@
 #include "clock.h"
 #include "feed.h"
 
-#define REPORT_NS 5000000000ULL
+#define REPORT_NS   5000000000ULL
+#define FLOW_LABELS (1 << 20) // RFC 6437
 
 static const struct sl_leg *old_leg(const struct session_plan *plan, unsigned int i)
 {
@@ -103,6 +104,7 @@ static struct leg *create_leg(const struct session_plan *plan)
 		return NULL;
 	leg->worker = (uint16_t)plan->worker;
 	snprintf(leg->cname, sizeof(leg->cname), "%016lx", rte_rand());
+	leg->flow_label = 2 + (uint32_t)rte_rand_max(FLOW_LABELS - 2); // RTCP's: ^ 1, nor 0
 	leg->rx.pt = SL_NO_PT;
 	leg->control.created_ns = plan->now_ns;
 	leg->control.regime_ns = plan->now_ns;
@@ -175,22 +177,14 @@ static int plan_feed(struct session_plan *plan, unsigned int i, const char **why
 	return 0;
 }
 
-static struct leg_endpoint endpoint_of(const struct sl_address *address)
-{
-	struct leg_endpoint endpoint = {.port = rte_cpu_to_be_16(address->port)};
-
-	memcpy(&endpoint.ip, address->bytes, sizeof(endpoint.ip));
-	return endpoint;
-}
-
 static struct leg_endpoint rtcp_endpoint_of(const struct sl_leg *leg)
 {
-	struct leg_endpoint endpoint = endpoint_of(&leg->remote);
+	struct leg_endpoint endpoint = leg_endpoint_of(&leg->remote);
 
 	if (leg->flags & SL_LEG_RTCP_MUX)
 		return endpoint;
 	if (leg->remote_rtcp.family != SL_UNSPEC)
-		return endpoint_of(&leg->remote_rtcp);
+		return leg_endpoint_of(&leg->remote_rtcp);
 	if (leg->remote.port != 0)
 		endpoint.port = rte_cpu_to_be_16((uint16_t)(leg->remote.port + 1));
 	return endpoint;
@@ -205,6 +199,7 @@ static void fill_formats(struct leg_config *config, const struct sl_leg *leg)
 	}
 	if (leg->n_formats == 0)
 		config->clocks_hz[0] = 8000;
+	config->clock_hz = config->clocks_hz[0];
 }
 
 static void fill_latch(struct leg_config *config, const struct session_plan *plan, unsigned int i)
@@ -212,6 +207,7 @@ static void fill_latch(struct leg_config *config, const struct session_plan *pla
 	const struct sl_leg *old = old_leg(plan, i);
 	const struct sl_leg *leg = &plan->session->legs[i];
 	bool same_remote = old && !memcmp(&old->remote, &leg->remote, sizeof(leg->remote)) &&
+			   old->local.family == leg->local.family &&
 			   old->source_rule == leg->source_rule;
 
 	config->may_latch = leg->source_rule == SL_SOURCE_LATCH;
@@ -294,8 +290,8 @@ static int plan_config(struct session_plan *plan, unsigned int i, const char **w
 	config->flags = leg->flags;
 	config->dscp = leg->dscp;
 	config->ssrc = leg->ssrc;
-	config->local = endpoint_of(&leg->local);
-	config->remote = endpoint_of(&leg->remote);
+	config->local = leg_endpoint_of(&leg->local);
+	config->remote = leg_endpoint_of(&leg->remote);
 	config->remote_rtcp = rtcp_endpoint_of(leg);
 	fill_formats(config, leg);
 	fill_latch(config, plan, i);

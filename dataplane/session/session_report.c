@@ -16,15 +16,10 @@ static uint32_t ticks_to_us(uint32_t ticks, uint32_t clock_hz)
 static void report_source(
 	struct sl_leg_stats *stats, const struct leg *leg, const struct sl_leg *wanted)
 {
-	uint64_t latched = __atomic_load_n(&leg->latched, __ATOMIC_ACQUIRE);
+	struct leg_latch latch = leg_latch_read(&leg->latch);
 
-	stats->source = wanted->remote;
-	if (!leg_latch_holds(latched, leg->config))
-		return;
-	stats->latched = 1;
-	stats->source = (struct sl_address){
-		.family = SL_IPV4, .port = rte_be_to_cpu_16(leg_latch_endpoint(latched).port)};
-	memcpy(stats->source.bytes, &(rte_be32_t){leg_latch_endpoint(latched).ip}, 4);
+	stats->latched = leg_latch_holds(&latch, leg->config);
+	stats->source = stats->latched ? leg_endpoint_address(&latch.from) : wanted->remote;
 }
 
 static struct sl_srtp_indices indices_of(const struct srtp_context *context, uint32_t ssrc)

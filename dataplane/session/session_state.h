@@ -45,5 +45,5 @@ void sessions_drain_notices(struct sessions *sessions, uint64_t now_ns);
 void sessions_scan(struct sessions *sessions, uint64_t now_ns);
 
 // session_watch.c: the next hop of where a leg latched to, or NULL.
-const struct next_hop *leg_hold_latched(
-	const struct sessions *sessions, const struct sl_leg *wanted, uint64_t latched);
+const struct next_hop *leg_hold_latched(const struct sessions *sessions,
+	const struct sl_leg *wanted, const struct leg_latch *latch);

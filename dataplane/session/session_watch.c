@@ -21,21 +21,12 @@ static const struct sl_leg *wanted_of(const struct leg *leg)
 	return &leg->control.session->wanted->legs[leg->control.index];
 }
 
-static struct sl_address address_of(struct leg_endpoint endpoint)
-{
-	struct sl_address address = {.family = SL_IPV4, .port = rte_be_to_cpu_16(endpoint.port)};
-
-	memcpy(address.bytes, &endpoint.ip, sizeof(endpoint.ip));
-	return address;
-}
-
 static struct sl_address source_of(const struct leg *leg)
 {
-	uint64_t latched = __atomic_load_n(&leg->latched, __ATOMIC_ACQUIRE);
+	struct leg_latch latch = leg_latch_read(&leg->latch);
 
-	if (leg_latch_holds(latched, leg->config))
-		return address_of(leg_latch_endpoint(latched));
-	return wanted_of(leg)->remote;
+	return leg_latch_holds(&latch, leg->config) ? leg_endpoint_address(&latch.from)
+						    : wanted_of(leg)->remote;
 }
 
 static void tell(
@@ -53,9 +44,9 @@ static void tell(
 }
 
 const struct next_hop *leg_hold_latched(
-	const struct sessions *sessions, const struct sl_leg *wanted, uint64_t latched)
+	const struct sessions *sessions, const struct sl_leg *wanted, const struct leg_latch *latch)
 {
-	struct sl_address address = address_of(leg_latch_endpoint(latched));
+	struct sl_address address = leg_endpoint_address(&latch->from);
 
 	return sessions->config.hops
 		       ? next_hop_hold(sessions->config.hops, &wanted->local, &address)
@@ -98,7 +89,8 @@ static void hop_passed(struct deferred *deferred, void *context)
 }
 
 // The next hop of where the leg latched to, now. Returns 0 or -ENOMEM: the old one stays.
-static int replace_latched_hop(struct sessions *sessions, const struct leg *leg, uint64_t latched)
+static int replace_latched_hop(
+	struct sessions *sessions, const struct leg *leg, const struct leg_latch *latch)
 {
 	const struct next_hop *old = leg->config->hop_latched;
 	struct passed_hop *passed = old ? malloc(sizeof(*passed)) : NULL;
@@ -106,7 +98,7 @@ static int replace_latched_hop(struct sessions *sessions, const struct leg *leg,
 	if (old && !passed)
 		return -ENOMEM;
 	__atomic_store_n(&leg->config->hop_latched,
-		leg_hold_latched(sessions, wanted_of(leg), latched), __ATOMIC_RELEASE);
+		leg_hold_latched(sessions, wanted_of(leg), latch), __ATOMIC_RELEASE);
 	if (old) {
 		passed->hop = old;
 		deferred_add(&sessions->deferred, &passed->deferred, hop_passed);
@@ -116,15 +108,14 @@ static int replace_latched_hop(struct sessions *sessions, const struct leg *leg,
 
 static void watch_latch(struct sessions *sessions, struct leg *leg)
 {
-	uint64_t latched = __atomic_load_n(&leg->latched, __ATOMIC_ACQUIRE);
+	struct leg_latch latch = leg_latch_read(&leg->latch);
+	bool is_new = latch.changes != leg->control.latched_seen;
 
-	if (!leg_latch_holds(latched, leg->config))
+	if (!leg_latch_holds(&latch, leg->config) || (!is_new && leg->config->hop_latched))
 		return;
-	if (latched == leg->control.latched_seen && leg->config->hop_latched)
+	if (replace_latched_hop(sessions, leg, &latch) || !is_new)
 		return;
-	if (replace_latched_hop(sessions, leg, latched) || latched == leg->control.latched_seen)
-		return;
-	leg->control.latched_seen = latched;
+	leg->control.latched_seen = latch.changes;
 	tell(leg, SL_EVENT_LATCHED, sessions->config.event, sessions->config.context);
 }
 
