@@ -7,13 +7,27 @@
 #include "codec_list.h"
 #include "resample.h"
 
-const struct codec *const codecs[] = {&codec_pcmu, &codec_pcma, &codec_g722, &codec_opus, NULL};
+const struct codec *codecs[CODECS_MAX + 1] = {&codec_pcmu, &codec_pcma, &codec_g722, &codec_opus};
 
 int codecs_init(void)
 {
 	g722_init();
 	resamplers_init();
 	return opus_templates_init();
+}
+
+int codecs_add(const struct codec *codec)
+{
+	unsigned int n = 0;
+
+	if (codec_find(codec->name, codec->clock_hz, codec->channels))
+		return -EEXIST;
+	while (codecs[n])
+		n++;
+	if (n == CODECS_MAX)
+		return -ENOSPC;
+	codecs[n] = codec;
+	return 0;
 }
 
 const struct codec *codec_find(const char *name, uint32_t clock_hz, uint8_t channels)

@@ -148,7 +148,7 @@ static int decoder_init(void *state, const struct codec_params *params)
 	return 0;
 }
 
-static int payload_samples(const uint8_t *, size_t n_bytes, uint32_t)
+static int payload_samples(const uint8_t *, size_t n_bytes, const struct codec_params *)
 {
 	return n_bytes > 0 && n_bytes <= SAMPLES_MAX ? (int)n_bytes : -EBADMSG;
 }

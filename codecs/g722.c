@@ -340,7 +340,7 @@ void g722_decoder_set_mode(void *state, unsigned int mode)
 	((struct decoder *)state)->mode = (uint16_t)mode;
 }
 
-static int payload_samples(const uint8_t *, size_t n_bytes, uint32_t)
+static int payload_samples(const uint8_t *, size_t n_bytes, const struct codec_params *)
 {
 	return n_bytes > 0 && n_bytes <= BYTES_MAX ? 2 * (int)n_bytes : -EBADMSG;
 }

@@ -139,11 +139,12 @@ static void decode(struct codec_decode_job *jobs, size_t n_jobs)
 	}
 }
 
-static int payload_samples(const uint8_t *payload, size_t n_bytes, uint32_t sample_hz)
+static int payload_samples(
+	const uint8_t *payload, size_t n_bytes, const struct codec_params *params)
 {
 	int n = n_bytes > 0 && n_bytes <= INT32_MAX
 			? opus_packet_get_nb_samples(
-				  payload, (opus_int32)n_bytes, (opus_int32)sample_hz)
+				  payload, (opus_int32)n_bytes, (opus_int32)params->sample_hz)
 			: 0;
 
 	return n > 0 ? n : -EBADMSG;

@@ -122,10 +122,17 @@ struct sl_welcome {
 	uint64_t uptime_ms;
 };
 
+enum {					// sl_format.flags
+	SL_FORMAT_DTX = 1 << 0,		// send next to nothing in silence, where the codec can
+	SL_FORMAT_OCTET_ALIGN = 1 << 1, // AMR, AMR-WB: octet-aligned payload, both ways (RFC 4867
+					// 4.4); else bandwidth-efficient
+	SL_FORMAT_MODE_CHANGE_NEIGHBOR = 1 << 2, // AMR: change the mode by one step of mode_set
+};
+
 // One RTP payload format of a leg (RFC 3551, RFC 8866 "a=rtpmap"). The name decides: formats of
-// the same name, clock and channels on both sides are relayed (payload type mapped); otherwise
-// both must be codecs that the dataplane has. The first audio format of a leg must get across to
-// what it is the source of; of the others, what cannot is dropped and counted.
+// the same name, clock, channels and SL_FORMAT_OCTET_ALIGN on both sides are relayed (payload type
+// mapped); otherwise both must be codecs that the dataplane has. The first audio format of a leg
+// must get across to what it is the source of; of the others, what cannot is dropped and counted.
 struct sl_format {
 	char name[16];	    // "PCMU", "PCMA", "opus", "telephone-event", "G729" ...; no case
 	uint32_t clock_hz;  // of the RTP timestamp
@@ -136,12 +143,15 @@ struct sl_format {
 			    // Differs from `pt` only where we offered and the answer has a number
 			    // of its own (RFC 3264 6.1)
 	uint8_t channels;
-	uint8_t ptime_ms;   // to packetise with; 0: 20
-	uint8_t complexity; // encoder's, codec-specific; 0xff: the codec's default
-	uint8_t fec;	    // 1: in-band FEC where the codec has it
-	uint8_t reserved[2];
+	uint8_t ptime_ms;     // to packetise with; 0: 20
+	uint8_t complexity;   // encoder's, codec-specific; 0xff: the codec's default
+	uint8_t fec;	      // 1: in-band FEC where the codec has it
+	uint16_t flags;	      // SL_FORMAT_*
 	uint32_t playback_hz; // highest rate the far decoder makes use of (RFC 7587
 			      // maxplaybackrate), 0: not stated
+	uint16_t mode_set;	    // AMR: bit i: mode i may be sent (RFC 4867 8.1); 0: all
+	uint8_t mode_change_period; // AMR: change the mode every so many frames; 0, 1: any
+	uint8_t reserved;
 };
 
 enum sl_source_rule {

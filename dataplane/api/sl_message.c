@@ -9,9 +9,9 @@ static_assert(sizeof(struct sl_header) == 16, "no implicit padding");
 static_assert(sizeof(struct sl_address) == 20, "no implicit padding");
 static_assert(sizeof(struct sl_hello) == 32, "no implicit padding");
 static_assert(sizeof(struct sl_welcome) == 32, "no implicit padding");
-static_assert(sizeof(struct sl_format) == 36, "no implicit padding");
+static_assert(sizeof(struct sl_format) == 40, "no implicit padding");
 static_assert(sizeof(struct sl_srtp) == 88, "no implicit padding");
-static_assert(sizeof(struct sl_leg) == 128 + SL_FORMATS_MAX * 36 + 2 * 88, "no implicit padding");
+static_assert(sizeof(struct sl_leg) == 128 + SL_FORMATS_MAX * 40 + 2 * 88, "no implicit padding");
 static_assert(sizeof(struct sl_session) == 24 + SL_LEGS_MAX * sizeof(struct sl_leg), "no padding");
 static_assert(sizeof(struct sl_leg_stats) == 272, "no implicit padding");
 static_assert(sizeof(struct sl_session_report) ==

@@ -25,10 +25,12 @@ static bool is_audio(const struct sl_format *format)
 	return !is_event(format) && !is_named(format, "CN");
 }
 
+// The same bytes mean the same to both. (AMR has two payload layouts.)
 static bool is_same(const struct sl_format *a, const struct sl_format *b)
 {
 	return a->clock_hz == b->clock_hz && a->channels == b->channels &&
-	       !strcasecmp(a->name, b->name);
+	       !strcasecmp(a->name, b->name) &&
+	       ((a->flags ^ b->flags) & SL_FORMAT_OCTET_ALIGN) == 0;
 }
 
 static const struct sl_format *find_same(const struct sl_leg *leg, const struct sl_format *format)
@@ -69,6 +71,17 @@ static enum feed_verb g711_verb(const struct sl_format *from, const struct sl_fo
 	return FEED_DROP;
 }
 
+static struct codec_options options_of(const struct sl_format *format)
+{
+	return (struct codec_options){
+		.mode_set = format->mode_set,
+		.mode_change_period = format->mode_change_period,
+		.mode_change_neighbor = format->flags & SL_FORMAT_MODE_CHANGE_NEIGHBOR,
+		.octet_align = format->flags & SL_FORMAT_OCTET_ALIGN,
+		.dtx = format->flags & SL_FORMAT_DTX,
+	};
+}
+
 static struct transcode_spec stream_spec(
 	const struct sl_leg *from, const struct sl_format *format, const struct sl_leg *to)
 {
@@ -90,7 +103,17 @@ static struct transcode_spec stream_spec(
 		.dtmf_to_pt = event_out ? event_out->pt : NONE,
 		.dtmf_from_hz = event_in ? event_in->clock_hz : 0,
 		.dtmf_to_hz = event_out ? event_out->clock_hz : 0,
+		.from_options = options_of(format),
+		.to_options = options_of(out),
 	};
+}
+
+// What the far end of a leg asks for outlives the streams that pass it on.
+static struct transcode_feedback *feedback_of(struct leg *leg, const struct codec *codec)
+{
+	if (codec->has_requests && !leg->control.feedback)
+		leg->control.feedback = transcode_feedback_create();
+	return codec->has_requests ? leg->control.feedback : NULL;
 }
 
 static bool can_transcode(const struct transcode_spec *spec)
@@ -99,9 +122,25 @@ static bool can_transcode(const struct transcode_spec *spec)
 }
 
 // Returns 0 or a negative errno of the transcoder.
-static int route_audio(struct feed *feed, unsigned int i, const struct sl_leg *from,
+static int open_stream(struct feed *feed, unsigned int i, struct transcode_spec *spec,
+	struct leg *from, struct transcode *engine)
+{
+	spec->from_feedback = feedback_of(from, spec->from);
+	spec->to_feedback = feedback_of(feed->to, spec->to);
+	feed->streams[i] = transcode_stream_create(engine, spec, feed->to->worker, feed->to);
+	if (!feed->streams[i])
+		return -errno;
+	feed->routes[i].verb = FEED_TRANSCODE;
+	feed->routes[i].pt = spec->from_pt;
+	feed->transcodes = true;
+	return 0;
+}
+
+// Returns 0 or a negative errno of the transcoder.
+static int route_audio(struct feed *feed, unsigned int i, const struct feed_end *source,
 	const struct sl_leg *to, struct transcode *engine)
 {
+	const struct sl_leg *from = source->wanted;
 	const struct sl_format *format = &from->formats[i];
 	const struct sl_format *out = &to->formats[0];
 	const struct sl_format *same = find_same(to, format);
@@ -121,13 +160,7 @@ static int route_audio(struct feed *feed, unsigned int i, const struct sl_leg *f
 	} else if (g711 != FEED_DROP) {
 		feed->routes[i].verb = (uint8_t)g711;
 	} else if (engine && can_transcode(&spec)) {
-		feed->streams[i] =
-			transcode_stream_create(engine, &spec, feed->to->worker, feed->to);
-		if (!feed->streams[i])
-			return -errno;
-		feed->routes[i].verb = FEED_TRANSCODE;
-		feed->routes[i].pt = spec.from_pt;
-		feed->transcodes = true;
+		return open_stream(feed, i, &spec, source->leg, engine);
 	} else if (same) {
 		feed->routes[i].verb = FEED_RELAY;
 		feed->routes[i].pt = same->pt;
@@ -167,9 +200,10 @@ static void route_companion(
 	}
 }
 
-struct feed *feed_create(const struct sl_leg *from, const struct sl_leg *to, struct leg *leg,
-	struct transcode *engine)
+struct feed *feed_create(
+	const struct feed_end *source, const struct feed_end *sink, struct transcode *engine)
 {
+	const struct sl_leg *from = source->wanted, *to = sink->wanted;
 	struct feed *feed = rte_zmalloc("feed", sizeof(*feed), 64);
 	int rc = 0;
 
@@ -177,11 +211,11 @@ struct feed *feed_create(const struct sl_leg *from, const struct sl_leg *to, str
 		errno = ENOMEM;
 		return NULL;
 	}
-	feed->to = leg;
+	feed->to = sink->leg;
 	feed->n_formats = from->n_formats;
 	for (unsigned int i = 0; i < from->n_formats && rc == 0; i++)
 		if (is_audio(&from->formats[i]))
-			rc = route_audio(feed, i, from, to, engine);
+			rc = route_audio(feed, i, source, to, engine);
 	for (unsigned int i = 0; i < from->n_formats && rc == 0; i++)
 		if (!is_audio(&from->formats[i]))
 			route_companion(feed, i, from, to);

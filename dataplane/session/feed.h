@@ -3,11 +3,17 @@
 
 #include "leg.h"
 
-// Build the feed of `from`'s media to `leg` (described by `to`), creating the streams of the
-// transcoder that it needs. `engine` NULL: no transcoding. NULL with errno set: EOPNOTSUPP where
-// the first format cannot get across, ENOMEM, ENOSPC.
-struct feed *feed_create(const struct sl_leg *from, const struct sl_leg *to, struct leg *leg,
-	struct transcode *engine);
+// A leg and what is wanted of it.
+struct feed_end {
+	struct leg *leg;
+	const struct sl_leg *wanted;
+};
+
+// Build the feed of one leg's media to another, creating the streams of the transcoder that it
+// needs. `engine` NULL: no transcoding. NULL with errno set: EOPNOTSUPP where the first format
+// cannot get across, ENOMEM, ENOSPC.
+struct feed *feed_create(
+	const struct feed_end *from, const struct feed_end *to, struct transcode *engine);
 
 // Two steps, with the wait for readers between them (see transcode_stream_stop()).
 void feed_stop(struct feed *feed);

@@ -168,6 +168,7 @@ struct leg_control {
 	uint64_t transcoded; // of feeds that are gone
 	uint64_t concealed;
 	uint64_t transcode_ns;
+	struct transcode_feedback *feedback; // of its far end; NULL: no codec of its has any
 	struct deferred deferred;
 };
 

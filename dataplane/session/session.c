@@ -52,6 +52,7 @@ static void leg_passed(struct deferred *deferred, void *context)
 	config_free(context, leg->config);
 	leg_srtp_fini(&leg->srtp[SRTP_RECEIVE]);
 	leg_srtp_fini(&leg->srtp[SRTP_SEND]);
+	transcode_feedback_release(leg->control.feedback);
 	rte_free(leg);
 }
 

@@ -8,6 +8,8 @@
 #define KNOWN_FLAGS \
 	(SL_LEG_RECEIVE | SL_LEG_SEND | SL_LEG_TRANSPARENT_SSRC | SL_LEG_HELD | SL_LEG_RTCP_MUX)
 
+#define KNOWN_FORMAT_FLAGS (SL_FORMAT_DTX | SL_FORMAT_OCTET_ALIGN | SL_FORMAT_MODE_CHANGE_NEIGHBOR)
+
 #define KNOWN_SRTP_FLAGS (SL_SRTP_PLAIN_RTCP | SL_SRTP_RESTART)
 
 static bool is_zero(const void *bytes, size_t n)
@@ -53,7 +55,9 @@ static const char *check_format(const struct sl_format *format)
 	RULE(format->channels > 0, "format: channels is 0");
 	RULE(format->ptime_ms <= 120, "format: ptime_ms above 120");
 	RULE(format->fec <= 1, "format: fec is neither 0 nor 1");
-	RULE(is_zero(format->reserved, sizeof(format->reserved)), "format: reserved is not 0");
+	RULE((format->flags & ~KNOWN_FORMAT_FLAGS) == 0, "format: unknown flag");
+	RULE(format->mode_set < 1 << 9, "format: mode_set beyond mode 8");
+	RULE(format->reserved == 0, "format: reserved is not 0");
 	return NULL;
 }
 

@@ -170,7 +170,8 @@ static int plan_feed(struct session_plan *plan, unsigned int i, const char **why
 	}
 	*why = "no way from the source's first format to the leg's";
 	leg->feed = feed_create(
-		&plan->session->legs[to->source], to, leg->leg, plan->sessions->config.transcode);
+		&(struct feed_end){plan->legs[to->source].leg, &plan->session->legs[to->source]},
+		&(struct feed_end){leg->leg, to}, plan->sessions->config.transcode);
 	if (!leg->feed)
 		return -errno;
 	leg->feed_is_new = true;
@@ -316,8 +317,10 @@ static void undo(struct session_plan *plan)
 			feed_stop(leg->feed);
 			feed_destroy(leg->feed, sessions->config.transcode);
 		}
-		if (leg->leg_is_new)
+		if (leg->leg_is_new && leg->leg) {
+			transcode_feedback_release(leg->leg->control.feedback);
 			rte_free(leg->leg);
+		}
 		if (leg->slot_is_new)
 			table_port_return(sessions->table, &leg->slot);
 	}

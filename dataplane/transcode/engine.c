@@ -86,12 +86,7 @@ static int lcores_create(struct transcode *engine)
 
 static int config_check(const struct transcode_config *config)
 {
-	unsigned int n_codecs = 0;
-
-	while (codecs[n_codecs])
-		n_codecs++;
 	if (config->n_workers == 0 || config->streams_max == 0 || !config->pool ||
-		n_codecs > CODECS_MAX ||
 		rte_pktmbuf_data_room_size(config->pool) <
 			RTE_PKTMBUF_HEADROOM + RTP_HEADER_BYTES + CODEC_FRAME_BYTES_MAX)
 		return -EINVAL;

@@ -8,11 +8,10 @@
 
 #include "stream.h"
 
-#define BATCH_MAX  32 // jobs of one codec call
-#define TAKE_MAX   64 // packets of one lane and turn
-#define CODECS_MAX 16
-#define RING_SIZE  1024
-#define HOLD_MS	   50 // longest that a packet waits for one before it
+#define BATCH_MAX 32 // jobs of one codec call
+#define TAKE_MAX  64 // packets of one lane and turn
+#define RING_SIZE 1024
+#define HOLD_MS	  50 // longest that a packet waits for one before it
 
 TAILQ_HEAD(stream_list, transcode_stream);
 

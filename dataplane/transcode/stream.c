@@ -237,6 +237,9 @@ static enum stream_job encode_job(
 		.state = s->encoder,
 		.pcm = s->resampler ? s->resampled : s->pcm,
 		.n_samples = (uint16_t)s->encode_samples,
+		.request = s->spec.to_feedback ? __atomic_load_n(&s->spec.to_feedback->request,
+							 __ATOMIC_RELAXED)
+					       : 0,
 		.payload = rte_pktmbuf_mtod_offset(*output, uint8_t *, RTP_HEADER_BYTES),
 	};
 	return STREAM_JOB_ENCODE;
@@ -280,6 +283,8 @@ void stream_finish_decode(
 		finish_conceal(s, job);
 		return;
 	}
+	if (job->request && s->spec.from_feedback)
+		__atomic_store_n(&s->spec.from_feedback->request, job->request, __ATOMIC_RELAXED);
 	if (job->n_decoded > 0) {
 		timeline_decoded(&s->timeline, (uint32_t)job->n_decoded, s->current.arrived_ns);
 		s->pcm_fill += (uint32_t)job->n_decoded;

@@ -69,6 +69,12 @@ struct transcode_stream {
 	TAILQ_ENTRY(transcode_stream) entry; // main only
 };
 
+// transcode lcores: rw. `n_holders`: main only.
+struct transcode_feedback {
+	uint32_t n_holders;
+	uint8_t request; // see struct codec_decode_job, 0: nothing
+} __rte_cache_aligned;
+
 // Count for readers on other cores.
 #define STAT_ADD(field, n) __atomic_store_n(&(field), (field) + (n), __ATOMIC_RELAXED)
 

@@ -1,5 +1,6 @@
 // Setting up and freeing a transcode stream: main's part of its life. Everything that it will ever
-// need is one allocation on the socket of its transcode lcore.
+// need is one allocation on the socket of its transcode lcore; only codecs whose library insists on
+// it have memory of their own besides.
 #include <errno.h>
 #include <rte_malloc.h>
 #include <rte_random.h>
@@ -10,6 +11,28 @@
 #define DECODED_MAX_MS 120 // of one packet
 #define ALIGN	       64
 #define RESAMPLE_NS    500 // of 20 ms
+
+struct transcode_feedback *transcode_feedback_create(void)
+{
+	struct transcode_feedback *feedback =
+		rte_zmalloc("transcode_feedback", sizeof(*feedback), RTE_CACHE_LINE_SIZE);
+
+	if (feedback)
+		feedback->n_holders = 1;
+	return feedback;
+}
+
+static void feedback_hold(struct transcode_feedback *feedback)
+{
+	if (feedback)
+		feedback->n_holders++;
+}
+
+void transcode_feedback_release(struct transcode_feedback *feedback)
+{
+	if (feedback && --feedback->n_holders == 0)
+		rte_free(feedback);
+}
 
 static unsigned int codec_index(const struct codec *codec)
 {
@@ -95,15 +118,27 @@ static int codecs_start(
 		.complexity = s->spec.complexity,
 		.fec = s->spec.fec,
 		.bitrate = s->spec.bitrate,
+		.options = s->spec.to_options,
 	};
+	int error;
 
-	s->decoder_params = (struct codec_params){.sample_hz = rates->decode_hz, .channels = 1};
+	s->decoder_params = (struct codec_params){
+		.sample_hz = rates->decode_hz,
+		.channels = 1,
+		.options = s->spec.from_options,
+	};
 	if (s->resampler)
 		resampler_init(s->resampler, rates->decode_hz, rates->encode_hz);
-	if (s->spec.from->decoder_init(s->decoder, &s->decoder_params) ||
-		s->spec.to->encoder_init(s->encoder, &encoder))
-		return -EINVAL;
-	return 0;
+	error = s->spec.from->decoder_init(s->decoder, &s->decoder_params);
+	return error ? error : s->spec.to->encoder_init(s->encoder, &encoder);
+}
+
+static void codecs_stop(struct transcode_stream *s)
+{
+	if (s->spec.from->decoder_fini)
+		s->spec.from->decoder_fini(s->decoder);
+	if (s->spec.to->encoder_fini)
+		s->spec.to->encoder_fini(s->encoder);
 }
 
 static void stream_start(struct transcode_stream *s, const struct codec_rates *rates)
@@ -122,6 +157,8 @@ static void stream_start(struct transcode_stream *s, const struct codec_rates *r
 	s->from_index = codec_index(s->spec.from);
 	s->to_index = codec_index(s->spec.to);
 	s->cost_ns = estimate_cost(&s->spec, rates);
+	feedback_hold(s->spec.from_feedback);
+	feedback_hold(s->spec.to_feedback);
 }
 
 struct transcode_stream *stream_create(
@@ -147,6 +184,7 @@ struct transcode_stream *stream_create(
 	stream->pool = pool;
 	error = codecs_start(stream, &rates, frame_ms);
 	if (error) {
+		codecs_stop(stream);
 		rte_free(stream);
 		errno = -error;
 		return NULL;
@@ -159,5 +197,8 @@ void stream_free(struct transcode_stream *stream)
 {
 	reorder_empty(&stream->window);
 	rte_pktmbuf_free(stream->current.mbuf);
+	codecs_stop(stream);
+	transcode_feedback_release(stream->spec.from_feedback);
+	transcode_feedback_release(stream->spec.to_feedback);
 	rte_free(stream);
 }

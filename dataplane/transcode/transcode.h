@@ -18,6 +18,13 @@
 
 #define TRANSCODE_NO_PT 0xff
 
+// What the far end of a leg asks of whoever encodes for it (AMR's codec mode request): written by
+// the stream that decodes what it sends, read by the one that encodes what it is sent, which may be
+// on another lcore. Belongs to main; streams hold it as long as they live.
+struct transcode_feedback;
+struct transcode_feedback *transcode_feedback_create(void);	      // NULL: no memory
+void transcode_feedback_release(struct transcode_feedback *feedback); // may be NULL
+
 // What a stream does. Formats are checked by transcode_supported().
 struct transcode_spec {
 	const struct codec *from;
@@ -33,6 +40,10 @@ struct transcode_spec {
 	uint32_t dtmf_from_hz; // clock of telephone-event, each side; 0: the codec's
 	uint32_t dtmf_to_hz;
 	uint32_t playback_hz; // far decoder's limit, 0: none
+	struct codec_options from_options;
+	struct codec_options to_options;
+	struct transcode_feedback *from_feedback; // of the far end that sends, NULL: nobody cares
+	struct transcode_feedback *to_feedback;	  // of the one that is sent to
 };
 
 // Counters of one stream. transcode lcore: rw, others: ro, each read on its own.

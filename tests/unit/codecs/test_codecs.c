@@ -28,7 +28,8 @@ struct stream {
 
 static void *block_create(size_t size)
 {
-	return aligned_alloc(16, (size + 31) & ~(size_t)15);
+	size = (size + 31) & ~(size_t)15;
+	return memset(aligned_alloc(16, size), 0, size);
 }
 
 static void stream_init(struct stream *s, const struct codec *codec, uint32_t hz)

@@ -188,9 +188,15 @@ static void lengths_that_do_not_fit_are_refused(void **)
 	job.n_bytes = 0;
 	pcmu->decode(&job, 1);
 	assert_int_equal(job.n_decoded, -EBADMSG);
-	assert_int_equal(pcmu->payload_samples(payload, 961, 8000), -EBADMSG);
-	assert_int_equal(pcmu->payload_samples(payload, 960, 8000), 960);
-	assert_int_equal(pcmu->payload_samples(payload, 0, 8000), -EBADMSG);
+	assert_int_equal(
+		pcmu->payload_samples(payload, 961, &(struct codec_params){.sample_hz = 8000}),
+		-EBADMSG);
+	assert_int_equal(
+		pcmu->payload_samples(payload, 960, &(struct codec_params){.sample_hz = 8000}),
+		960);
+	assert_int_equal(
+		pcmu->payload_samples(payload, 0, &(struct codec_params){.sample_hz = 8000}),
+		-EBADMSG);
 }
 
 int main(void)

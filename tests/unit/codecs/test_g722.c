@@ -347,9 +347,14 @@ static void lengths_that_do_not_fit_are_refused(void **)
 	job.n_bytes = 0;
 	g722->decode(&job, 1);
 	assert_int_equal(job.n_decoded, -EBADMSG);
-	assert_int_equal(g722->payload_samples(codes, 160, 16000), 320);
-	assert_int_equal(g722->payload_samples(codes, 0, 16000), -EBADMSG);
-	assert_int_equal(g722->payload_samples(codes, 961, 16000), -EBADMSG);
+	assert_int_equal(
+		g722->payload_samples(codes, 160, &(struct codec_params){.sample_hz = 16000}), 320);
+	assert_int_equal(
+		g722->payload_samples(codes, 0, &(struct codec_params){.sample_hz = 16000}),
+		-EBADMSG);
+	assert_int_equal(
+		g722->payload_samples(codes, 961, &(struct codec_params){.sample_hz = 16000}),
+		-EBADMSG);
 }
 
 static void clock_is_half_the_sample_rate(void **)

@@ -83,7 +83,8 @@ static void speech_survives_at_every_rate_and_frame_length(void **)
 
 				assert_in_range(bytes, 1, CODEC_FRAME_BYTES_MAX);
 				assert_int_equal(
-					opus->payload_samples(payload, (size_t)bytes, rates[r]),
+					opus->payload_samples(payload, (size_t)bytes,
+						&(struct codec_params){.sample_hz = rates[r]}),
 					frame);
 				assert_int_equal(
 					decode_frame(&s, payload, bytes, false, out + at, 5760),
@@ -111,7 +112,9 @@ static void decoder_runs_at_the_other_sides_rate(void **)
 	for (int k = 0; k < N_FRAMES; k++) {
 		int bytes = encode_frame(&s, in + k * 960, 960, payload);
 
-		assert_int_equal(opus->payload_samples(payload, (size_t)bytes, 8000), 160);
+		assert_int_equal(opus->payload_samples(payload, (size_t)bytes,
+					 &(struct codec_params){.sample_hz = 8000}),
+			160);
 		assert_int_equal(decode_frame(&s, payload, bytes, false, out, 960), 160);
 	}
 	stream_destroy(&s);
@@ -190,11 +193,14 @@ static void garbage_is_refused_and_harms_nothing(void **)
 
 		for (int i = 0; i < n; i++)
 			payload[i] = (uint8_t)rand();
-		samples = opus->payload_samples(payload, (size_t)n, 8000);
+		samples = opus->payload_samples(
+			payload, (size_t)n, &(struct codec_params){.sample_hz = 8000});
 		decoded = decode_frame(&s, payload, n, false, pcm, 960);
 		assert_true(decoded == -EBADMSG || decoded == samples || n == 0);
 	}
-	assert_int_equal(opus->payload_samples(payload, 0, 8000), -EBADMSG);
+	assert_int_equal(
+		opus->payload_samples(payload, 0, &(struct codec_params){.sample_hz = 8000}),
+		-EBADMSG);
 	stream_destroy(&s);
 }
 
