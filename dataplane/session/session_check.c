@@ -145,7 +145,7 @@ static const char *check_leg(const struct sl_session *wanted, const struct sl_le
 		"leg: remote_rtcp is no address to send to");
 	RULE((leg->flags & ~KNOWN_FLAGS) == 0, "leg: unknown flag");
 	RULE(leg->source_rule <= SL_SOURCE_LATCH, "leg: unknown source_rule");
-	RULE(leg->dscp < 64, "leg: dscp above 63");
+	RULE(leg->dscp < 64 || leg->dscp == SL_DSCP_REALM, "leg: dscp above 63");
 	RULE(leg->transport == SL_NO_LEG, "leg: shared transports are not there yet");
 	why = check_formats(leg);
 	RULE(!why, why);

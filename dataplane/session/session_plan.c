@@ -13,6 +13,7 @@
 
 #define REPORT_NS   5000000000ULL
 #define FLOW_LABELS (1 << 20) // RFC 6437
+#define DSCP_EF	    46	      // RFC 3246
 
 static const struct sl_leg *old_leg(const struct session_plan *plan, unsigned int i)
 {
@@ -289,7 +290,7 @@ static int plan_config(struct session_plan *plan, unsigned int i, const char **w
 	plan->legs[i].config = config;
 	config->generation = ++plan->sessions->generation;
 	config->flags = leg->flags;
-	config->dscp = leg->dscp;
+	config->dscp = leg->dscp == SL_DSCP_REALM ? DSCP_EF : leg->dscp;
 	config->ssrc = leg->ssrc;
 	config->local = leg_endpoint_of(&leg->local);
 	config->remote = leg_endpoint_of(&leg->remote);

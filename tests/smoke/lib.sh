@@ -122,6 +122,13 @@ call_is_up() {
 	wait_until 5 test -s "$LAB/caller.port" || fail "the call was not answered"
 }
 
+# --- sessions without control ---
+
+# dataplane_session set|get|delete|counters ...: see session_tool.c. Answers in JSON.
+dataplane_session() {
+	"$SLUICE_BUILD/tests/smoke/session_tool" "$LAB/dataplane.sock" "$@"
+}
+
 # --- media ---
 
 # media_start SIDE SECONDS [OPTION of rtp.py...]: from the address and port that the SIPp of that
