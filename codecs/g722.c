@@ -6,6 +6,11 @@
 // side by side, one per SIMD lane (g722_lanes.c). Everything is exact integers: how streams are put
 // together does not change a bit.
 //
+// The lower band is what an 8,000 Hz signal is, but for the roll-off of the filter at 4,000 Hz. So
+// at that rate there is no filter and no upper band: half of the work, and nothing to resample
+// towards G.711. A decoder at 8,000 Hz does not look at the upper band's bits; an encoder sends
+// there what silence gives.
+//
 // A lost frame is concealed in the lower band by the repetition of the pitch (plc.h), which runs at
 // 8,000 Hz as that band does; the upper band is silent meanwhile. The predictors stay as they were:
 // they forget, so the decoder meets the encoder again within some milliseconds.
@@ -26,12 +31,14 @@
 struct encoder {
 	struct g722_adpcm adpcm;
 	int16_t history[2 * (TAPS - 1)]; // samples
+	bool narrow;			 // 8,000 Hz
 };
 
 struct decoder {
 	struct g722_adpcm adpcm;
 	int16_t sums[TAPS - 1], differences[TAPS - 1]; // of the bands
 	uint16_t mode;
+	bool narrow;
 	struct plc plc; // of the lower band
 };
 
@@ -196,12 +203,54 @@ static void decode_chunk(const struct g722_lanes *lanes, struct codec_decode_job
 	}
 }
 
+static void encode_narrow_chunk(const struct g722_lanes *lanes, struct codec_encode_job *jobs,
+	size_t n_jobs, size_t at, size_t n)
+{
+	struct g722_adpcm *states[WIDTH_MAX], spare = {0};
+	const int16_t *pcm[WIDTH_MAX];
+	uint8_t *codes[WIDTH_MAX], unused[CHUNK];
+
+	for (size_t i = 0; i < lanes->width; i++) {
+		bool is_used = i < n_jobs;
+
+		states[i] = is_used ? &((struct encoder *)jobs[i].state)->adpcm : &spare;
+		pcm[i] = jobs[is_used ? i : 0].pcm + at;
+		codes[i] = is_used ? jobs[i].payload + at : unused;
+	}
+	lanes->encode_narrow(states, pcm, codes, n);
+}
+
+static void decode_narrow_chunk(const struct g722_lanes *lanes, struct codec_decode_job *jobs,
+	size_t n_jobs, size_t at, size_t n)
+{
+	unsigned int mode = ((const struct decoder *)jobs[0].state)->mode;
+	struct g722_adpcm *states[WIDTH_MAX], spare = {0};
+	const uint8_t *codes[WIDTH_MAX];
+	int16_t *pcm[WIDTH_MAX], unused[CHUNK];
+
+	for (size_t i = 0; i < lanes->width; i++) {
+		bool is_used = i < n_jobs;
+
+		states[i] = is_used ? &((struct decoder *)jobs[i].state)->adpcm : &spare;
+		codes[i] = jobs[is_used ? i : 0].payload + at;
+		pcm[i] = is_used ? jobs[i].pcm + at : unused;
+	}
+	lanes->decode_narrow(states, codes, pcm, n, mode);
+	for (size_t i = 0; i < n_jobs; i++)
+		plc_receive(&((struct decoder *)jobs[i].state)->plc, pcm[i], (unsigned int)n);
+}
+
 static void conceal(struct codec_decode_job *job)
 {
 	static const int16_t silence[CHUNK];
 	struct decoder *decoder = job->state;
 	int16_t low[CHUNK];
 
+	if (decoder->narrow) {
+		plc_conceal(&decoder->plc, job->pcm, job->n_samples);
+		job->n_decoded = job->n_samples;
+		return;
+	}
 	for (size_t at = 0, n, n_pairs = job->n_samples / 2u; at < n_pairs; at += n) {
 		n = min_size(CHUNK, n_pairs - at);
 		plc_conceal(&decoder->plc, low, (unsigned int)n);
@@ -210,12 +259,18 @@ static void conceal(struct codec_decode_job *job)
 	job->n_decoded = job->n_samples / 2 * 2;
 }
 
+static bool encoder_is_narrow(const struct codec_encode_job *job)
+{
+	return ((const struct encoder *)job->state)->narrow;
+}
+
 // Frames in a row that can be encoded together.
 static size_t encode_run(const struct codec_encode_job *jobs, size_t n_jobs)
 {
 	size_t n = 1;
 
-	while (n < n_jobs && n < widest->width && jobs[n].n_samples == jobs[0].n_samples)
+	while (n < n_jobs && n < widest->width && jobs[n].n_samples == jobs[0].n_samples &&
+		encoder_is_narrow(&jobs[n]) == encoder_is_narrow(&jobs[0]))
 		n++;
 	return n;
 }
@@ -223,12 +278,14 @@ static size_t encode_run(const struct codec_encode_job *jobs, size_t n_jobs)
 static void encode(struct codec_encode_job *jobs, size_t n_jobs)
 {
 	for (size_t n_run; n_jobs; jobs += n_run, n_jobs -= n_run) {
-		size_t n_bytes = jobs[0].n_samples / 2u;
+		bool narrow = encoder_is_narrow(&jobs[0]);
+		size_t n_bytes = narrow ? jobs[0].n_samples : jobs[0].n_samples / 2u;
 		const struct g722_lanes *lanes = lanes_for(encode_run(jobs, n_jobs));
 
 		n_run = min_size(encode_run(jobs, n_jobs), lanes->width);
 		for (size_t at = 0; at < n_bytes; at += CHUNK)
-			encode_chunk(lanes, jobs, n_run, at, min_size(CHUNK, n_bytes - at));
+			(narrow ? encode_narrow_chunk : encode_chunk)(
+				lanes, jobs, n_run, at, min_size(CHUNK, n_bytes - at));
 		for (size_t i = 0; i < n_run; i++)
 			jobs[i].n_bytes = (int)n_bytes;
 	}
@@ -241,8 +298,10 @@ static bool is_loss(const struct codec_decode_job *job)
 
 static bool is_decodable(const struct codec_decode_job *job)
 {
+	const struct decoder *decoder = job->state;
+
 	return !is_loss(job) && job->n_bytes > 0 && job->n_bytes <= BYTES_MAX &&
-	       2u * job->n_bytes <= job->n_samples;
+	       (decoder->narrow ? 1u : 2u) * job->n_bytes <= job->n_samples;
 }
 
 // Frames in a row that can be decoded together; 0: not even the first.
@@ -251,22 +310,27 @@ static size_t decode_run(const struct codec_decode_job *jobs, size_t n_jobs)
 	const struct decoder *first = jobs[0].state;
 	size_t n = 0;
 
-	while (n < n_jobs && n < widest->width && is_decodable(&jobs[n]) &&
-		jobs[n].n_bytes == jobs[0].n_bytes &&
-		((const struct decoder *)jobs[n].state)->mode == first->mode)
-		n++;
+	for (; n < n_jobs && n < widest->width && is_decodable(&jobs[n]); n++) {
+		const struct decoder *decoder = jobs[n].state;
+
+		if (jobs[n].n_bytes != jobs[0].n_bytes || decoder->mode != first->mode ||
+			decoder->narrow != first->narrow)
+			break;
+	}
 	return n;
 }
 
 static void decode_frames(
 	const struct g722_lanes *lanes, struct codec_decode_job *jobs, size_t n_jobs)
 {
+	bool narrow = ((const struct decoder *)jobs[0].state)->narrow;
 	size_t n_bytes = jobs[0].n_bytes;
 
 	for (size_t at = 0; at < n_bytes; at += CHUNK)
-		decode_chunk(lanes, jobs, n_jobs, at, min_size(CHUNK, n_bytes - at));
+		(narrow ? decode_narrow_chunk : decode_chunk)(
+			lanes, jobs, n_jobs, at, min_size(CHUNK, n_bytes - at));
 	for (size_t i = 0; i < n_jobs; i++)
-		jobs[i].n_decoded = 2 * jobs[i].n_bytes;
+		jobs[i].n_decoded = narrow ? jobs[i].n_bytes : 2 * jobs[i].n_bytes;
 }
 
 static void decode(struct codec_decode_job *jobs, size_t n_jobs)
@@ -308,7 +372,7 @@ static void adpcm_init(struct g722_adpcm *adpcm)
 
 static bool params_are_right(const struct codec_params *params)
 {
-	return params->sample_hz == 16000 && params->channels == 1;
+	return (params->sample_hz == 8000 || params->sample_hz == 16000) && params->channels == 1;
 }
 
 static int encoder_init(void *state, const struct codec_params *params)
@@ -319,6 +383,7 @@ static int encoder_init(void *state, const struct codec_params *params)
 		return -EINVAL;
 	memset(encoder, 0, sizeof(*encoder));
 	adpcm_init(&encoder->adpcm);
+	encoder->narrow = params->sample_hz == 8000;
 	return 0;
 }
 
@@ -332,6 +397,7 @@ static int decoder_init(void *state, const struct codec_params *params)
 	adpcm_init(&decoder->adpcm);
 	plc_init(&decoder->plc);
 	decoder->mode = 1;
+	decoder->narrow = params->sample_hz == 8000;
 	return 0;
 }
 
@@ -340,9 +406,11 @@ void g722_decoder_set_mode(void *state, unsigned int mode)
 	((struct decoder *)state)->mode = (uint16_t)mode;
 }
 
-static int payload_samples(const uint8_t *, size_t n_bytes, const struct codec_params *)
+static int payload_samples(const uint8_t *, size_t n_bytes, const struct codec_params *params)
 {
-	return n_bytes > 0 && n_bytes <= BYTES_MAX ? 2 * (int)n_bytes : -EBADMSG;
+	if (n_bytes == 0 || n_bytes > BYTES_MAX)
+		return -EBADMSG;
+	return params->sample_hz == 8000 ? (int)n_bytes : 2 * (int)n_bytes;
 }
 
 const struct codec codec_g722 = {
@@ -350,10 +418,10 @@ const struct codec codec_g722 = {
 	.clock_hz = 8000,
 	.channels = 1,
 	.static_pt = 9,
-	.sample_rates = {16000},
+	.sample_rates = {8000, 16000},
 	.frames_ms = {10, 20, 30, 40, 50, 60},
-	.encode_ns = 1500,
-	.decode_ns = 1000,
+	.encode_ns = 700,
+	.decode_ns = 500,
 	.encoder_size = encoder_size,
 	.decoder_size = decoder_size,
 	.encoder_init = encoder_init,

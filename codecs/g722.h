@@ -31,6 +31,11 @@ struct g722_lanes {
 		const int16_t *const *high, uint8_t *const *codes, size_t n);
 	void (*decode)(struct g722_adpcm *const *states, const uint8_t *const *codes,
 		int16_t *const *low, int16_t *const *high, size_t n, unsigned int mode);
+	// The lower band alone, as 8,000 Hz samples; the upper one is silent, or not looked at.
+	void (*encode_narrow)(struct g722_adpcm *const *states, const int16_t *const *pcm,
+		uint8_t *const *codes, size_t n);
+	void (*decode_narrow)(struct g722_adpcm *const *states, const uint8_t *const *codes,
+		int16_t *const *pcm, size_t n, unsigned int mode);
 };
 
 extern const struct g722_lanes g722_lanes_1, g722_lanes_4;

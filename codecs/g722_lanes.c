@@ -309,28 +309,52 @@ struct bands {
 	struct band low, high;
 };
 
+INLINE void load_low(struct band *low, struct g722_adpcm *const *states)
+{
+	const int16_t *words[G722_WIDTH];
+
+	for (int i = 0; i < G722_WIDTH; i++)
+		words[i] = (const int16_t *)&states[i]->low;
+	load_band(low, words);
+}
+
+INLINE void load_high(struct band *high, struct g722_adpcm *const *states)
+{
+	const int16_t *words[G722_WIDTH];
+
+	for (int i = 0; i < G722_WIDTH; i++)
+		words[i] = (const int16_t *)&states[i]->high;
+	load_band(high, words);
+}
+
+INLINE void store_low(const struct band *low, struct g722_adpcm *const *states)
+{
+	int16_t *words[G722_WIDTH];
+
+	for (int i = 0; i < G722_WIDTH; i++)
+		words[i] = (int16_t *)&states[i]->low;
+	store_band(low, words);
+}
+
+INLINE void store_high(const struct band *high, struct g722_adpcm *const *states)
+{
+	int16_t *words[G722_WIDTH];
+
+	for (int i = 0; i < G722_WIDTH; i++)
+		words[i] = (int16_t *)&states[i]->high;
+	store_band(high, words);
+}
+
 static void load(struct bands *bands, struct g722_adpcm *const *states)
 {
-	const int16_t *low[G722_WIDTH], *high[G722_WIDTH];
-
-	for (int i = 0; i < G722_WIDTH; i++) {
-		low[i] = (const int16_t *)&states[i]->low;
-		high[i] = (const int16_t *)&states[i]->high;
-	}
-	load_band(&bands->low, low);
-	load_band(&bands->high, high);
+	load_low(&bands->low, states);
+	load_high(&bands->high, states);
 }
 
 static void store(const struct bands *bands, struct g722_adpcm *const *states)
 {
-	int16_t *low[G722_WIDTH], *high[G722_WIDTH];
-
-	for (int i = 0; i < G722_WIDTH; i++) {
-		low[i] = (int16_t *)&states[i]->low;
-		high[i] = (int16_t *)&states[i]->high;
-	}
-	store_band(&bands->low, low);
-	store_band(&bands->high, high);
+	store_low(&bands->low, states);
+	store_high(&bands->high, states);
 }
 
 // Turn n values of each stream into rows, and back.
@@ -347,6 +371,23 @@ INLINE void from_rows(const union row *rows, int16_t *const *streams, size_t at,
 	for (int i = 0; i < G722_WIDTH; i++) {
 		for (size_t k = 0; k < n; k++)
 			streams[i][at + k] = rows[k].values[i];
+	}
+}
+
+// Octets go to and fro as they are.
+INLINE void codes_to_rows(union row *rows, const uint8_t *const *codes, size_t at, size_t n)
+{
+	for (int i = 0; i < G722_WIDTH; i++) {
+		for (size_t k = 0; k < n; k++)
+			rows[k].values[i] = codes[i][at + k];
+	}
+}
+
+INLINE void codes_from_rows(const union row *rows, uint8_t *const *codes, size_t at, size_t n)
+{
+	for (int i = 0; i < G722_WIDTH; i++) {
+		for (size_t k = 0; k < n; k++)
+			codes[i][at + k] = (uint8_t)rows[k].values[i];
 	}
 }
 
@@ -370,10 +411,7 @@ static void encode(struct g722_adpcm *const *states, const int16_t *const *low,
 			code |= encode_high(&bands.high, WIDEN(high_rows[k].lanes)) << 6;
 			low_rows[k].lanes = NARROW(code);
 		}
-		for (int i = 0; i < G722_WIDTH; i++) {
-			for (size_t k = 0; k < n_rows; k++)
-				codes[i][at + k] = (uint8_t)low_rows[k].values[i];
-		}
+		codes_from_rows(low_rows, codes, at, n_rows);
 	}
 	store(&bands, states);
 }
@@ -389,10 +427,7 @@ static void decode(struct g722_adpcm *const *states, const uint8_t *const *codes
 	for (size_t at = 0; at < n; at += ROWS) {
 		size_t n_rows = n - at < ROWS ? n - at : ROWS;
 
-		for (int i = 0; i < G722_WIDTH; i++) {
-			for (size_t k = 0; k < n_rows; k++)
-				low_rows[k].values[i] = codes[i][at + k];
-		}
+		codes_to_rows(low_rows, codes, at, n_rows);
 		for (size_t k = 0; k < n_rows; k++) {
 			lane code = WIDEN(low_rows[k].lanes);
 
@@ -405,8 +440,58 @@ static void decode(struct g722_adpcm *const *states, const uint8_t *const *codes
 	store(&bands, states);
 }
 
+#define HIGH_IDLE 0xc0 // what QUANTH makes of silence, for as long as it lasts
+
+static void encode_narrow(struct g722_adpcm *const *states, const int16_t *const *pcm,
+	uint8_t *const *codes, size_t n)
+{
+	union row rows[ROWS];
+	struct band low;
+
+	load_low(&low, states);
+	for (size_t at = 0; at < n; at += ROWS) {
+		size_t n_rows = n - at < ROWS ? n - at : ROWS;
+
+		to_rows(rows, pcm, at, n_rows);
+		for (size_t k = 0; k < n_rows; k++) {
+			lane code = encode_low(&low, WIDEN(rows[k].lanes) >> 1);
+
+			rows[k].lanes = NARROW(code | HIGH_IDLE);
+		}
+		codes_from_rows(rows, codes, at, n_rows);
+	}
+	store_low(&low, states);
+}
+
+static void decode_narrow(struct g722_adpcm *const *states, const uint8_t *const *codes,
+	int16_t *const *pcm, size_t n, unsigned int mode)
+{
+	const int32_t *table = levels[mode - 1];
+	union row rows[ROWS];
+	struct band low;
+
+	load_low(&low, states);
+	for (size_t at = 0; at < n; at += ROWS) {
+		size_t n_rows = n - at < ROWS ? n - at : ROWS;
+
+		codes_to_rows(rows, codes, at, n_rows);
+		for (size_t k = 0; k < n_rows; k++) {
+			lane code = WIDEN(rows[k].lanes) & 63;
+
+			rows[k].lanes = NARROW(decode_low(&low, code, table) * 2);
+		}
+		from_rows(rows, pcm, at, n_rows);
+	}
+	store_low(&low, states);
+}
+
 #define NAME(width)    NAME_OF(width)
 #define NAME_OF(width) g722_lanes_##width
 
 const struct g722_lanes NAME(G722_WIDTH) = {
-	.width = G722_WIDTH, .encode = encode, .decode = decode};
+	.width = G722_WIDTH,
+	.encode = encode,
+	.decode = decode,
+	.encode_narrow = encode_narrow,
+	.decode_narrow = decode_narrow,
+};

@@ -251,7 +251,7 @@ static void codecs_without_a_common_rate_are_joined_by_two(void **)
 {
 	const struct codec *opus = codec_find("opus", 48000, 2),
 			   *pcmu = codec_find("PCMU", 8000, 1), *g722 = codec_find("G722", 8000, 1);
-	const struct codec odd = {.sample_rates = {44100}};
+	const struct codec odd = {.sample_rates = {44100}}, wide = {.sample_rates = {16000}};
 	struct codec_rates rates;
 
 	assert_int_equal(codec_rates(pcmu, opus, 0, &rates), 0);
@@ -262,8 +262,11 @@ static void codecs_without_a_common_rate_are_joined_by_two(void **)
 	assert_int_equal(rates.encode_hz, 16000);
 	assert_int_equal(codec_rates(pcmu, g722, 0, &rates), 0);
 	assert_int_equal(rates.decode_hz, 8000);
+	assert_int_equal(rates.encode_hz, 8000);
+	assert_int_equal(codec_rates(pcmu, &wide, 0, &rates), 0);
+	assert_int_equal(rates.decode_hz, 8000);
 	assert_int_equal(rates.encode_hz, 16000);
-	assert_int_equal(codec_rates(g722, pcmu, 8000, &rates), 0);
+	assert_int_equal(codec_rates(&wide, pcmu, 8000, &rates), 0);
 	assert_int_equal(rates.decode_hz, 16000);
 	assert_int_equal(rates.encode_hz, 8000);
 	assert_int_equal(codec_rates(pcmu, &odd, 0, &rates), -EOPNOTSUPP);

@@ -30,8 +30,8 @@ static void end_init(struct end *end, const struct codec *codec)
 		.channels = 1, .frame_ms = 20, .complexity = CODEC_DEFAULT, .bitrate = BITRATE};
 
 	*end = (struct end){.codec = codec, .hz = codec->sample_rates[0]};
-	if (codec->clock_hz > 16000)
-		end->hz = 16000;
+	for (const uint32_t *hz = codec->sample_rates; *hz && *hz <= 16000; hz++)
+		end->hz = *hz;
 	params.sample_hz = end->hz;
 	end->encoder = calloc(1, codec->encoder_size() + 16);
 	end->decoder = calloc(1, codec->decoder_size() + 16);
@@ -128,7 +128,7 @@ static void round_trips_keep_the_audio(void **)
 		double snr_db; // at least
 		size_t delay;  // samples at a's rate
 	} cases[] = {
-		{"PCMU", "G722", 22, 43}, {"PCMA", "G722", 22, 43}, {"G722", "PCMU", 22, 108},
+		{"PCMU", "G722", 16, 0}, {"PCMA", "G722", 16, 0}, {"G722", "PCMU", 16, 22},
 		{"G722", "opus", 9, 147}, // Opus' high-pass counts as noise
 	};
 
@@ -139,7 +139,7 @@ static void round_trips_keep_the_audio(void **)
 		print_message("%s - %s - %s: SNR %.1f dB, delay %zu samples\n", cases[i].a,
 			cases[i].b, cases[i].a, snr, delay);
 		assert_true(snr > cases[i].snr_db);
-		// X assert_int_equal(delay, cases[i].delay);
+		assert_int_equal(delay, cases[i].delay);
 	}
 }
 
