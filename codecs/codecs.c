@@ -7,13 +7,31 @@
 #include "codec_list.h"
 #include "resample.h"
 
-const struct codec *codecs[CODECS_MAX + 1] = {&codec_pcmu, &codec_pcma, &codec_g722, &codec_opus};
+const struct codec *codecs[CODECS_MAX + 1] = {
+	&codec_pcmu,
+	&codec_pcma,
+	&codec_g722,
+	&codec_opus,
+	&codec_gsm,
+	&codec_g726_16,
+	&codec_g726_24,
+	&codec_g726_32,
+	&codec_g726_40,
+	&codec_aal2_g726_16,
+	&codec_aal2_g726_24,
+	&codec_aal2_g726_32,
+	&codec_aal2_g726_40,
+	&codec_l16_8000,
+	&codec_l16_16000,
+	&codec_l16_24000,
+	&codec_l16_48000,
+};
 
 int codecs_init(void)
 {
 	g722_init();
 	resamplers_init();
-	return opus_templates_init();
+	return gsm_template_init() ?: opus_templates_init();
 }
 
 int codecs_add(const struct codec *codec)

@@ -15,18 +15,34 @@ static const struct sdp_encoding encodings[] = {
 	{"PCMU", 8000, 1},
 	{"PCMA", 8000, 1},
 	{"G722", 8000, 1},
+	{"GSM", 8000, 1},
+	{"G726-16", 8000, 1},
+	{"G726-24", 8000, 1},
+	{"G726-32", 8000, 1},
+	{"G726-40", 8000, 1},
+	{"AAL2-G726-16", 8000, 1},
+	{"AAL2-G726-24", 8000, 1},
+	{"AAL2-G726-32", 8000, 1},
+	{"AAL2-G726-40", 8000, 1},
+	{"L16", 8000, 1},
+	{"L16", 16000, 1},
+	{"L16", 24000, 1},
+	{"L16", 48000, 1},
 	{"telephone-event", 8000, 1},
+	{"telephone-event", 16000, 1},
+	{"telephone-event", 24000, 1},
 	{"telephone-event", 48000, 1},
 };
-static const struct sdp_encoding *const transcoders[] = {
-	&encodings[0],
-	&encodings[1],
-	&encodings[2],
-	&encodings[3],
-	&encodings[4],
-	&encodings[5],
-	NULL,
-};
+#define N_ENCODINGS (sizeof(encodings) / sizeof(encodings[0]))
+
+static const struct sdp_encoding *transcoders[N_ENCODINGS + 1]; // NULL ends
+
+static const struct sdp_encoding *const *transcoders_list(void)
+{
+	for (size_t i = 0; i < N_ENCODINGS; i++)
+		transcoders[i] = &encodings[i];
+	return transcoders;
+}
 
 static struct sl_address address_from_sdp(const struct sdp_address *from, uint16_t port)
 {
@@ -62,7 +78,7 @@ void description_init(struct call *call)
 		policies[i] = &call->legs[i].trunk->media;
 		leg_local_address(call, i);
 	}
-	negotiation_init(&call->negotiation, policies, transcoders, ids);
+	negotiation_init(&call->negotiation, policies, transcoders_list(), ids);
 }
 
 bool message_has_sdp(const struct sip_message *message)

@@ -103,7 +103,7 @@ static void for_each_rate(void (*check)(const struct codec *, uint32_t, uint16_t
 	for (const struct codec *const *c = codecs; *c; c++) {
 		for (const uint32_t *hz = (*c)->sample_rates; *hz; hz++) {
 			speech_synthesise(speech, sizeof(speech) / 2, *hz, 6);
-			check(*c, *hz, (uint16_t)(*hz / 50));
+			check(*c, *hz, (uint16_t)(*hz / 1000 * codec_frame_ms(*c, 20)));
 		}
 	}
 }
