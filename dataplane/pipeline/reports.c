@@ -57,6 +57,8 @@ struct stream_map {
 	uint32_t sent_ssrc;
 	uint32_t timestamp_offset;
 	uint16_t sequence_offset;
+	uint16_t sequence_last; // sent ...
+	uint16_t sequence_span; // ... and for how many before it the offset holds
 	bool known;
 };
 
@@ -65,11 +67,14 @@ static struct stream_map map_of(
 	const struct leg *leg, const struct leg_config *config, const struct leg *source)
 {
 	const struct rtp_continuity *continuity = &leg->tx.continuity;
+	uint16_t began = (uint16_t)(continuity->last_sequence - leg->tx.source_sequence);
 
 	if (config->flags & SL_LEG_TRANSPARENT_SSRC)
 		return (struct stream_map){
 			.source_ssrc = source->rx.reception.ssrc,
 			.sent_ssrc = source->rx.reception.ssrc,
+			.sequence_last = source->rx.reception.max_sequence,
+			.sequence_span = INT16_MAX,
 			.known = source->rx.reception.started,
 		};
 	return (struct stream_map){
@@ -77,6 +82,9 @@ static struct stream_map map_of(
 		.sent_ssrc = config->ssrc,
 		.timestamp_offset = continuity->timestamp_offset,
 		.sequence_offset = continuity->sequence_offset,
+		.sequence_last = continuity->last_sequence,
+		.sequence_span =
+			leg->tx.packets - leg->tx.source_packets > INT16_MAX ? INT16_MAX : began,
 		.known = continuity->started,
 	};
 }
@@ -96,6 +104,9 @@ static struct rtcp_relay relay_between(const struct leg *from, const struct leg_
 		.media_ssrc = other_way.sent_ssrc,
 		.media_source = other_way.source_ssrc,
 		.sequence_offset = other_way.sequence_offset,
+		.sequence_last = other_way.sequence_last,
+		.sequence_span = other_way.sequence_span,
+		.reduced_size = to_config->flags & SL_LEG_RTCP_REDUCED,
 		.media_known = other_way.known,
 		.cname = to->cname,
 	};
@@ -173,7 +184,8 @@ void relay_reports(struct worker *worker)
 		struct leg *leg = burst->legs[i];
 		const struct leg_config *config = burst->configs[i];
 
-		if (rtcp_parse(burst->payloads[i], burst->lengths[i], false)) {
+		if (rtcp_parse(burst->payloads[i], burst->lengths[i],
+			    config->flags & SL_LEG_RTCP_REDUCED)) {
 			leg_drop(worker, leg, burst->mbufs[i], DROP_bad_rtcp);
 			continue;
 		}

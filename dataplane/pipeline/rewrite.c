@@ -18,9 +18,12 @@ static void write_rtp(uint8_t *rtp, const struct rtp_view *view)
 static void continue_stream(
 	struct leg *leg, const struct leg_config *config, struct rtp_view *view, uint64_t now_ns)
 {
-	if (rtp_continuity_map(&leg->tx.continuity, view, now_ns, config->clock_hz, &view->sequence,
-		    &view->timestamp))
+	if (unlikely(rtp_continuity_map(&leg->tx.continuity, view, now_ns, config->clock_hz,
+		    &view->sequence, &view->timestamp))) {
 		view->marker = true;
+		leg->tx.source_packets = leg->tx.packets;
+		leg->tx.source_sequence = view->sequence;
+	}
 	view->ssrc = config->ssrc;
 }
 

@@ -53,7 +53,7 @@ static bool body_is_valid(const struct rtcp_packet *packet)
 	case RTCP_PSFB:
 		return packet->length >= 12;
 	case RTCP_XR:
-		return packet->length >= RTCP_HEADER_BYTES;
+		return rtcp_xr_is_valid(packet);
 	default:
 		return packet->pt >= 192 && packet->pt <= 223;
 	}
@@ -84,10 +84,10 @@ static int cut(const uint8_t *data, size_t room, struct rtcp_packet *packet, siz
 	return 0;
 }
 
-// RFC 3550 6.1, and 6.6 as some phones read it.
+// RFC 3550 6.1.
 static bool may_be_first(uint8_t pt)
 {
-	return pt == RTCP_SR || pt == RTCP_RR || pt == RTCP_BYE;
+	return pt == RTCP_SR || pt == RTCP_RR;
 }
 
 int rtcp_parse(const uint8_t *datagram, size_t length, bool reduced_size)

@@ -1,9 +1,10 @@
 // RTCP (RFC 3550 6, reduced-size RFC 5506, feedback RFC 4585): a strict check of a whole datagram,
 // a walk over its packets, what a relay makes of it, and builders for what we send ourselves.
 //
-// A relay never passes bytes it does not understand: it rewrites SR, RR, BYE, generic NACK and PLI,
-// puts an SDES chunk of its own in the place of the sender's, and leaves out everything else (APP,
-// XR and feedback that names SSRCs we cannot map would leak one side to the other).
+// A relay never passes bytes it does not understand: it rewrites SR, RR, BYE, generic NACK, PLI and
+// the report blocks of XR (RFC 3611), puts an SDES chunk of its own in the place of the sender's,
+// and leaves out everything else (APP, and what names SSRCs we cannot map, would leak one side to
+// the other).
 #pragma once
 
 #include <stdbool.h>
@@ -27,9 +28,9 @@ enum rtcp_pt {
 #define RTCP_CNAME_MAX	  255
 
 // Check every packet of a datagram: versions, lengths that add up, counts that fit, chunks and
-// texts that end in bounds, padding only in the last. A compound that does not begin with SR or RR
-// is taken only where `reduced_size` (RFC 5506) was agreed, or where it begins with BYE, as that of
-// some phones does when they hang up. Returns 0 or -EBADMSG.
+// texts that end in bounds, padding only in the last (RFC 3550 A.2), blocks of XR that have the
+// length of their type. A datagram that does not begin with SR or RR is taken only where
+// `reduced_size` (RFC 5506) was agreed. Returns 0 or -EBADMSG.
 int rtcp_parse(const uint8_t *datagram, size_t length, bool reduced_size);
 
 // One packet of a datagram that rtcp_parse() has passed.
@@ -70,6 +71,55 @@ struct rtcp_sender {
 
 void rtcp_sender_read(const struct rtcp_packet *sr, struct rtcp_sender *sender);
 
+// One report block of an XR packet (RFC 3611 3) that rtcp_parse() has passed.
+enum rtcp_xr_type {
+	RTCP_XR_LOSS_RLE = 1,
+	RTCP_XR_DUPLICATE_RLE,
+	RTCP_XR_RECEIPT_TIMES,
+	RTCP_XR_RECEIVER_TIME, // RRT
+	RTCP_XR_DLRR,
+	RTCP_XR_STATISTICS,
+	RTCP_XR_VOIP,
+};
+
+#define RTCP_XR_VOIP_BYTES 36
+
+struct rtcp_xr_block {
+	const uint8_t *data; // header included; NULL: before the first
+	uint32_t length;     // bytes, header included
+	uint8_t type;	     // enum rtcp_xr_type, or another
+};
+
+// Step to the next block of an XR packet (zero `block` to begin). Returns false behind the last.
+bool rtcp_xr_next(const struct rtcp_packet *xr, struct rtcp_xr_block *block);
+
+// Whether the blocks fill the packet, and those of a known type have its length.
+bool rtcp_xr_is_valid(const struct rtcp_packet *xr);
+
+// What a receiver of ours said when (RFC 3611 4.4, 4.5). Times are the middle 32 bits of NTP's.
+struct rtcp_xr_dlrr {
+	uint32_t ssrc; // who it is for
+	uint32_t last_rr;
+	uint32_t delay_last_rr; // in 1/65536 s
+};
+
+// The sub-block of a DLRR block that is for `ssrc`. Returns false where there is none.
+bool rtcp_xr_dlrr_find(const struct rtcp_xr_block *block, uint32_t ssrc, struct rtcp_xr_dlrr *dlrr);
+
+// Metrics of a VoIP metrics block (RFC 3611 4.7), RTCP_XR_VOIP_BYTES long.
+struct rtcp_xr_voip {
+	uint32_t ssrc;
+	uint8_t loss_rate, discard_rate, burst_density, gap_density;
+	uint16_t burst_duration_ms, gap_duration_ms, round_trip_ms, end_system_delay_ms;
+	int8_t signal_level_dbm, noise_level_dbm;
+	uint8_t rerl_db, gmin;
+	uint8_t r_factor, external_r_factor, mos_lq, mos_cq;
+	uint8_t rx_config;
+	uint16_t jitter_buffer_nominal_ms, jitter_buffer_maximum_ms, jitter_buffer_absolute_ms;
+};
+
+void rtcp_xr_voip_read(const uint8_t *data, struct rtcp_xr_voip *voip);
+
 // How the RTCP of the leg that we receive from becomes RTCP to the leg that we send its media to.
 struct rtcp_relay {
 	uint32_t source_ssrc;	   // of the media that we relay; other senders' SRs become RRs
@@ -78,16 +128,23 @@ struct rtcp_relay {
 	uint32_t media_ssrc;	   // what we send to the source's leg: what its reports are about
 	uint32_t media_source;	   // SSRC of the far source that this is made from
 	uint16_t sequence_offset;  // of that media: sent = far source's + offset
-	bool media_known;	   // the three above mean something: keep report blocks
+	uint16_t sequence_last;	   // the last that was sent of it ...
+	uint16_t sequence_span;	   // ... and for how many before that the offset holds
+	bool media_known;	   // the five above mean something: keep report blocks
+	bool reduced_size;	   // what came as reduced-size RTCP may go on as such
 	bool pass_bye;		   // our stream ends with the source's
 	const char *cname;	   // ours, at most RTCP_CNAME_MAX bytes
 };
 
-// Translate a datagram that rtcp_parse() has passed. Writes at most `out_size` bytes of a compound
-// to `out` and returns their number, 0 where nothing of it is to be passed on, -ENOSPC where it
+// Translate a datagram that rtcp_parse() has passed. Writes at most `out_size` bytes to `out`, a
+// compound, or where `reduced_size` allows it and the datagram is none what its packets become, and
+// returns their number, 0 where nothing of it is to be passed on, -ENOSPC where it
 // does not fit. `length` + RTCP_CNAME_MAX + 32 bytes of room always suffice.
 int rtcp_relay_translate(const struct rtcp_relay *relay, const uint8_t *datagram, size_t length,
 	uint8_t *out, size_t out_size);
+
+// The common header of a packet of `n_bytes`, all of it.
+void rtcp_header_write(uint8_t *out, uint8_t pt, unsigned int count, size_t n_bytes);
 
 // Builders. Each writes one packet at `out` and returns its bytes, or -ENOSPC; put together they
 // make a compound: SR or RR, SDES, and at the end of a stream BYE. `sender` NULL makes an RR.
@@ -95,6 +152,11 @@ int rtcp_report_build(uint8_t *out, size_t out_size, uint32_t ssrc,
 	const struct rtcp_sender *sender, const struct rtcp_block *blocks, unsigned int n_blocks);
 int rtcp_sdes_build(uint8_t *out, size_t out_size, uint32_t ssrc, const char *cname);
 int rtcp_bye_build(uint8_t *out, size_t out_size, uint32_t ssrc);
+
+// XR with one block: our time, for the far end to answer; or an answer to its.
+int rtcp_xr_receiver_time_build(uint8_t *out, size_t out_size, uint32_t ssrc, uint64_t ntp);
+int rtcp_xr_dlrr_build(
+	uint8_t *out, size_t out_size, uint32_t ssrc, const struct rtcp_xr_dlrr *dlrr);
 
 struct rtp_reception;
 

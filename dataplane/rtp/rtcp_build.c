@@ -9,7 +9,7 @@
 #define SDES_CNAME   1
 #define SENDER_BYTES 20
 
-static void header_write(uint8_t *out, uint8_t pt, unsigned int count, size_t n_bytes)
+void rtcp_header_write(uint8_t *out, uint8_t pt, unsigned int count, size_t n_bytes)
 {
 	out[0] = (uint8_t)(2 << 6 | count);
 	out[1] = pt;
@@ -24,7 +24,7 @@ int rtcp_report_build(uint8_t *out, size_t out_size, uint32_t ssrc,
 
 	if (n_blocks > RTCP_BLOCKS_MAX || n_bytes > out_size)
 		return -ENOSPC;
-	header_write(out, sender ? RTCP_SR : RTCP_RR, n_blocks, n_bytes);
+	rtcp_header_write(out, sender ? RTCP_SR : RTCP_RR, n_blocks, n_bytes);
 	put_be32(out + 4, ssrc);
 	if (sender) {
 		put_be32(out + 8, (uint32_t)(sender->ntp >> 32));
@@ -46,7 +46,7 @@ int rtcp_sdes_build(uint8_t *out, size_t out_size, uint32_t ssrc, const char *cn
 
 	if (n_bytes > out_size)
 		return -ENOSPC;
-	header_write(out, RTCP_SDES, 1, n_bytes);
+	rtcp_header_write(out, RTCP_SDES, 1, n_bytes);
 	put_be32(out + 4, ssrc);
 	out[8] = SDES_CNAME;
 	out[9] = (uint8_t)cname_bytes;
@@ -59,9 +59,46 @@ int rtcp_bye_build(uint8_t *out, size_t out_size, uint32_t ssrc)
 {
 	if (out_size < RTCP_HEADER_BYTES)
 		return -ENOSPC;
-	header_write(out, RTCP_BYE, 1, RTCP_HEADER_BYTES);
+	rtcp_header_write(out, RTCP_BYE, 1, RTCP_HEADER_BYTES);
 	put_be32(out + 4, ssrc);
 	return RTCP_HEADER_BYTES;
+}
+
+// Header of an XR packet with one block of `n_words` words. Returns where its contents begin.
+static uint8_t *xr_write(uint8_t *out, uint32_t ssrc, uint8_t type, uint16_t n_words)
+{
+	rtcp_header_write(out, RTCP_XR, 0, RTCP_HEADER_BYTES + 4 + 4 * (size_t)n_words);
+	put_be32(out + 4, ssrc);
+	out[8] = type;
+	out[9] = 0;
+	put_be16(out + 10, n_words);
+	return out + 12;
+}
+
+int rtcp_xr_receiver_time_build(uint8_t *out, size_t out_size, uint32_t ssrc, uint64_t ntp)
+{
+	uint8_t *at;
+
+	if (out_size < 20)
+		return -ENOSPC;
+	at = xr_write(out, ssrc, RTCP_XR_RECEIVER_TIME, 2);
+	put_be32(at, (uint32_t)(ntp >> 32));
+	put_be32(at + 4, (uint32_t)ntp);
+	return 20;
+}
+
+int rtcp_xr_dlrr_build(
+	uint8_t *out, size_t out_size, uint32_t ssrc, const struct rtcp_xr_dlrr *dlrr)
+{
+	uint8_t *at;
+
+	if (out_size < 24)
+		return -ENOSPC;
+	at = xr_write(out, ssrc, RTCP_XR_DLRR, 3);
+	put_be32(at, dlrr->ssrc);
+	put_be32(at + 4, dlrr->last_rr);
+	put_be32(at + 8, dlrr->delay_last_rr);
+	return 24;
 }
 
 // Of the interval since the last report, in 1/256; 0 where duplicates hide the losses.

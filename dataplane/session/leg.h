@@ -152,6 +152,8 @@ struct leg_tx {
 	struct leg_header header;
 	uint64_t rtcp;
 	uint64_t packets_reported; // value of `packets` at our last report
+	uint64_t source_packets;   // and when the source that it is made from now began ...
+	uint16_t source_sequence;  // ... with this one
 };
 
 // main only

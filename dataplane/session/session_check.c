@@ -5,8 +5,9 @@
 
 #include "session_state.h"
 
-#define KNOWN_FLAGS \
-	(SL_LEG_RECEIVE | SL_LEG_SEND | SL_LEG_TRANSPARENT_SSRC | SL_LEG_HELD | SL_LEG_RTCP_MUX)
+#define KNOWN_FLAGS                                                                               \
+	(SL_LEG_RECEIVE | SL_LEG_SEND | SL_LEG_TRANSPARENT_SSRC | SL_LEG_HELD | SL_LEG_RTCP_MUX | \
+		SL_LEG_RTCP_REDUCED)
 
 #define KNOWN_FORMAT_FLAGS (SL_FORMAT_DTX | SL_FORMAT_OCTET_ALIGN | SL_FORMAT_MODE_CHANGE_NEIGHBOR)
 

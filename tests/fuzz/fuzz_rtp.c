@@ -81,7 +81,8 @@ static void fuzz_stream(const uint8_t *data, size_t size)
 	}
 }
 
-static void fuzz_rtcp(const uint8_t *data, size_t size)
+// Both ways of passing reduced-size RTCP on.
+static void fuzz_relay(const uint8_t *data, size_t size, bool reduced_size)
 {
 	const struct rtcp_relay relay = {
 		.source_ssrc = 1,
@@ -89,27 +90,53 @@ static void fuzz_rtcp(const uint8_t *data, size_t size)
 		.media_ssrc = 3,
 		.media_source = 4,
 		.sequence_offset = 9,
+		.sequence_last = 100,
+		.sequence_span = 1000,
 		.media_known = true,
 		.pass_bye = true,
+		.reduced_size = reduced_size,
 		.cname = "sluice",
 	};
-	struct rtcp_packet packet = {0};
-	uint8_t *out;
+	uint8_t *out = malloc(size + RTCP_CNAME_MAX + 32);
 	int n;
+
+	MUST(out);
+	n = rtcp_relay_translate(&relay, data, size, out, size + RTCP_CNAME_MAX + 32);
+	MUST(n >= 0);
+	if (n > 0)
+		MUST(rtcp_parse(out, (size_t)n, reduced_size) == 0);
+	free(out);
+}
+
+static void walk_blocks(const struct rtcp_packet *packet)
+{
+	struct rtcp_xr_block block = {0};
+	struct rtcp_xr_dlrr dlrr;
+	struct rtcp_xr_voip voip;
+
+	while (rtcp_xr_next(packet, &block)) {
+		MUST(block.data + block.length <= packet->data + packet->length);
+		if (block.type == RTCP_XR_DLRR)
+			rtcp_xr_dlrr_find(&block, 3, &dlrr);
+		if (block.type == RTCP_XR_VOIP)
+			rtcp_xr_voip_read(block.data, &voip);
+	}
+}
+
+static void fuzz_rtcp(const uint8_t *data, size_t size)
+{
+	struct rtcp_packet packet = {0};
 
 	if (rtcp_parse(data, size, true))
 		return;
 	while (rtcp_next(data, size, &packet)) {
 		MUST(packet.data >= data && packet.data + packet.length <= data + size);
 		rtcp_sender_ssrc(&packet);
+		if (packet.pt == RTCP_XR)
+			walk_blocks(&packet);
 	}
-	out = malloc(size + RTCP_CNAME_MAX + 32);
-	MUST(out);
-	n = rtcp_relay_translate(&relay, data, size, out, size + RTCP_CNAME_MAX + 32);
-	MUST(n >= 0);
-	if (n > 0)
-		MUST(rtcp_parse(out, (size_t)n, false) == 0);
-	free(out);
+	fuzz_relay(data, size, false);
+	fuzz_relay(data, size, true);
 }
 
 // Packets of five bytes: a step of the timestamp in 800 ticks, and an event.

@@ -52,8 +52,8 @@ static void datagrams_are_checked(void **)
 		CASE("\x81\xc8\x00\x06\x00\x00\x00\x01" SR_FIXED, false, false),
 		CASE("\x81\xc8\x00\x0c\x00\x00\x00\x01" SR_FIXED BLOCK, true, true),
 		CASE("\x81\xc8\x00\x0d\x00\x00\x00\x01" SR_FIXED BLOCK "ext1", true, true),
-		CASE(SDES, false, true), // not first
-		CASE("\x81\xcb\x00\x01\x00\x00\x00\x01" SDES, true, true),
+		CASE(SDES, false, true),				    // not first
+		CASE("\x81\xcb\x00\x01\x00\x00\x00\x01" SDES, false, true), // nor BYE
 		CASE(RR "\x81\xca\x00\x02\x00\x00\x00\x01\x01\x05hi", false,
 			false), // text too long
 		CASE(RR "\x81\xca\x00\x02\x00\x00\x00\x01\x01\x02hi", false,

@@ -23,6 +23,8 @@ static const struct rtcp_relay relay = {
 	.media_ssrc = OURS,
 	.media_source = FAR,
 	.sequence_offset = 5,
+	.sequence_last = 1000,
+	.sequence_span = 999,
 	.media_known = true,
 	.cname = "ours",
 };
@@ -113,7 +115,7 @@ static void nothing_of_the_sender_gets_through(void **)
 		"10.1.2.3"
 		"\x00\x00"
 		"\x80\xcc\x00\x03" SOURCE_TEXT "NAMEdata"
-		"\x80\xcf\x00\x02" SOURCE_TEXT "\x04\x00\x00\x00"
+		"\x80\xcf\x00\x02" SOURCE_TEXT "\x0c\x00\x00\x00"
 		"\x8f\xce\x00\x03" SOURCE_TEXT OURS_TEXT "REMB";
 	size_t n = translate(&relay, datagram, sizeof(datagram) - 1);
 
@@ -124,13 +126,17 @@ static void nothing_of_the_sender_gets_through(void **)
 
 static void nack_and_pli_are_mapped_into_a_compound(void **)
 {
-	static const uint8_t nack[] = "\x81\xcd\x00\x03" SOURCE_TEXT OURS_TEXT "\x00\x02\x80\x01";
+	static const uint8_t nack[] = "\x81\xcd\x00\x05" SOURCE_TEXT OURS_TEXT "\x00\x02\x80\x01"
+				      "\x00\x00\x00\x00"  // of the source before
+				      "\x03\xe9\x00\x00"; // not sent yet
+	static const uint8_t stale[] = "\x81\xcd\x00\x03" SOURCE_TEXT OURS_TEXT "\x00\x00\x80\x01";
 	static const uint8_t pli[] = "\x81\xce\x00\x02" SOURCE_TEXT OURS_TEXT;
 	static const uint8_t other[] = "\x81\xce\x00\x02" SOURCE_TEXT "\x99\x99\x99\x99";
 
 	assert_int_equal(translate(&relay, nack, sizeof(nack) - 1), 8 + 16 + 16);
 	assert_memory_equal(
 		out + 24, "\x81\xcd\x00\x03\x22\x22\x22\x22\x44\x44\x44\x44\xff\xfd\x80\x01", 16);
+	assert_int_equal(translate(&relay, stale, sizeof(stale) - 1), 0);
 	assert_int_equal(translate(&relay, pli, sizeof(pli) - 1), 8 + 16 + 12);
 	assert_memory_equal(out + 24, "\x81\xce\x00\x02\x22\x22\x22\x22\x44\x44\x44\x44", 12);
 	assert_int_equal(translate(&relay, other, sizeof(other) - 1), 0);
@@ -151,6 +157,125 @@ static void bye_is_passed_only_where_our_stream_ends_too(void **)
 	assert_int_equal(translate(&ending, datagram, sizeof(datagram) - 1), 24);
 }
 
+#define XR_HEAD(words) "\x80\xcf\x00" words SOURCE_TEXT
+
+// What becomes of one XR block: the block behind the XR header of the output, or nothing.
+static size_t translate_block(
+	const struct rtcp_relay *how, const void *block, size_t length, const uint8_t **mapped)
+{
+	uint8_t datagram[600] = "\x80\xc9\x00\x01" SOURCE_TEXT XR_HEAD("\x00");
+	size_t n;
+
+	datagram[11] = (uint8_t)(1 + length / 4);
+	memcpy(datagram + 16, block, length);
+	n = translate(how, datagram, 16 + length);
+	assert_memory_equal(out + 4, "\x22\x22\x22\x22", 4);
+	if (n == 24)
+		return 0;
+	assert_int_equal(out[25], RTCP_XR);
+	assert_memory_equal(out + 28, "\x22\x22\x22\x22", 4);
+	*mapped = out + 32;
+	return n - 32;
+}
+
+static void xr_blocks_are_mapped_or_left_out(void **)
+{
+#define RANGE(type, begin, end) type "\x00\x02" OURS_TEXT begin end
+#define WORDS7			"aaaabbbbccccddddeeeeffffgggg"
+	static const struct {
+		const char *name;
+		const char *block, *mapped; // NULL: left out
+		size_t length;
+	} cases[] = {
+#define XR(name, block, mapped) {name, block, mapped, sizeof(block) - 1}
+		XR("loss RLE", RANGE("\x01\x00", "\x00\x10", "\x00\x20"),
+			"\x01\x00\x00\x02\x44\x44\x44\x44\x00\x0b\x00\x1b"),
+		XR("duplicate RLE, chunks as they are",
+			"\x02\x00\x00\x03" OURS_TEXT "\x00\x10\x03\xe9\xc0\x01\x00\x00",
+			"\x02\x00\x00\x03\x44\x44\x44\x44\x00\x0b\x03\xe4\xc0\x01\x00\x00"),
+		XR("receipt times", "\x03\x00\x00\x03" OURS_TEXT "\x00\x10\x00\x11time",
+			"\x03\x00\x00\x03\x44\x44\x44\x44\x00\x0b\x00\x0ctime"),
+		XR("statistics", "\x06\xe0\x00\x09" OURS_TEXT "\x00\x10\x00\x20" WORDS7,
+			"\x06\xe0\x00\x09\x44\x44\x44\x44\x00\x0b\x00\x1b" WORDS7),
+		XR("a range from before the source", RANGE("\x01\x00", "\x00\x00", "\x00\x20"),
+			NULL),
+		XR("a range beyond the last", RANGE("\x01\x00", "\x00\x10", "\x03\xea"), NULL),
+		XR("an empty range", RANGE("\x01\x00", "\x00\x10", "\x00\x10"), NULL),
+		XR("thinned by 2, offset 5", RANGE("\x01\x01", "\x00\x10", "\x00\x20"), NULL),
+		XR("about another stream", "\x01\x00\x00\x02\x99\x99\x99\x99\x00\x10\x00\x20",
+			NULL),
+		XR("receiver time", "\x04\x00\x00\x02ntp1ntp2", "\x04\x00\x00\x02ntp1ntp2"),
+		XR("DLRR, one of two for us",
+			"\x05\x00\x00\x06\x99\x99\x99\x99"
+			"aaaabbbb" OURS_TEXT "ccccdddd",
+			"\x05\x00\x00\x03\x44\x44\x44\x44"
+			"ccccdddd"),
+		XR("DLRR for nobody here",
+			"\x05\x00\x00\x03\x99\x99\x99\x99"
+			"aaaabbbb",
+			NULL),
+		XR("VoIP metrics", "\x07\x00\x00\x08" OURS_TEXT WORDS7,
+			"\x07\x00\x00\x08\x44\x44\x44\x44" WORDS7),
+		XR("VoIP metrics of another", "\x07\x00\x00\x08\x99\x99\x99\x99" WORDS7, NULL),
+		XR("an unknown type", "\x09\x00\x00\x01" OURS_TEXT, NULL),
+#undef XR
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const uint8_t *mapped = NULL;
+		size_t n = translate_block(&relay, cases[i].block, cases[i].length, &mapped);
+		size_t wanted = cases[i].mapped ? 4 * (1 + (size_t)cases[i].mapped[3]) : 0;
+
+		if (n != wanted || (n && memcmp(mapped, cases[i].mapped, n) != 0))
+			fail_msg("%s: %zu bytes", cases[i].name, n);
+	}
+}
+
+static void xr_ranges_wrap_with_the_sequence(void **)
+{
+	static const uint8_t block[] = RANGE("\x01\x00", "\xff\xf0", "\x00\x10");
+	struct rtcp_relay wrapped = relay;
+	const uint8_t *mapped;
+
+	wrapped.sequence_last = 0x20;
+	wrapped.sequence_span = 0x40;
+	assert_int_equal(translate_block(&wrapped, block, sizeof(block) - 1, &mapped), 12);
+	assert_memory_equal(mapped + 8, "\xff\xeb\x00\x0b", 4);
+	wrapped.sequence_span = 0x2f;
+	assert_int_equal(translate_block(&wrapped, block, sizeof(block) - 1, &mapped), 0);
+}
+
+static void xr_without_known_media_or_source_keeps_nothing(void **)
+{
+	static const uint8_t voip[] = "\x07\x00\x00\x08" OURS_TEXT WORDS7;
+	static const uint8_t time[] = "\x04\x00\x00\x02ntp1ntp2";
+	struct rtcp_relay unknown = relay;
+	const uint8_t *mapped;
+
+	unknown.media_known = false;
+	assert_int_equal(translate_block(&unknown, voip, sizeof(voip) - 1, &mapped), 0);
+	unknown.source_ssrc = 0;
+	assert_int_equal(translate_block(&unknown, time, sizeof(time) - 1, &mapped), 0);
+}
+
+// RFC 5506: a packet alone goes on alone only where the far end has agreed to that.
+static void reduced_size_goes_on_as_such_where_it_was_agreed(void **)
+{
+	static const uint8_t nack[] = "\x81\xcd\x00\x03" SOURCE_TEXT OURS_TEXT "\x00\x02\x80\x01";
+	static const uint8_t full[] =
+		"\x80\xc9\x00\x01" SOURCE_TEXT "\x81\xce\x00\x02" SOURCE_TEXT OURS_TEXT;
+	struct rtcp_relay reduced = relay;
+
+	reduced.reduced_size = true;
+	assert_int_equal(
+		rtcp_relay_translate(&reduced, nack, sizeof(nack) - 1, out, sizeof(out)), 16);
+	assert_memory_equal(
+		out, "\x81\xcd\x00\x03\x22\x22\x22\x22\x44\x44\x44\x44\xff\xfd\x80\x01", 16);
+	assert_int_equal(rtcp_parse(out, 16, true), 0);
+	assert_int_equal(translate(&reduced, full, sizeof(full) - 1), 8 + 16 + 12);
+	assert_int_equal(translate(&relay, nack, sizeof(nack) - 1), 8 + 16 + 16);
+}
+
 static void every_room_that_is_too_small_is_refused(void **)
 {
 	static const uint8_t nack[] = "\x81\xcd\x00\x03" SOURCE_TEXT OURS_TEXT "\x00\x02\x80\x01";
@@ -168,6 +293,10 @@ int main(void)
 		cmocka_unit_test(blocks_are_left_out_while_the_far_source_is_unknown),
 		cmocka_unit_test(nothing_of_the_sender_gets_through),
 		cmocka_unit_test(nack_and_pli_are_mapped_into_a_compound),
+		cmocka_unit_test(xr_blocks_are_mapped_or_left_out),
+		cmocka_unit_test(xr_ranges_wrap_with_the_sequence),
+		cmocka_unit_test(xr_without_known_media_or_source_keeps_nothing),
+		cmocka_unit_test(reduced_size_goes_on_as_such_where_it_was_agreed),
 		cmocka_unit_test(bye_is_passed_only_where_our_stream_ends_too),
 		cmocka_unit_test(every_room_that_is_too_small_is_refused),
 	};
