@@ -217,8 +217,9 @@ enum {					  // sl_leg.flags
 	SL_LEG_PUNT = 1 << 6,	      // STUN, DTLS and what RFC 7983 has no name for go to
 				      // control (SL_PUNT); else they are dropped and counted
 	SL_LEG_OPAQUE = 1 << 7,	      // not RTP (UDPTL, RFC 3362): datagrams of the RTP port go
-				      // to the legs fed by this one as they are. No formats,
-				      // no SRTP; what feeds or is fed is opaque, too
+				      // to the legs fed by this one as they are; counters and
+				      // time-outs take them for RTP. No formats, no SRTP, no
+				      // punts; what feeds or is fed is opaque, too
 };
 
 // One end of the session's media: a local port pair and who is at the other end. Both addresses
@@ -294,7 +295,10 @@ struct sl_voip_metrics {
 	uint16_t jitter_buffer_absolute_ms;
 };
 
-// Counters since the leg was created. A replace keeps them.
+// Counters since the leg was created. A replace keeps them. Where a leg feeds one with
+// SL_LEG_TRANSPARENT_SSRC, several SSRCs may come side by side (video with retransmissions,
+// simulcast): loss, order, duplicates and jitter are then those of the first for as long as it is
+// heard, and of the next when it has been silent for a second.
 struct sl_leg_stats {
 	uint64_t rx_packets; // RTP accepted
 	uint64_t rx_bytes;   // of RTP: header and payload

@@ -24,8 +24,8 @@ struct burst {
 	bool on_odd_port[BURST_MAX]; // RTCP's
 	struct leg *legs[BURST_MAX];
 	const struct leg_config *configs[BURST_MAX];
-	struct rtp_view views[BURST_MAX];
-	uint8_t formats[BURST_MAX]; // index into the leg's
+	struct rtp_view views[BURST_MAX]; // payload_offset 0: opaque, all of it is payload
+	uint8_t formats[BURST_MAX];	  // index into the leg's
 	unsigned int n_secure;
 	uint8_t secure[BURST_MAX]; // places of packets that are SRTP, in order
 };

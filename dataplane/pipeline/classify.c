@@ -219,6 +219,14 @@ static enum drop_reason check_rtp(struct burst *burst, unsigned int i)
 	return burst->configs[i]->secure ? PASS : burst_read_rtp(burst, i);
 }
 
+// Nothing of it is looked at, so it goes where RTP goes.
+static enum drop_reason check_opaque(struct burst *burst, unsigned int i)
+{
+	burst->views[i] = (struct rtp_view){.payload_bytes = burst->lengths[i], .pt = SL_NO_PT};
+	burst->formats[i] = 0;
+	return burst->on_odd_port[i] ? DROP_rtcp_port : PASS;
+}
+
 static enum drop_reason check_rtcp(const struct burst *burst, unsigned int i)
 {
 	bool mux = burst->configs[i]->flags & SL_LEG_RTCP_MUX;
@@ -272,7 +280,10 @@ static void pass_kinds(struct worker *worker, struct burst *burst, struct burst 
 		enum rtp_kind kind = rtp_demultiplex(burst->payloads[i], burst->lengths[i]);
 		enum drop_reason reason;
 
-		if (likely(kind == RTP_KIND_RTP))
+		if (unlikely(burst->configs[i]->flags & SL_LEG_OPAQUE)) {
+			kind = RTP_KIND_RTP;
+			reason = check_opaque(burst, i);
+		} else if (likely(kind == RTP_KIND_RTP))
 			reason = check_rtp(burst, i);
 		else if (kind == RTP_KIND_RTCP)
 			reason = check_rtcp(burst, i);

@@ -1,8 +1,36 @@
 // Count, and keep the reception statistics. Late packets and duplicates are counted and passed on:
 // a translator leaves their handling to the receiver (RFC 3550 7.1), whose own numbers stay true.
 // A lone packet far off the sequence is dropped (RFC 3550 A.1).
+//
+// Where a leg carries several SSRCs side by side (video with retransmissions, simulcast), the
+// statistics are of one of them, the first, for as long as it is heard; then of the next that is.
 #include "clock.h"
 #include "stages.h"
+
+#define SILENT_NS 1000000000ULL
+
+// Of a mixed leg: is it the stream that is measured, or does it become that?
+static bool is_measured(const struct worker *worker, struct leg *leg, const struct rtp_view *view)
+{
+	struct leg_rx *rx = &leg->rx;
+
+	if (!view->payload_offset)
+		return false;
+	if (rx->reception.started && rx->reception.ssrc != view->ssrc &&
+		worker->now_ns - rx->measured_ns < SILENT_NS)
+		return false;
+	rx->measured_ns = worker->now_ns;
+	return true;
+}
+
+static inline bool is_stray(struct worker *worker, struct leg *leg, const struct leg_config *config,
+	const struct rtp_view *view, uint32_t clock_hz)
+{
+	if (unlikely(config->mixed) && !is_measured(worker, leg, view))
+		return false;
+	return rtp_reception_update(&leg->rx.reception, view,
+		       clock_rtp_ticks(worker->now_ns, clock_hz)) == RTP_ARRIVAL_JUMP;
+}
 
 static void note_first(struct worker *worker, struct leg *leg)
 {
@@ -37,9 +65,7 @@ void measure(struct worker *worker)
 		const struct rtp_view *view = &burst->views[i];
 		uint32_t clock_hz = config->clocks_hz[burst->formats[i]];
 
-		if (unlikely(rtp_reception_update(&leg->rx.reception, view,
-				     clock_rtp_ticks(worker->now_ns, clock_hz)) ==
-			     RTP_ARRIVAL_JUMP)) {
+		if (unlikely(is_stray(worker, leg, config, view, clock_hz))) {
 			leg_drop(worker, leg, burst->mbufs[i], DROP_sequence_jump);
 			continue;
 		}

@@ -59,6 +59,16 @@ static void note_secure(struct output *output, unsigned int n, const struct leg_
 	output->secure[output->n_secure++] = (uint16_t)n;
 }
 
+static void rewrite_media(struct worker *worker, struct output *output, unsigned int i,
+	const struct leg_config *config)
+{
+	struct rtp_view *view = &output->views[i];
+
+	if (!(config->flags & SL_LEG_TRANSPARENT_SSRC))
+		continue_stream(output->legs[i], config, view, worker->now_ns);
+	write_rtp(rte_pktmbuf_mtod(output->mbufs[i], uint8_t *), view);
+}
+
 // The RTP header of packet i, which becomes packet n; false where it is dropped.
 static bool rewrite_rtp(
 	struct worker *worker, struct output *output, unsigned int i, unsigned int n)
@@ -82,9 +92,8 @@ static bool rewrite_rtp(
 		drop(worker, output->mbufs[i], DROP_no_next_hop);
 		return false;
 	}
-	if (!(config->flags & SL_LEG_TRANSPARENT_SSRC))
-		continue_stream(leg, config, &output->views[i], worker->now_ns);
-	write_rtp(rte_pktmbuf_mtod(output->mbufs[i], uint8_t *), &output->views[i]);
+	if (likely(output->views[i].payload_offset)) // else it is opaque
+		rewrite_media(worker, output, i, config);
 	report_when_due(worker, leg, config);
 	if (unlikely(config->secure))
 		note_secure(output, n, config);

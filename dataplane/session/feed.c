@@ -1,7 +1,7 @@
 // The rule, per format of the source, in this order: the format that the far end is sent anyway is
 // relayed; G.711 is converted between its laws in the worker; what the codecs can is transcoded;
 // what the far end lists as well is relayed; the rest is dropped. Telephone events go where the
-// audio goes, because a receiver must see one source.
+// audio goes, because a receiver must see one source. What is opaque has no formats: it is relayed.
 #include "feed.h"
 
 #include <errno.h>
@@ -200,6 +200,24 @@ static void route_companion(
 	}
 }
 
+// Returns 0 or a negative errno.
+static int route_formats(struct feed *feed, const struct feed_end *source, const struct sl_leg *to,
+	struct transcode *engine)
+{
+	const struct sl_leg *from = source->wanted;
+	int rc = 0;
+
+	for (unsigned int i = 0; i < from->n_formats && rc == 0; i++)
+		if (is_audio(&from->formats[i]))
+			rc = route_audio(feed, i, source, to, engine);
+	for (unsigned int i = 0; i < from->n_formats && rc == 0; i++)
+		if (!is_audio(&from->formats[i]))
+			route_companion(feed, i, from, to);
+	if (rc == 0 && feed->routes[primary_of(from)].verb == FEED_DROP)
+		rc = -EOPNOTSUPP;
+	return rc;
+}
+
 struct feed *feed_create(
 	const struct feed_end *source, const struct feed_end *sink, struct transcode *engine)
 {
@@ -213,14 +231,10 @@ struct feed *feed_create(
 	}
 	feed->to = sink->leg;
 	feed->n_formats = from->n_formats;
-	for (unsigned int i = 0; i < from->n_formats && rc == 0; i++)
-		if (is_audio(&from->formats[i]))
-			rc = route_audio(feed, i, source, to, engine);
-	for (unsigned int i = 0; i < from->n_formats && rc == 0; i++)
-		if (!is_audio(&from->formats[i]))
-			route_companion(feed, i, from, to);
-	if (rc == 0 && feed->routes[primary_of(from)].verb == FEED_DROP)
-		rc = -EOPNOTSUPP;
+	if (from->flags & SL_LEG_OPAQUE)
+		feed->routes[0].verb = FEED_RELAY;
+	else
+		rc = route_formats(feed, source, to, engine);
 	if (rc == 0)
 		return feed;
 	feed_stop(feed);

@@ -72,6 +72,7 @@ struct leg_config {
 	bool relays_rtcp : 1; // its RTCP goes to its source; else it ends here ...
 	bool reports : 1;     // ... and what the far end gets is ours
 	bool secure : 1;      // SRTP both ways
+	bool mixed : 1;	      // several SSRCs, or no RTP: not every packet is measured
 	uint32_t clocks_hz[SL_FORMATS_MAX] __rte_cache_aligned;
 	struct feed *feeds[SL_LEGS_MAX]; // who has more than four pays for another line
 	uint8_t format_of[128];		 // payload type to index of format, LEG_NO_FORMAT: refuse
@@ -112,7 +113,8 @@ struct leg_rx {
 	uint64_t dropped_other;
 	uint64_t dropped_auth;
 	uint64_t dropped_replay;
-	uint64_t sr_ntp; // of the last sender report, and when it came
+	uint64_t measured_ns; // of a mixed leg: when `reception` last took a packet
+	uint64_t sr_ntp;      // of the last sender report, and when it came
 	uint64_t sr_ns;
 };
 

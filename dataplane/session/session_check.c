@@ -7,7 +7,7 @@
 
 #define KNOWN_FLAGS                                                                               \
 	(SL_LEG_RECEIVE | SL_LEG_SEND | SL_LEG_TRANSPARENT_SSRC | SL_LEG_HELD | SL_LEG_RTCP_MUX | \
-		SL_LEG_RTCP_REDUCED)
+		SL_LEG_RTCP_REDUCED | SL_LEG_OPAQUE)
 
 #define KNOWN_FORMAT_FLAGS (SL_FORMAT_DTX | SL_FORMAT_OCTET_ALIGN | SL_FORMAT_MODE_CHANGE_NEIGHBOR)
 
@@ -123,11 +123,31 @@ static const char *check_keys(const struct sl_leg *leg)
 	return NULL;
 }
 
+// Flags that say something about RTP or RTCP.
+#define RTP_FLAGS (SL_LEG_TRANSPARENT_SSRC | SL_LEG_RTCP_MUX | SL_LEG_RTCP_REDUCED)
+
+// What is not RTP has none of its properties. Nor is it told from STUN: UDPTL begins with a
+// sequence number, which may be anything.
+static const char *check_opaque(const struct sl_leg *leg)
+{
+	if (!(leg->flags & SL_LEG_OPAQUE))
+		return NULL;
+	RULE(leg->n_formats == 0, "leg: opaque, with formats");
+	RULE(leg->srtp_send.suite == SL_SRTP_NONE, "leg: opaque, with SRTP");
+	RULE((leg->flags & RTP_FLAGS) == 0, "leg: opaque, with flags of RTP");
+	RULE(!(leg->flags & SL_LEG_PUNT), "leg: opaque, but punts");
+	return NULL;
+}
+
 static const char *check_source(const struct sl_session *wanted, const struct sl_leg *leg)
 {
 	if (leg->source == SL_NO_LEG)
 		return NULL;
 	RULE(leg->source < wanted->n_legs, "leg: source is none of the legs");
+	RULE((leg->flags & SL_LEG_OPAQUE) == (wanted->legs[leg->source].flags & SL_LEG_OPAQUE),
+		"leg: opaque, or its source is, but not both");
+	if (leg->flags & SL_LEG_OPAQUE)
+		return NULL;
 	RULE(leg->n_formats > 0, "leg: a source but no format to send");
 	RULE(wanted->legs[leg->source].n_formats > 0, "leg: its source has no formats");
 	return NULL;
@@ -151,6 +171,8 @@ static const char *check_leg(const struct sl_session *wanted, const struct sl_le
 	why = check_formats(leg);
 	RULE(!why, why);
 	why = check_keys(leg);
+	RULE(!why, why);
+	why = check_opaque(leg);
 	RULE(!why, why);
 	return check_source(wanted, leg);
 }

@@ -141,7 +141,7 @@ static int plan_leg(struct session_plan *plan, unsigned int i, const char **why)
 
 static bool is_same_formats(const struct sl_leg *a, const struct sl_leg *b)
 {
-	return a->n_formats == b->n_formats &&
+	return a->n_formats == b->n_formats && ((a->flags ^ b->flags) & SL_LEG_OPAQUE) == 0 &&
 	       !memcmp(a->formats, b->formats, a->n_formats * sizeof(a->formats[0]));
 }
 
@@ -279,6 +279,18 @@ static int plan_keys(struct session_plan *plan, unsigned int i, const char **why
 	return rc;
 }
 
+// Whether not each packet from leg i says something about one stream of RTP.
+static bool is_mixed(const struct session_plan *plan, unsigned int i)
+{
+	const struct sl_session *session = plan->session;
+	bool mixed = session->legs[i].flags & SL_LEG_OPAQUE;
+
+	for (unsigned int j = 0; j < session->n_legs; j++)
+		mixed |= session->legs[j].source == i &&
+			 session->legs[j].flags & SL_LEG_TRANSPARENT_SSRC;
+	return mixed;
+}
+
 static int plan_config(struct session_plan *plan, unsigned int i, const char **why)
 {
 	const struct sl_leg *leg = &plan->session->legs[i];
@@ -298,7 +310,9 @@ static int plan_config(struct session_plan *plan, unsigned int i, const char **w
 	fill_formats(config, leg);
 	fill_latch(config, plan, i);
 	fill_routes(config, plan, i);
-	config->reports = !config->relays_rtcp && !(leg->flags & SL_LEG_TRANSPARENT_SSRC);
+	config->reports =
+		!config->relays_rtcp && !(leg->flags & (SL_LEG_TRANSPARENT_SSRC | SL_LEG_OPAQUE));
+	config->mixed = is_mixed(plan, i);
 	return 0;
 }
 
