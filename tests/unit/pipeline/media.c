@@ -7,17 +7,24 @@ static const struct udp_packet towards[2] = {
 	{.to_mac = MAC_P1, .from_mac = MAC_FAR1, .to = OUR1},
 };
 
+void build_towards(struct frame *frame, unsigned int port, struct udp_packet udp)
+{
+	udp.to_mac = towards[port].to_mac;
+	udp.from_mac = towards[port].from_mac;
+	udp.to = towards[port].to;
+	frame_build(frame, &udp);
+}
+
 void build_datagram(struct frame *frame, const char *from, uint16_t from_port, uint16_t local_port,
 	const uint8_t *payload, unsigned int payload_bytes)
 {
-	struct udp_packet udp = towards[0];
+	const struct udp_packet udp = {.from = from,
+		.from_port = from_port,
+		.to_port = local_port,
+		.payload = payload,
+		.payload_bytes = payload_bytes};
 
-	udp.from = from;
-	udp.from_port = from_port;
-	udp.to_port = local_port;
-	udp.payload = payload;
-	udp.payload_bytes = payload_bytes;
-	frame_build(frame, &udp);
+	build_towards(frame, 0, udp);
 }
 
 void push_datagram(const char *from, uint16_t from_port, uint16_t local_port,
@@ -32,15 +39,14 @@ void push_datagram(const char *from, uint16_t from_port, uint16_t local_port,
 void push_datagram1(const char *from, uint16_t from_port, uint16_t local_port,
 	const uint8_t *payload, unsigned int payload_bytes)
 {
-	struct udp_packet udp = towards[1];
+	const struct udp_packet udp = {.from = from,
+		.from_port = from_port,
+		.to_port = local_port,
+		.payload = payload,
+		.payload_bytes = payload_bytes};
 	struct frame frame;
 
-	udp.from = from;
-	udp.from_port = from_port;
-	udp.to_port = local_port;
-	udp.payload = payload;
-	udp.payload_bytes = payload_bytes;
-	frame_build(&frame, &udp);
+	build_towards(&frame, 1, udp);
 	frame_push(1, &frame);
 }
 

@@ -16,6 +16,9 @@
 #define SSRC1	 0x55667788u
 #define UDP_DATA 42 // where the payload is in a frame
 
+// A frame to our address of a port: MACs and `to` are filled in.
+void build_towards(struct frame *frame, unsigned int port, struct udp_packet udp);
+
 // A UDP payload from `from`:`from_port` to our `local_port` at port 0.
 void build_datagram(struct frame *frame, const char *from, uint16_t from_port, uint16_t local_port,
 	const uint8_t *payload, unsigned int payload_bytes);

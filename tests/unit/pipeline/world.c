@@ -1,0 +1,380 @@
+#include "world.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+
+#define ALLOWED_MAX 8
+
+static struct place {
+	bool exists;
+	struct sl_session session;
+	struct sl_address allowed[SL_LEGS_MAX][ALLOWED_MAX]; // besides what was signalled
+	unsigned int n_allowed[SL_LEGS_MAX];
+	struct sl_address latched[SL_LEGS_MAX]; // as last seen; SL_UNSPEC: it had not
+} places[WORLD_SLOTS];
+
+// ---- what there is ----
+
+static const struct sl_format pcma = {
+	.name = "PCMA", .clock_hz = 8000, .channels = 1, .pt = 8, .receive_pt = 8};
+static const struct sl_format opus = {
+	.name = "opus", .clock_hz = 48000, .channels = 2, .pt = 96, .receive_pt = 97};
+
+static void set_events(struct sl_leg *leg, uint32_t clock_hz)
+{
+	leg->formats[1] = (struct sl_format){.name = "telephone-event",
+		.clock_hz = clock_hz,
+		.channels = 1,
+		.pt = 101,
+		.receive_pt = 101};
+	leg->n_formats = 2;
+}
+
+static void set_codec(struct sl_session *session)
+{
+	session->legs[1].formats[0] = opus;
+	set_events(&session->legs[1], 48000);
+	set_events(&session->legs[0], 8000);
+}
+
+static void set_fork(struct sl_session *session)
+{
+	session->n_legs = 3;
+	session->legs[2] = session->legs[1];
+	session->legs[2].remote.port = 6000;
+	session->legs[2].formats[0] = opus;
+}
+
+// No two keys of a session are alike, nor are those of two sessions.
+static void set_keys(struct sl_leg *leg, unsigned int suite, uint8_t seed)
+{
+	leg->srtp_receive = (struct sl_srtp){.suite = (uint8_t)suite, .key = {seed, 1}};
+	leg->srtp_send = (struct sl_srtp){.suite = (uint8_t)suite, .key = {seed, 2}};
+}
+
+static void set_secure(struct sl_session *session, unsigned int number, uint8_t seed)
+{
+	set_keys(&session->legs[0], 1 + number % 6, seed);
+	if (number % 2)
+		set_keys(&session->legs[1], 1 + (number + 1) % 6, (uint8_t)(seed + 1));
+}
+
+static void describe(struct sl_session *session, enum world_kind kind, uint8_t seed)
+{
+	switch (kind) {
+	case WORLD_RELAYED:
+		set_events(&session->legs[0], 8000);
+		set_events(&session->legs[1], 8000);
+		break;
+	case WORLD_G711:
+		session->legs[1].formats[0] = pcma;
+		break;
+	case WORLD_MUX:
+		session->legs[0].flags |= SL_LEG_RTCP_MUX;
+		break;
+	case WORLD_LATCH:
+		session->legs[0].source_rule = SL_SOURCE_LATCH;
+		break;
+	case WORLD_TRANSPARENT:
+		session->legs[1].flags |= SL_LEG_TRANSPARENT_SSRC;
+		break;
+	case WORLD_TRANSCODED:
+		set_codec(session);
+		break;
+	case WORLD_FORKED:
+		set_fork(session);
+		break;
+	case WORLD_SECURE_LATCH:
+		session->legs[0].source_rule = SL_SOURCE_LATCH;
+		set_keys(&session->legs[0], SL_SRTP_AES_CM_128_HMAC_SHA1_80, seed);
+		break;
+	default:
+		set_secure(session, kind - WORLD_SECURE, seed);
+		break;
+	}
+}
+
+static void change_session(struct sl_session *session, uint8_t change)
+{
+	if (change & WORLD_DEAF)
+		session->legs[0].flags &= (uint16_t)~SL_LEG_RECEIVE;
+	if (change & WORLD_MUTE)
+		session->legs[1].flags &= (uint16_t)~SL_LEG_SEND;
+	if (change & WORLD_MOVED)
+		session->legs[0].remote.port += 2;
+	if (change & WORLD_NO_REMOTE)
+		memset(&session->legs[1].remote, 0, sizeof(session->legs[1].remote));
+	if (change & WORLD_LATCHING)
+		session->legs[0].source_rule = SL_SOURCE_LATCH;
+	if (change & WORLD_MUXED)
+		session->legs[1].flags |= SL_LEG_RTCP_MUX;
+	if (change & WORLD_CODEC)
+		set_codec(session);
+}
+
+static bool keeps_latch(const struct sl_leg *old, const struct sl_leg *new)
+{
+	return !memcmp(&old->remote, &new->remote, sizeof(new->remote)) &&
+	       old->source_rule == new->source_rule;
+}
+
+void world_set(unsigned int slot, enum world_kind kind, uint8_t change)
+{
+	struct place *place = &places[slot];
+	uint8_t seed = (uint8_t)(1 + 4 * slot + (change & WORLD_REKEYED ? 2 : 0));
+	struct sl_session wanted = rig_session(slot + 1);
+	struct sl_session answer = {};
+	const char *why;
+
+	describe(&wanted, kind, seed);
+	change_session(&wanted, change);
+	if (session_set(path.sessions, &wanted, NULL, &answer, &why))
+		return;
+	for (unsigned int i = 0; i < wanted.n_legs; i++) {
+		wanted.legs[i].local = answer.legs[i].local;
+		if (!place->exists || !keeps_latch(&place->session.legs[i], &wanted.legs[i]))
+			place->latched[i] = (struct sl_address){};
+	}
+	place->session = wanted;
+	place->exists = true;
+}
+
+void world_delete(unsigned int slot)
+{
+	struct place *place = &places[slot];
+
+	if (!place->exists)
+		return;
+	session_delete(path.sessions, session_find(path.sessions, &place->session.id));
+	place->exists = false;
+}
+
+void world_end(void)
+{
+	for (unsigned int i = 0; i < WORLD_SLOTS; i++)
+		world_delete(i);
+	for (int i = 0; i < 3; i++) {
+		sessions_tick(path.sessions, clock_now_ns());
+		path_turn();
+	}
+}
+
+const struct sl_session *world_session(unsigned int slot)
+{
+	return places[slot].exists ? &places[slot].session : NULL;
+}
+
+// ---- who may be sent what ----
+
+static void allow(struct place *place, unsigned int leg, const struct sl_address *to)
+{
+	if (place->n_allowed[leg] < ALLOWED_MAX)
+		place->allowed[leg][place->n_allowed[leg]++] = *to;
+}
+
+void world_prove(unsigned int slot, unsigned int leg, const struct sl_address *from)
+{
+	if (places[slot].session.legs[leg].source_rule == SL_SOURCE_LATCH)
+		allow(&places[slot], leg, from);
+}
+
+static bool is_allowed(const struct place *place, unsigned int leg, const struct sl_address *to)
+{
+	for (unsigned int i = 0; i < place->n_allowed[leg]; i++)
+		if (!memcmp(to, &place->allowed[leg][i], sizeof(*to)))
+			return true;
+	return false;
+}
+
+// Where it has latched to it stays, unless it has just had proof.
+static const char *look_at_latch(
+	struct place *place, unsigned int leg, const struct sl_leg_stats *stats)
+{
+	struct sl_address *latched = &place->latched[leg];
+	bool moved = latched->family && memcmp(latched, &stats->source, sizeof(*latched));
+
+	if (!stats->latched)
+		return latched->family ? "a latch was forgotten" : NULL;
+	if (place->session.legs[leg].source_rule != SL_SOURCE_LATCH)
+		return "a leg latched that may not";
+	if (moved && !is_allowed(place, leg, &stats->source))
+		return "a latched leg moved without proof";
+	*latched = stats->source;
+	allow(place, leg, latched);
+	return NULL;
+}
+
+static const char *look_at_latches(void)
+{
+	const char *wrong = NULL;
+
+	for (unsigned int slot = 0; slot < WORLD_SLOTS; slot++) {
+		struct place *place = &places[slot];
+		struct sl_session_report report;
+
+		if (!place->exists)
+			continue;
+		session_report(session_find(path.sessions, &place->session.id), &report);
+		for (unsigned int i = 0; i < place->session.n_legs && !wrong; i++)
+			wrong = look_at_latch(place, i, &report.stats[i]);
+	}
+	return wrong;
+}
+
+static void forget_allowed(void)
+{
+	for (unsigned int slot = 0; slot < WORLD_SLOTS; slot++)
+		memset(places[slot].n_allowed, 0, sizeof(places[slot].n_allowed));
+}
+
+static bool is_host(const struct sl_address *a, const struct sl_address *b)
+{
+	return a->family == b->family && !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+static bool is_signalled(const struct sl_leg *leg, const struct sl_address *to, bool rtcp)
+{
+	if (!rtcp)
+		return is_host(to, &leg->remote) && to->port == leg->remote.port;
+	if (leg->remote_rtcp.family)
+		return is_host(to, &leg->remote_rtcp) && to->port == leg->remote_rtcp.port;
+	return is_host(to, &leg->remote) && to->port == leg->remote.port + 1;
+}
+
+// RTCP latches to another port of the same host.
+static bool is_latched(
+	const struct place *place, unsigned int leg, const struct sl_address *to, bool rtcp)
+{
+	for (unsigned int i = 0; i < place->n_allowed[leg]; i++) {
+		const struct sl_address *allowed = &place->allowed[leg][i];
+
+		if (is_host(to, allowed) && (rtcp || to->port == allowed->port))
+			return true;
+	}
+	return false;
+}
+
+static const char *check_way(const struct sl_address *from, const struct sl_address *to)
+{
+	bool rtcp = from->port & 1;
+
+	for (unsigned int slot = 0; slot < WORLD_SLOTS; slot++) {
+		const struct place *place = &places[slot];
+
+		for (unsigned int i = 0; place->exists && i < place->session.n_legs; i++) {
+			const struct sl_leg *leg = &place->session.legs[i];
+
+			if (!is_host(from, &leg->local) || (from->port & ~1) != leg->local.port)
+				continue;
+			if (is_signalled(leg, to, rtcp) || is_latched(place, i, to, rtcp))
+				return NULL;
+			return "sent to somebody who is not the leg's far end";
+		}
+	}
+	return "sent from a port that is no leg's";
+}
+
+// ---- is it sound? ----
+
+static uint64_t sum16(const uint8_t *bytes, unsigned int n)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		sum += i % 2 ? bytes[i] : (uint64_t)bytes[i] << 8;
+	return sum;
+}
+
+static bool is_all_ones(uint64_t sum)
+{
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
+static struct sl_address address_at(const uint8_t *ip, uint8_t family, const uint8_t *port)
+{
+	struct sl_address address = {.family = family, .port = (uint16_t)(port[0] << 8 | port[1])};
+
+	memcpy(address.bytes, ip, family == SL_IPV4 ? 4 : 16);
+	return address;
+}
+
+static const char *check_udp(
+	const uint8_t *addresses, uint8_t family, const uint8_t *udp, unsigned int n)
+{
+	unsigned int size = family == SL_IPV4 ? 4 : 16;
+	struct sl_address from, to;
+
+	if (n < 8 || (unsigned int)(udp[4] << 8 | udp[5]) != n)
+		return "a wrong length in a UDP header";
+	if (!is_all_ones(sum16(addresses, 2 * size) + 17 + n + sum16(udp, n)))
+		return "a wrong UDP checksum";
+	from = address_at(addresses, family, udp);
+	to = address_at(addresses + size, family, udp + 2);
+	return check_way(&from, &to);
+}
+
+static const char *check_ip(const uint8_t *ip, unsigned int n, uint16_t type)
+{
+	if (type == 0x86dd) {
+		if (n < 40 || ip[0] >> 4 != 6 || (unsigned int)(ip[4] << 8 | ip[5]) + 40 != n ||
+			ip[6] != 17)
+			return "an unsound IPv6 header";
+		return check_udp(ip + 8, SL_IPV6, ip + 40, n - 40);
+	}
+	if (type != 0x0800 || n < 20 || ip[0] != 0x45 || ip[9] != 17 ||
+		(unsigned int)(ip[2] << 8 | ip[3]) != n)
+		return "an unsound IPv4 header";
+	if (!is_all_ones(sum16(ip, 20)))
+		return "a wrong IPv4 checksum";
+	return check_udp(ip + 12, SL_IPV4, ip + 20, n - 20);
+}
+
+static const char *check_frame(unsigned int port, const struct frame *frame)
+{
+	static const char *const macs[2] = {MAC_FAR0 MAC_P0, MAC_FAR1 MAC_P1};
+	unsigned int at = half_at(frame, 12) == 0x8100 ? 18 : 14;
+
+	if (frame->length < 34 || memcmp(frame->bytes, macs[port], 12))
+		return "a wrong MAC address";
+	return check_ip(frame->bytes + at, frame->length - at, half_at(frame, at - 2));
+}
+
+static void turn_once(void)
+{
+	for (unsigned int i = 0; i < path.workers->config.n_workers; i++)
+		worker_turn(path.workers->workers[i]);
+}
+
+static const char *turn(void (*move)(void), unsigned int *n_out)
+{
+	const char *wrong = look_at_latches();
+	struct frame frame;
+
+	move();
+	if (!wrong)
+		wrong = look_at_latches();
+	for (unsigned int port = 0; port < 2; port++)
+		while (frame_pop(port, &frame)) {
+			if (n_out)
+				(*n_out)++;
+			if (!wrong)
+				wrong = check_frame(port, &frame);
+		}
+	forget_allowed();
+	return wrong ? wrong : path_imbalance();
+}
+
+const char *world_turn(unsigned int *n_out)
+{
+	return turn(path_turn, n_out);
+}
+
+const char *world_turn_once(void)
+{
+	return turn(turn_once, NULL);
+}
