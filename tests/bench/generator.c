@@ -1,108 +1,216 @@
-// Traffic generator of the forward benchmark: sends RTP of many flows into one port as fast as it
-// is taken, counts what comes back, and checks a sample of it byte for byte.
+// Traffic generator of the forward benches: sends the RTP flows of a file into one device, paced or
+// as fast as it is taken, and checks every packet that comes back (flows.h). It shares no code with
+// what it measures.
 //
-//   generator EAL-OPTIONS -- --vdev DEVICE --sessions N --seconds S [--warmup S]
-//             [--relay SOCKET]   set the sessions there; without it the peer swaps addresses
+//   generator EAL-OPTIONS -- --vdev DEVICE --flows FILE --seconds S [--warmup S]
+//             [--rate N]       packets a second; without it as fast as they are taken
+//             [--swap]         the peer swaps addresses, and does not relay
+//             [--frames N]     of each flow of SRTP, protected before; the run ends when they are
+//             sent
+//             [--malformed P]  percent of malformed packets, more than the rate
+//             [--rtcp P]       percent of sender reports on the RTP port
+//             [--mac MAC] [--peer-mac MAC]
 //
-// Prints one JSON object. Subtle: what is measured is the other end, so this end does as little as
-// it can: packets are made once and sent again with sequence and timestamp advanced (a reference
-// keeps the driver from freeing them), and receiving goes before sending.
+// Prints one JSON object, and the same in words on standard error. The load is open loop: a packet
+// has a time at which it is due, whatever became of those before, and latency counts from there.
+// Subtle: what is measured is the other end, so this end does as little as it can. The driver gets
+// shells, packets without memory of their own that point to the frames, and must copy what it sends
+// (memif and af_xdp do).
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <rte_cycles.h>
+#include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_ethdev.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "flows.h"
-#include "port.h"
-#include "relay.h"
+#include "odd_frames.h"
 
-#define BURST	      32
-#define SAMPLE_BURSTS 8 // check a packet of every so many bursts
-#define LINK_WAIT_MS  5000
-#define MEDIA_IP      RTE_IPV4(192u, 0, 2, 1)
-#define DRAIN_MS      20
+#define BURST	     32
+#define DESCRIPTORS  1024
+#define LINK_WAIT_MS 5000
+#define DRAIN_MS     50
+#define N_RTCP	     64
+#define N_SHELLS     511
 
 struct options {
 	const char *vdev;
-	const char *relay;
-	unsigned int sessions;
-	double seconds;
-	double warmup;
+	const char *flows;
+	unsigned int n_frames;
+	double rate, seconds, warmup;
+	double malformed, rtcp; // shares, 0 to 1
+	bool swap;
+};
+
+// Frames that are sent between those of flows.
+struct odd_traffic {
+	struct odd_frame *frames;
+	unsigned int n;
+	unsigned int next;
+	double share, owed;
+	uint64_t sent;
 };
 
 struct generator {
-	struct port port;
-	struct flow_macs macs;
-	struct flow *flows;
-	unsigned int n_flows;
+	uint16_t port;
+	struct flows flows;
 	unsigned int next; // flow to send
-	unsigned int bursts;
-	uint64_t sent, received, checked, bad;
+	struct odd_traffic malformed, rtcp;
+	struct rte_mempool *shell_pool;
+	struct rte_mbuf *shells[BURST];
+	unsigned int n_pending, at_pending;  // shells that the device has not taken yet
+	double begin_tsc, cycles_per_packet; // 0: as fast as taken
+	uint64_t made, sent;
+	uint64_t offers, refusals; // bursts, and those that were not taken whole
+	bool exhausted;
 };
 
-static void __attribute__((noreturn)) die(const char *what)
+struct snapshot {
+	uint64_t tsc, sent, malformed, received;
+};
+
+void die(const char *format, ...)
 {
-	fprintf(stderr, "generator: %s\n", what);
+	va_list arguments;
+
+	fputs("generator: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
 	exit(EXIT_FAILURE);
 }
 
-static void check_sample(struct generator *gen, const struct rte_mbuf *packet)
-{
-	const char *why;
-
-	gen->checked++;
-	if (flow_check(gen->flows, gen->n_flows, &gen->macs, packet, &why))
-		return;
-	if (gen->bad++ == 0)
-		fprintf(stderr, "generator: wrong packet: %s\n", why);
-}
-
-static unsigned int receive(struct generator *gen)
+static void receive(struct generator *gen)
 {
 	struct rte_mbuf *packets[BURST];
-	unsigned int n = rte_eth_rx_burst(gen->port.id, 0, packets, BURST);
+	uint8_t *frames[BURST];
+	uint16_t lengths[BURST];
+	unsigned int n = rte_eth_rx_burst(gen->port, 0, packets, BURST);
 
 	if (!n)
-		return 0;
-	gen->received += n;
-	if (gen->bursts++ % SAMPLE_BURSTS == 0)
-		check_sample(gen, packets[n - 1]);
+		return;
+	for (unsigned int i = 0; i < n; i++) {
+		frames[i] = rte_pktmbuf_mtod(packets[i], uint8_t *);
+		lengths[i] = packets[i]->data_len;
+	}
+	flows_check(&gen->flows, frames, lengths, n, rte_rdtsc());
 	rte_pktmbuf_free_bulk(packets, n);
-	return n;
 }
 
-static void send_burst(struct generator *gen)
+static void fill_shell(struct rte_mbuf *shell, uint8_t *frame, uint16_t length)
 {
-	struct rte_mbuf *packets[BURST];
-	unsigned int n = RTE_MIN((unsigned int)BURST, gen->n_flows - gen->next);
-	unsigned int n_sent;
+	shell->buf_addr = frame;
+	shell->data_off = 0;
+	shell->data_len = length;
+	shell->pkt_len = length;
+}
 
-	for (unsigned int i = 0; i < n; i++) {
-		packets[i] = gen->flows[gen->next + i].packet;
-		rte_mbuf_refcnt_set(packets[i], 2); // the driver takes one
+static bool odd_is_due(struct odd_traffic *odd)
+{
+	odd->owed += odd->share;
+	return odd->owed >= 1;
+}
+
+static void fill_odd(struct odd_traffic *odd, struct rte_mbuf *shell)
+{
+	struct odd_frame *frame = &odd->frames[odd->next];
+
+	odd->owed -= 1;
+	odd->sent++;
+	odd->next = odd->next + 1 == odd->n ? 0 : odd->next + 1;
+	fill_shell(shell, frame->bytes, frame->length);
+}
+
+static bool fill_next(struct generator *gen, struct rte_mbuf *shell, uint64_t due_tsc)
+{
+	struct flow_tx *flow = &gen->flows.tx[gen->next];
+	uint8_t *frame = flow_frame(&gen->flows, flow, due_tsc);
+
+	gen->exhausted = !frame;
+	if (!frame)
+		return false;
+	fill_shell(shell, frame, flow->length);
+	gen->next = gen->next + 1 == gen->flows.n ? 0 : gen->next + 1;
+	rte_prefetch0(gen->flows.tx[gen->next].frame + 64);
+	return true;
+}
+
+// Packets that are due by now, up to a burst.
+static unsigned int count_due(const struct generator *gen, uint64_t now)
+{
+	double due;
+
+	if (gen->cycles_per_packet == 0)
+		return BURST;
+	due = ((double)now - gen->begin_tsc) / gen->cycles_per_packet - (double)gen->made;
+	return due <= 0 ? 0 : due >= BURST ? BURST : (unsigned int)due;
+}
+
+static uint64_t due_tsc(const struct generator *gen, uint64_t now)
+{
+	return gen->cycles_per_packet == 0
+		       ? now
+		       : (uint64_t)(gen->begin_tsc + (double)gen->made * gen->cycles_per_packet);
+}
+
+static void make_burst(struct generator *gen, uint64_t now)
+{
+	unsigned int n_due = count_due(gen, now), n = 0;
+
+	gen->n_pending = gen->at_pending = 0;
+	if (!n_due || rte_mempool_get_bulk(gen->shell_pool, (void **)gen->shells, n_due))
+		return;
+	while (n < n_due) {
+		if (unlikely(gen->malformed.n && odd_is_due(&gen->malformed)))
+			fill_odd(&gen->malformed, gen->shells[n++]);
+		else if (unlikely(gen->rtcp.n && odd_is_due(&gen->rtcp)))
+			fill_odd(&gen->rtcp, gen->shells[n++]);
+		else if (fill_next(gen, gen->shells[n], due_tsc(gen, now)))
+			gen->made++, n++;
+		else
+			break;
 	}
-	n_sent = rte_eth_tx_burst(gen->port.id, 0, packets, (uint16_t)n);
-	for (unsigned int i = 0; i < n_sent; i++)
-		flow_advance(&gen->flows[gen->next + i]);
+	gen->n_pending = n;
+	if (unlikely(n < n_due))
+		rte_mempool_put_bulk(gen->shell_pool, (void **)&gen->shells[n], n_due - n);
+}
+
+static void transmit(struct generator *gen, uint64_t now)
+{
+	unsigned int n_left, n_sent;
+
+	if (gen->at_pending == gen->n_pending)
+		make_burst(gen, now);
+	n_left = gen->n_pending - gen->at_pending;
+	if (!n_left)
+		return;
+	n_sent = rte_eth_tx_burst(gen->port, 0, &gen->shells[gen->at_pending], (uint16_t)n_left);
+	gen->at_pending += n_sent;
 	gen->sent += n_sent;
-	gen->next += n_sent;
-	if (gen->next == gen->n_flows)
-		gen->next = 0;
+	gen->offers++;
+	gen->refusals += n_sent < n_left;
+}
+
+static struct snapshot take_snapshot(const struct generator *gen)
+{
+	return (struct snapshot){
+		rte_rdtsc(), gen->made, gen->malformed.sent, gen->flows.tallies.received};
 }
 
 static void run_for(struct generator *gen, double seconds)
 {
-	uint64_t end = rte_rdtsc() + (uint64_t)(seconds * (double)rte_get_tsc_hz());
+	uint64_t now = rte_rdtsc(), end = now + (uint64_t)(seconds * (double)rte_get_tsc_hz());
 
-	while (rte_rdtsc() < end) {
+	for (; now < end && !gen->exhausted; now = rte_rdtsc()) {
 		receive(gen);
-		send_burst(gen);
+		transmit(gen, now);
 	}
 }
 
@@ -110,86 +218,154 @@ static void drain(struct generator *gen)
 {
 	uint64_t quiet = rte_get_tsc_hz() / 1000 * DRAIN_MS;
 	uint64_t last = rte_rdtsc();
+	uint64_t received = 0;
 
-	while (rte_rdtsc() < last + quiet)
-		if (receive(gen))
+	while (rte_rdtsc() < last + quiet) {
+		if (gen->at_pending < gen->n_pending)
+			transmit(gen, last);
+		receive(gen);
+		if (gen->flows.tallies.received != received)
 			last = rte_rdtsc();
+		received = gen->flows.tallies.received;
+	}
+}
+
+static double nanoseconds(uint64_t cycles)
+{
+	return (double)cycles * 1e9 / (double)rte_get_tsc_hz();
+}
+
+static void report(
+	const struct generator *gen, const struct snapshot *begin, const struct snapshot *end)
+{
+	const struct flow_tallies *tallies = &gen->flows.tallies;
+	double seconds = nanoseconds(end->tsc - begin->tsc) / 1e9;
+	uint64_t good = end->received - begin->received;
+	uint64_t malformed = end->malformed - begin->malformed;
+	uint64_t lost = gen->made - tallies->received;
+	static const double shares[] = {0.5, 0.99, 0.999};
+	double latency[4];
+
+	for (unsigned int i = 0; i < RTE_DIM(shares); i++)
+		latency[i] = nanoseconds(histogram_percentile(&tallies->latency, shares[i])) / 1e3;
+	latency[3] = nanoseconds(tallies->latency.max) / 1e3;
+	printf("{\"rate\":%.0f,\"handled\":%.0f,\"seconds\":%.3f,\"flows\":%u,\"sent\":%" PRIu64
+	       ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"gaps\":%" PRIu64
+	       ",\"late\":%" PRIu64 ",\"opened\":%" PRIu64 ",\"bad\":%" PRIu64
+	       ",\"malformed\":%" PRIu64 ",\"rtcp_sent\":%" PRIu64 ",\"rtcp\":%" PRIu64
+	       ",\"refused\":%.3f,\"p50_us\":%.2f"
+	       ",\"p99_us\":%.2f,\"p999_us\":%.2f,\"max_us\":%.2f}\n",
+		(double)good / seconds, (double)(good + malformed) / seconds, seconds, gen->flows.n,
+		gen->made, tallies->received, lost, tallies->gaps, tallies->late, tallies->opened,
+		tallies->bad, gen->malformed.sent, gen->rtcp.sent, tallies->rtcp,
+		gen->offers ? (double)gen->refusals / (double)gen->offers : 0, latency[0],
+		latency[1], latency[2], latency[3]);
+	fprintf(stderr,
+		"generator: %u flows, %.2f million packets/s back for %.2f s: %" PRIu64
+		" of %" PRIu64 " lost, %" PRIu64 " overtaken, %" PRIu64 " wrong%s%s; "
+		"latency %.1f us (half of them), %.1f (99 %%), %.1f (99.9 %%), %.1f at most\n",
+		gen->flows.n, (double)good / seconds / 1e6, seconds, lost, gen->made, tallies->late,
+		tallies->bad, tallies->bad ? ", the first in its " : "",
+		tallies->bad ? tallies->why : "", latency[0], latency[1], latency[2], latency[3]);
 }
 
 static void measure(struct generator *gen, const struct options *options)
 {
-	uint64_t begin, received;
-	double seconds;
+	struct snapshot begin, end;
 
+	gen->begin_tsc = (double)rte_rdtsc();
+	gen->cycles_per_packet = options->rate > 0 ? (double)rte_get_tsc_hz() / options->rate : 0;
 	run_for(gen, options->warmup);
-	received = gen->received;
-	begin = rte_rdtsc();
+	memset(&gen->flows.tallies.latency, 0, sizeof(gen->flows.tallies.latency));
+	gen->offers = gen->refusals = 0;
+	begin = take_snapshot(gen);
 	run_for(gen, options->seconds);
-	seconds = (double)(rte_rdtsc() - begin) / (double)rte_get_tsc_hz();
-	received = gen->received - received;
+	end = take_snapshot(gen);
 	drain(gen);
-	printf("{\"rate\":%.0f,\"packets\":%" PRIu64 ",\"seconds\":%.3f,\"flows\":%u,"
-	       "\"sent\":%" PRIu64 ",\"lost\":%" PRId64 ",\"checked\":%" PRIu64 ",\"bad\":%" PRIu64
-	       "}\n",
-		(double)received / seconds, received, seconds, gen->n_flows, gen->sent,
-		(int64_t)(gen->sent - gen->received), gen->checked, gen->bad);
+	report(gen, &begin, &end);
 }
 
-static void wait_for_link(const struct port *port)
+static void wait_for_link(uint16_t port)
 {
 	struct rte_eth_link link;
 
 	for (int i = 0; i < LINK_WAIT_MS; i++) {
-		if (!rte_eth_link_get_nowait(port->id, &link) && link.link_status)
+		if (!rte_eth_link_get_nowait(port, &link) && link.link_status)
 			return;
 		usleep(1000);
 	}
 	die("nobody at the other end of the device");
 }
 
+static void plug(struct generator *gen, const char *vdev)
+{
+	char name[256];
+	char *arguments;
+
+	snprintf(name, sizeof(name), "%s", vdev);
+	arguments = strchr(name, ',');
+	if (arguments)
+		*arguments++ = '\0';
+	if (rte_eal_hotplug_add("vdev", name, arguments ? arguments : "") ||
+		rte_eth_dev_get_port_by_name(name, &gen->port))
+		die("device %s", vdev);
+}
+
 static void open_port(struct generator *gen, const char *vdev, struct rte_mempool *pool)
 {
-	struct port_config config = {.name = "bench", .mac = gen->macs.ours};
-	char error[256];
+	struct rte_eth_conf conf = {};
 
-	snprintf(config.vdev, sizeof(config.vdev), "%s", vdev);
-	if (ports_open(&gen->port, &config, 1, 1, pool, error, sizeof(error)))
-		die(error);
-	wait_for_link(&gen->port);
+	plug(gen, vdev);
+	if (rte_eth_dev_configure(gen->port, 1, 1, &conf) ||
+		rte_eth_rx_queue_setup(gen->port, 0, DESCRIPTORS, 0, NULL, pool) ||
+		rte_eth_tx_queue_setup(gen->port, 0, DESCRIPTORS, 0, NULL) ||
+		rte_eth_dev_start(gen->port))
+		die("device %s does not start", vdev);
+	wait_for_link(gen->port);
 }
 
-static void make_flows(
-	struct generator *gen, const struct options *options, struct rte_mempool *pool)
+static void make_shells(struct generator *gen)
 {
-	struct session_ends *ends = calloc(options->sessions, sizeof(*ends));
-
-	gen->n_flows = options->sessions * 2;
-	gen->flows = calloc(gen->n_flows, sizeof(*gen->flows));
-	if (!ends || !gen->flows)
-		die("out of memory");
-	for (unsigned int i = 0; i < options->sessions; i++) {
-		session_ends_choose(&ends[i], i);
-		for (unsigned int j = 0; j < 2; j++)
-			ends[i].local[j] =
-				(struct endpoint){MEDIA_IP, (uint16_t)(16384 + (i * 2 + j) * 2)};
-	}
-	if (options->relay && relay_sessions_set(options->relay, MEDIA_IP, ends, options->sessions))
-		exit(EXIT_FAILURE);
-	for (unsigned int i = 0; i < options->sessions; i++)
-		if (flows_create(
-			    &gen->flows[i * 2], i, &ends[i], !options->relay, &gen->macs, pool))
-			die("no packets left");
-	free(ends);
+	gen->shell_pool = rte_pktmbuf_pool_create(
+		"shells", N_SHELLS, BURST, 0, RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+	if (!gen->shell_pool)
+		die("no memory for packets");
 }
 
-static void parse_options(int argc, char **argv, struct options *options)
+static void make_odd(struct generator *gen, const struct options *options)
+{
+	gen->malformed.share = options->malformed;
+	gen->rtcp.share = options->rtcp;
+	for (unsigned int i = 0; i < gen->flows.n && options->malformed > 0; i++)
+		if (gen->flows.tx[i].rtp_at == 42 && !gen->flows.tx[i].protected) {
+			gen->malformed.n =
+				odd_frames_malformed(&gen->flows.tx[i], &gen->malformed.frames);
+			break;
+		}
+	if (options->malformed > 0 && !gen->malformed.n)
+		die("no flow of plain RTP over IPv4 to make malformed packets from");
+	if (options->rtcp <= 0)
+		return;
+	gen->rtcp.frames = aligned_alloc(64, N_RTCP * sizeof(*gen->rtcp.frames));
+	for (unsigned int i = 0; i < gen->flows.n && gen->rtcp.n < N_RTCP; i++)
+		if (gen->flows.tx[i].rtp_at == 42 && !gen->flows.tx[i].protected)
+			odd_frame_rtcp(&gen->flows.tx[i], &gen->rtcp.frames[gen->rtcp.n++]);
+}
+
+static void parse_options(int argc, char **argv, struct options *options, struct flows *flows)
 {
 	static const struct option names[] = {
 		{"vdev", required_argument, NULL, 'v'},
-		{"relay", required_argument, NULL, 'r'},
-		{"sessions", required_argument, NULL, 'n'},
+		{"flows", required_argument, NULL, 'f'},
 		{"seconds", required_argument, NULL, 's'},
 		{"warmup", required_argument, NULL, 'w'},
+		{"rate", required_argument, NULL, 'r'},
+		{"frames", required_argument, NULL, 'n'},
+		{"malformed", required_argument, NULL, 'm'},
+		{"rtcp", required_argument, NULL, 'c'},
+		{"mac", required_argument, NULL, 'a'},
+		{"peer-mac", required_argument, NULL, 'p'},
+		{"swap", no_argument, NULL, 'x'},
 		{0},
 	};
 	int option;
@@ -199,11 +375,8 @@ static void parse_options(int argc, char **argv, struct options *options)
 		case 'v':
 			options->vdev = optarg;
 			break;
-		case 'r':
-			options->relay = optarg;
-			break;
-		case 'n':
-			options->sessions = (unsigned int)atoi(optarg);
+		case 'f':
+			options->flows = optarg;
 			break;
 		case 's':
 			options->seconds = atof(optarg);
@@ -211,31 +384,55 @@ static void parse_options(int argc, char **argv, struct options *options)
 		case 'w':
 			options->warmup = atof(optarg);
 			break;
+		case 'r':
+			options->rate = atof(optarg);
+			break;
+		case 'n':
+			options->n_frames = (unsigned int)atoi(optarg);
+			break;
+		case 'm':
+			options->malformed = atof(optarg) / 100;
+			break;
+		case 'c':
+			options->rtcp = atof(optarg) / 100;
+			break;
+		case 'a':
+			rte_ether_unformat_addr(optarg, &flows->ours);
+			break;
+		case 'p':
+			rte_ether_unformat_addr(optarg, &flows->theirs);
+			break;
+		case 'x':
+			options->swap = true;
+			break;
 		default:
 			die("unknown option");
 		}
-	if (!options->vdev || !options->sessions || options->sessions > 12000)
-		die("--vdev and --sessions (1 to 12000) are needed");
+	if (!options->vdev || !options->flows)
+		die("--vdev and --flows are needed");
 }
 
 int main(int argc, char **argv)
 {
-	struct options options = {.seconds = 2, .warmup = 0.5};
-	struct generator gen = {
-		.macs = {.ours = {{2, 0, 0, 0, 0, 2}}, .theirs = {{2, 0, 0, 0, 0, 1}}}};
-	struct rte_mempool *pool;
+	struct options options = {.seconds = 1, .warmup = 0.3};
+	static struct generator gen = {
+		.flows = {.ours = {{2, 0, 0, 0, 0, 2}}, .theirs = {{2, 0, 0, 0, 0, 1}}}};
 	int n_eal = rte_eal_init(argc, argv);
+	struct rte_mempool *pool;
 
 	if (n_eal < 0)
 		die("EAL");
-	parse_options(argc - n_eal, argv + n_eal, &options);
-	pool = rte_pktmbuf_pool_create("packets", options.sessions * 2 + 8191, 256, 0,
-		RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	parse_options(argc - n_eal, argv + n_eal, &options, &gen.flows);
+	pool = rte_pktmbuf_pool_create(
+		"packets", 16383, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	if (!pool)
 		die("no memory for packets");
-	make_flows(&gen, &options, pool);
+	flows_load(&gen.flows, options.flows, options.n_frames, options.swap);
+	make_shells(&gen);
+	make_odd(&gen, &options);
 	open_port(&gen, options.vdev, pool);
 	measure(&gen, &options);
-	ports_close(&gen.port, 1);
-	return gen.bad || !gen.checked ? EXIT_FAILURE : EXIT_SUCCESS;
+	rte_eth_dev_stop(gen.port);
+	rte_eth_dev_close(gen.port);
+	return gen.flows.tallies.bad || !gen.flows.tallies.received ? EXIT_FAILURE : EXIT_SUCCESS;
 }
