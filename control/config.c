@@ -2,22 +2,20 @@
 // contradicts itself is refused with its line. Strings stay where the file has them.
 #include "config.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config_check.h"
 #include "config_file.h"
+#include "config_private.h"
 #include "yaml_file.h"
 
 #define NO_ANSWER_S_MAX 3600
 #define SECONDS_MAX	(7 * 86400)
-#define CALLS_MAX	1000000
-#define CALLS_PER_S_MAX 100000
 
 // `where` is the mapping that has `address` and `port`.
-static int read_endpoint(const struct check *check, const char *where, const char *host,
+int config_read_endpoint(const struct check *check, const char *where, const char *host,
 	uint32_t port, struct sockaddr_storage *out)
 {
 	struct sdp_address address;
@@ -54,7 +52,7 @@ static int check_listener_alone(const struct check *check, const struct config *
 static const char *const transport_names[] = {[REALM_UDP] = "udp", [REALM_TCP] = "tcp"};
 
 // `where` is the mapping that has `transport`.
-static int read_transport(
+int config_read_transport(
 	const struct check *check, const char *where, const char *name, enum realm_transport *out)
 {
 	char place[CHECK_WHERE_SIZE];
@@ -82,10 +80,11 @@ static int read_listeners(const struct check *check, const struct config *config
 		struct realm_listener *listener = &realm->listeners[realm->n_listeners++];
 
 		check_where(where, "realms[%u].sip[%u]", number, i + 1);
-		rc = read_transport(check, where, from->sip[i].transport, &listener->transport);
+		rc = config_read_transport(
+			check, where, from->sip[i].transport, &listener->transport);
 		if (!rc)
-			rc = read_endpoint(check, where, from->sip[i].address, *from->sip[i].port,
-				&listener->address);
+			rc = config_read_endpoint(check, where, from->sip[i].address,
+				*from->sip[i].port, &listener->address);
 		if (!rc)
 			rc = check_listener_alone(check, config, listener, where);
 		if (rc)
@@ -102,10 +101,37 @@ static int read_advertised(
 
 	check_where(where, "realms[%u].advertised", number);
 	rc = check_ip(check, where, text, &realm->advertised);
-	if (!rc && realm->advertised.family != realm->media_address.family)
+	if (!rc && realm_media(realm, realm->advertised.family)->family != realm->advertised.family)
 		rc = check_failed(check, where,
 			"expected an IPv%u address, as media_address is one",
-			realm->media_address.family);
+			realm->media[0].family);
+	return rc;
+}
+
+static int read_media_addresses(const struct check *check, const struct file_realm *from,
+	unsigned int number, struct realm *realm)
+{
+	char where[CHECK_WHERE_SIZE];
+	int rc = 0;
+
+	if (!from->media_address == !from->media_addresses_count)
+		return check_failed(check, check_where(where, "realms[%u]", number),
+			"expected media_address, or media_addresses with one of each family");
+	if (from->media_address) {
+		realm->n_media = 1;
+		return check_ip(check, check_where(where, "realms[%u].media_address", number),
+			from->media_address, &realm->media[0]);
+	}
+	for (uint32_t i = 0; !rc && i < from->media_addresses_count; i++) {
+		check_where(where, "realms[%u].media_addresses[%u]", number, i + 1);
+		rc = check_ip(check, where, from->media_addresses[i], &realm->media[i]);
+		if (!rc && i && realm->media[i].family == realm->media[0].family)
+			rc = check_failed(check, where,
+				"expected one address of each family, and there is an IPv%u "
+				"address already",
+				realm->media[0].family);
+		realm->n_media++;
+	}
 	return rc;
 }
 
@@ -128,8 +154,7 @@ static int read_realm(const struct check *check, struct config *config,
 	config->n_realms++;
 	rc = read_listeners(check, config, from, number, realm);
 	if (!rc)
-		rc = check_ip(check, check_where(where, "realms[%u].media_address", number),
-			from->media_address, &realm->media_address);
+		rc = read_media_addresses(check, from, number, realm);
 	if (!rc && from->advertised)
 		rc = read_advertised(check, from->advertised, number, realm);
 	return rc;
@@ -144,169 +169,6 @@ static int read_realms(const struct check *check, struct config *config)
 		return check_memory(check);
 	for (uint32_t i = 0; !rc && i < config->file->realms_count; i++)
 		rc = read_realm(check, config, &config->file->realms[i], i + 1);
-	return rc;
-}
-
-static const struct realm *find_realm(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->n_realms; i++)
-		if (!strcmp(config->realms[i].name, name))
-			return &config->realms[i];
-	return NULL;
-}
-
-static bool realm_can_reach(const struct realm *realm, const struct trunk_peer *peer)
-{
-	for (size_t i = 0; i < realm->n_listeners; i++)
-		if (realm->listeners[i].transport == peer->transport &&
-			realm->listeners[i].address.ss_family == peer->address.ss_family)
-			return true;
-	return false;
-}
-
-// A request's source must say which trunk it is of.
-static int check_peer_alone(const struct check *check, const struct config *config,
-	const struct trunk *trunk, const struct trunk_peer *peer, const char *where)
-{
-	for (size_t i = 0; i < config->trunks.n; i++) {
-		const struct trunk *other = &config->trunks.list[i];
-
-		for (size_t j = 0; other->realm == trunk->realm && j < other->n_peers; j++)
-			if (&other->peers[j] != peer &&
-				address_equal((const struct sockaddr *)&other->peers[j].address,
-					(const struct sockaddr *)&peer->address))
-				return check_failed(check, where,
-					"trunk '%s' has this address and port as a peer already",
-					other->name);
-	}
-	return 0;
-}
-
-static int read_peers(const struct check *check, const struct config *config,
-	const struct file_trunk *from, unsigned int number, struct trunk *trunk)
-{
-	char where[CHECK_WHERE_SIZE];
-
-	trunk->peers = calloc(from->peers_count, sizeof(*trunk->peers));
-	if (!trunk->peers)
-		return check_memory(check);
-	for (uint32_t i = 0; i < from->peers_count; i++) {
-		struct trunk_peer *peer = &trunk->peers[i];
-		int rc;
-
-		check_where(where, "trunks[%u].peers[%u]", number, i + 1);
-		rc = read_transport(check, where, from->peers[i].transport, &peer->transport);
-		if (!rc)
-			rc = read_endpoint(check, where, from->peers[i].address,
-				*from->peers[i].port, &peer->address);
-		if (rc)
-			return rc;
-		if (!realm_can_reach(trunk->realm, peer))
-			return check_failed(check, where,
-				"realm '%s' has no SIP listener of this address family for %s",
-				trunk->realm->name, transport_names[peer->transport]);
-		trunk->n_peers++;
-		rc = check_peer_alone(check, config, trunk, peer, where);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int read_codecs(const struct check *check, const struct file_trunk *from,
-	unsigned int number, struct sdp_policy *policy)
-{
-	char where[CHECK_WHERE_SIZE];
-
-	for (uint32_t i = 0; i < from->codecs_count; i++) {
-		struct sdp_encoding *encoding = &policy->codecs[i];
-
-		check_where(where, "trunks[%u].codecs[%u]", number, i + 1);
-		if (sdp_encoding_parse(from->codecs[i], encoding))
-			return check_failed(check, where,
-				"expected a codec, as PCMU, PCMA, G722, G729, opus, or "
-				"NAME/CLOCK of another, not '%s'",
-				from->codecs[i]);
-		for (uint8_t j = 0; j < policy->n_codecs; j++)
-			if (sdp_encoding_equal(&policy->codecs[j], encoding))
-				return check_failed(check, where, "'%s' is in the list already",
-					from->codecs[i]);
-		policy->n_codecs++;
-	}
-	return 0;
-}
-
-static int read_policy(const struct check *check, const struct file_trunk *from,
-	unsigned int number, struct trunk *trunk)
-{
-	char where[CHECK_WHERE_SIZE];
-
-	if (*from->ptime % 10 || *from->ptime > 60)
-		return check_failed(check, check_where(where, "trunks[%u].ptime", number),
-			"expected 10, 20, 30, 40, 50 or 60 ms, or 0 for what the other leg has, "
-			"not %u",
-			*from->ptime);
-	trunk->media.ptime_ms = (uint8_t)*from->ptime;
-	trunk->media.telephone_event = !strcmp(from->dtmf, "rfc4733");
-	if (!trunk->media.telephone_event && strcmp(from->dtmf, "none"))
-		return check_failed(check, check_where(where, "trunks[%u].dtmf", number),
-			"expected rfc4733 or none, not '%s'", from->dtmf);
-	trunk->media.address_family = trunk->realm->media_address.family;
-	return read_codecs(check, from, number, &trunk->media);
-}
-
-static int read_trunk_limits(const struct check *check, const struct file_trunk *from,
-	unsigned int number, struct trunk *trunk)
-{
-	char where[CHECK_WHERE_SIZE];
-	int rc;
-
-	trunk->limits.calls = *from->limits->calls;
-	trunk->limits.calls_per_s = *from->limits->calls_per_s;
-	rc = check_range(check, check_where(where, "trunks[%u].limits.calls", number),
-		trunk->limits.calls, 0, CALLS_MAX);
-	if (!rc)
-		rc = check_range(check, check_where(where, "trunks[%u].limits.calls_per_s", number),
-			trunk->limits.calls_per_s, 0, CALLS_PER_S_MAX);
-	return rc;
-}
-
-static int read_trunk(const struct check *check, struct config *config,
-	const struct file_trunk *from, unsigned int number)
-{
-	struct trunk *trunk = &config->trunks.list[number - 1];
-	char where[CHECK_WHERE_SIZE];
-	int rc;
-
-	check_where(where, "trunks[%u].name", number);
-	rc = check_name(check, where, from->name);
-	if (rc)
-		return rc;
-	if (trunk_find(&config->trunks, from->name))
-		return check_failed(check, where, "there is a trunk '%s' already", from->name);
-	trunk->name = from->name;
-	config->trunks.n++;
-	trunk->realm = find_realm(config, from->realm);
-	if (!trunk->realm)
-		return check_failed(check, check_where(where, "trunks[%u].realm", number),
-			"there is no realm '%s'", from->realm);
-	rc = read_peers(check, config, from, number, trunk);
-	if (!rc)
-		rc = read_policy(check, from, number, trunk);
-	if (!rc)
-		rc = read_trunk_limits(check, from, number, trunk);
-	return rc;
-}
-
-static int read_trunks(const struct check *check, struct config *config)
-{
-	int rc = 0;
-
-	config->trunks.list = calloc(config->file->trunks_count, sizeof(struct trunk));
-	if (!config->trunks.list)
-		return check_memory(check);
-	for (uint32_t i = 0; !rc && i < config->file->trunks_count; i++)
-		rc = read_trunk(check, config, &config->file->trunks[i], i + 1);
 	return rc;
 }
 
@@ -471,7 +333,7 @@ struct config *config_load_text(
 	}
 	config->file = config_file_load(name, text, length, error, error_size);
 	if (!config->file || read_process(&check, config) || read_realms(&check, config) ||
-		read_trunks(&check, config) || read_routes(&check, config) ||
+		config_read_trunks(&check, config) || read_routes(&check, config) ||
 		read_timers(&check, config) || read_log(&check, config)) {
 		config_free(config);
 		return NULL;

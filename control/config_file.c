@@ -37,11 +37,16 @@ static const cyaml_schema_field_t listener_fields[] = {
 static const cyaml_schema_value_t listener_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_listener, listener_fields)};
 
+static const cyaml_schema_value_t name_schema = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, NAME_MAX_BYTES)};
+
 static const cyaml_schema_field_t realm_fields[] = {
 	TEXT("name", struct file_realm, name, NAME_MAX_BYTES),
 	CYAML_FIELD_SEQUENCE(
 		"sip", CYAML_FLAG_POINTER, struct file_realm, sip, &listener_schema, 1, 64),
-	TEXT("media_address", struct file_realm, media_address, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("media_address", struct file_realm, media_address, 1, NAME_MAX_BYTES),
+	CYAML_FIELD_SEQUENCE("media_addresses", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+		struct file_realm, media_addresses, &name_schema, 1, 2),
 	OPTIONAL_TEXT("advertised", struct file_realm, advertised, 1, NAME_MAX_BYTES),
 	CYAML_FIELD_END,
 };
@@ -57,9 +62,6 @@ static const cyaml_schema_field_t peer_fields[] = {
 static const cyaml_schema_value_t peer_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_peer, peer_fields)};
 
-static const cyaml_schema_value_t codec_schema = {
-	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, NAME_MAX_BYTES)};
-
 static const cyaml_schema_field_t trunk_limits_fields[] = {
 	OPTIONAL_NUMBER("calls", struct file_trunk_limits, calls),
 	OPTIONAL_NUMBER("calls_per_s", struct file_trunk_limits, calls_per_s),
@@ -71,10 +73,14 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	TEXT("realm", struct file_trunk, realm, NAME_MAX_BYTES),
 	CYAML_FIELD_SEQUENCE(
 		"peers", CYAML_FLAG_POINTER, struct file_trunk, peers, &peer_schema, 1, 64),
-	CYAML_FIELD_SEQUENCE("codecs", CYAML_FLAG_POINTER, struct file_trunk, codecs, &codec_schema,
+	CYAML_FIELD_SEQUENCE("codecs", CYAML_FLAG_POINTER, struct file_trunk, codecs, &name_schema,
 		1, SDP_POLICY_CODECS_MAX),
 	OPTIONAL_NUMBER("ptime", struct file_trunk, ptime),
 	OPTIONAL_TEXT("dtmf", struct file_trunk, dtmf, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("rtcp_mux", struct file_trunk, rtcp_mux, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("srtp", struct file_trunk, srtp, 1, NAME_MAX_BYTES),
+	CYAML_FIELD_SEQUENCE("srtp_suites", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+		struct file_trunk, srtp_suites, &name_schema, 1, SDP_N_SUITES),
 	OPTIONAL_MAPPING("limits", struct file_trunk, limits, trunk_limits_fields),
 	CYAML_FIELD_END,
 };
@@ -178,6 +184,25 @@ static bool default_realm(struct file_realm *realm)
 	return true;
 }
 
+// No suite with a tag of 32 bits, and few enough that an INVITE with keys for all of them still
+// fits into a UDP packet.
+static bool default_suites(struct file_trunk *trunk)
+{
+	static const char *const names[] = {"AEAD_AES_256_GCM", "AEAD_AES_128_GCM",
+		"AES_256_CM_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_80"};
+	const uint32_t n = sizeof(names) / sizeof(names[0]);
+
+	if (trunk->srtp_suites_count || !strcmp(trunk->srtp, "never"))
+		return true;
+	trunk->srtp_suites = calloc(n, sizeof(*trunk->srtp_suites));
+	for (uint32_t i = 0; trunk->srtp_suites && i < n; i++) {
+		if (!default_text(&trunk->srtp_suites[i], names[i]))
+			return false;
+		trunk->srtp_suites_count++;
+	}
+	return trunk->srtp_suites;
+}
+
 static bool default_trunk(struct file_trunk *trunk)
 {
 	for (uint32_t i = 0; i < trunk->peers_count; i++)
@@ -185,7 +210,8 @@ static bool default_trunk(struct file_trunk *trunk)
 			!default_number(&trunk->peers[i].port, SIP_PORT_DEFAULT))
 			return false;
 	return default_number(&trunk->ptime, 20) && default_text(&trunk->dtmf, "rfc4733") &&
-	       default_mapping(&trunk->limits, sizeof(*trunk->limits)) &&
+	       default_text(&trunk->rtcp_mux, "accept") && default_text(&trunk->srtp, "never") &&
+	       default_suites(trunk) && default_mapping(&trunk->limits, sizeof(*trunk->limits)) &&
 	       default_number(&trunk->limits->calls, 0) &&
 	       default_number(&trunk->limits->calls_per_s, 0);
 }

@@ -15,7 +15,9 @@ struct file_realm {
 	char *name;
 	struct file_listener *sip;
 	uint32_t sip_count;
-	char *media_address;
+	char *media_address;	// NULL: see media_addresses
+	char **media_addresses; // one of each family
+	uint32_t media_addresses_count;
 	char *advertised; // NULL: none
 };
 
@@ -37,7 +39,11 @@ struct file_trunk {
 	char **codecs;
 	uint32_t codecs_count;
 	uint32_t *ptime;
-	char *dtmf; // "rfc4733", "none"
+	char *dtmf;	    // "rfc4733", "none"
+	char *rtcp_mux;	    // "offer", "accept", "never"
+	char *srtp;	    // "never", "optional", "required"
+	char **srtp_suites; // best first
+	uint32_t srtp_suites_count;
 	struct file_trunk_limits *limits;
 };
 

@@ -284,8 +284,11 @@ void attempt_failed(struct attempt *attempt, unsigned int status);
 void attempt_destroy(struct attempt *attempt); // its transaction is closed
 
 // description.c
-// Nothing known, ports to be chosen.
+// Nothing known.
 void description_init(struct call *call);
+// Where media of each leg is to be: on an address of the family that the far end offered, else of
+// that in which it speaks SIP (peers of one trunk are expected to be alike). Ports to be chosen.
+void description_place(struct call *call);
 // Take what the leg's message describes. Return 0 or the SIP status to refuse with.
 unsigned int description_take_offer(struct leg *leg, const struct sip_message *message);
 // In a call: tells whether the other leg must be asked, or the answer is due at once.
@@ -299,6 +302,13 @@ int description_write(struct leg *leg, char *out);
 void description_apply(struct call *call);
 // "PCMU/8000", "opus/48000/2"; "" where nothing is agreed.
 const char *description_codec(const struct call *call, unsigned int leg, char *out, size_t size);
+
+// The SRTP suite of the leg, "" for plain RTP.
+const char *description_suite(const struct call *call, unsigned int leg);
+// The keys that a session recovered from the dataplane comes without.
+void description_keys_restore(struct call *call);
+// Keys of a call that is to be freed.
+void description_wipe(struct call *call);
 
 // describe.c
 // "2026-11-20T10:11:12.123Z". Returns `out`.

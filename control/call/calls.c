@@ -102,7 +102,10 @@ static void call_destroy(struct call *call)
 	evtimer_del(&call->timer);
 	for (int i = 0; i < LEGS; i++)
 		leg_fini(&call->legs[i]);
+	if (call->before)
+		negotiation_wipe(call->before);
 	free(call->before);
+	description_wipe(call);
 	free(call);
 }
 
@@ -207,15 +210,16 @@ struct calls *calls_create(const struct calls_settings *settings, char *error, s
 }
 
 // "192.0.2.1:5060" of what the realm wants to be known as; absent: the bound address.
-static struct slice advertised_write(const struct realm *realm, uint16_t port, char *out)
+static struct slice advertised_write(
+	const struct realm *realm, const struct sip_address *bound, char *out)
 {
 	char host[SIP_ADDRESS_TEXT_SIZE];
 	struct sip_address address;
 
-	if (!realm->advertised.family)
+	if (realm->advertised.family != (bound->any.sa_family == AF_INET6 ? 6 : 4))
 		return (struct slice){};
 	sdp_address_text(&realm->advertised, host, sizeof(host));
-	if (sip_address_parse(slice_of(host), port, &address))
+	if (sip_address_parse(slice_of(host), sip_address_port(bound), &address))
 		return (struct slice){};
 	return sip_address_format(&address, out);
 }
@@ -233,7 +237,7 @@ static int listener_add(
 		return err;
 	own->realm = realm;
 	own->listener = listener_open(stack_transport(calls->stack), protocol_of(wanted->transport),
-		&address, advertised_write(realm, sip_address_port(&address), advertised));
+		&address, advertised_write(realm, &address, advertised));
 	if (!own->listener)
 		return -errno;
 	calls->n_listeners++;

@@ -93,8 +93,12 @@ static json_t *address_json(const struct sl_address *address)
 	return json_string(text);
 }
 
-static void media_describe(json_t *json, const struct sl_leg *leg)
+static void media_describe(json_t *json, const struct call *call, unsigned int index)
 {
+	const struct sl_leg *leg = &call->session.legs[index];
+	const char *suite = description_suite(call, index);
+
+	json_object_set_new(json, "srtp", suite[0] ? json_string(suite) : json_null());
 	json_object_set_new(json, "media_local", address_json(&leg->local));
 	json_object_set_new(json, "media_remote", address_json(&leg->remote));
 	json_object_set_new(json, "sends", json_boolean(leg->flags & SL_LEG_SEND));
@@ -143,7 +147,7 @@ json_t *call_describe(const struct call *call)
 		const struct leg *leg = &call->legs[index];
 
 		json_object_set_new(json_leg, "state", json_string(states[leg->state]));
-		media_describe(json_leg, &call->session.legs[index]);
+		media_describe(json_leg, call, (unsigned int)index);
 		if (leg->has_dialog)
 			dialog_describe(json_leg, &leg->dialog);
 	}

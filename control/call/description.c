@@ -1,6 +1,7 @@
 // What the legs describe to each other, by way of control/sdp, and what the dataplane is to do
 // about it. The subtle thing: media is taken from a leg and sent to it as soon as both descriptions
 // are known (early media), but time-outs apply only once the call is answered.
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,12 @@ static const struct sdp_encoding *const *transcoders_list(void)
 	return transcoders;
 }
 
+#define SAME_SUITE(name, ...)                                       \
+	static_assert((int)SDP_SUITE_##name == (int)SL_SRTP_##name, \
+		"descriptions and the dataplane have the same suites");
+SDP_SUITES(SAME_SUITE)
+#undef SAME_SUITE
+
 static struct sl_address address_from_sdp(const struct sdp_address *from, uint16_t port)
 {
 	struct sl_address address = {.family = from->family, .port = port};
@@ -56,7 +63,8 @@ static struct sl_address address_from_sdp(const struct sdp_address *from, uint16
 
 static void leg_local_address(struct call *call, int index)
 {
-	const struct sdp_address *local = &call->legs[index].trunk->realm->media_address;
+	const struct sdp_address *local =
+		realm_media(call->legs[index].trunk->realm, call->negotiation.legs[index].family);
 	struct sl_leg *leg = &call->session.legs[index];
 
 	leg->local.family = local->family;
@@ -69,16 +77,37 @@ static void leg_local_address(struct call *call, int index)
 
 void description_init(struct call *call)
 {
-	const struct sdp_policy *policies[LEGS];
-	uint64_t ids[LEGS];
+	struct negotiation_settings settings = {
+		.transcoders = transcoders_list(),
+		.random = token_random,
+	};
 
-	token_random(ids, sizeof(ids));
+	token_random(settings.ids, sizeof(settings.ids));
 	for (int i = 0; i < LEGS; i++) {
-		ids[i] >>= 3; // below 2^62, as the lesser parsers want it
-		policies[i] = &call->legs[i].trunk->media;
+		settings.ids[i] >>= 3; // below 2^62, as the lesser parsers want it
+		settings.policies[i] = &call->legs[i].trunk->media;
+	}
+	negotiation_init(&call->negotiation, &settings);
+}
+
+// How the far end of a leg speaks SIP.
+static uint8_t signalling_family(const struct leg *leg)
+{
+	const struct sockaddr *peer = (const struct sockaddr *)&leg->trunk->peers[0].address;
+
+	if (leg->has_dialog)
+		peer = &leg->dialog.flow.remote.any;
+	return peer->sa_family == AF_INET6 ? SL_IPV6 : SL_IPV4;
+}
+
+void description_place(struct call *call)
+{
+	for (int i = 0; i < LEGS; i++) {
+		if (!call->negotiation.legs[i].family)
+			negotiation_set_family(
+				&call->negotiation, i, signalling_family(&call->legs[i]));
 		leg_local_address(call, i);
 	}
-	negotiation_init(&call->negotiation, policies, transcoders_list(), ids);
 }
 
 bool message_has_sdp(const struct sip_message *message)
@@ -145,7 +174,8 @@ int description_write(struct leg *leg, char *out)
 {
 	struct call *call = leg->call;
 	struct negotiation_local local = {
-		.address = *realm_media_advertised(leg->trunk->realm),
+		.address = *realm_media_advertised(
+			leg->trunk->realm, call->session.legs[leg->index].local.family),
 		.port = call->session.legs[leg->index].local.port,
 	};
 	int n = negotiation_write(
@@ -201,6 +231,27 @@ static void formats_fill(struct sl_leg *leg, const struct media_summary_leg *fro
 	}
 }
 
+// Sent: with another key the count of the far end starts again (RFC 4568 7.1.4), as it does in the
+// libraries that phones have.
+static void key_fill(struct sl_srtp *srtp, const struct sdp_crypto *from, uint8_t flags)
+{
+	explicit_bzero(srtp, sizeof(*srtp));
+	if (from->suite == SDP_SUITE_NONE)
+		return;
+	srtp->suite = from->suite;
+	srtp->flags = flags;
+	srtp->mki_bytes = from->mki_bytes;
+	memcpy(srtp->key, from->key, sizeof(srtp->key));
+	memcpy(srtp->salt, from->salt, sizeof(srtp->salt));
+	memcpy(srtp->mki, from->mki, sizeof(srtp->mki));
+}
+
+static void session_keys_fill(struct sl_leg *leg, const struct media_summary_leg *from)
+{
+	key_fill(&leg->srtp_receive, &from->srtp_receive, 0);
+	key_fill(&leg->srtp_send, &from->srtp_send, SL_SRTP_RESTART);
+}
+
 static void session_leg_fill(struct call *call, const struct media_summary *media, int index)
 {
 	const struct calls_settings *settings = &call->calls->settings;
@@ -211,12 +262,33 @@ static void session_leg_fill(struct call *call, const struct media_summary *medi
 	leg->remote = address_from_sdp(&from->remote, from->remote_port);
 	leg->remote_rtcp = address_from_sdp(&from->remote_rtcp, from->remote_rtcp_port);
 	leg->flags = (from->receive ? SL_LEG_RECEIVE : SL_LEG_HELD) |
-		     (from->send ? SL_LEG_SEND : 0) | (from->rtcp_mux ? SL_LEG_RTCP_MUX : 0);
+		     (from->send ? SL_LEG_SEND : 0) | (from->rtcp_mux ? SL_LEG_RTCP_MUX : 0) |
+		     (from->rtcp_reduced ? SL_LEG_RTCP_REDUCED : 0);
 	leg->source = media->agreed ? (uint8_t)!index : SL_NO_LEG;
 	leg->start_timeout_ms = answered ? settings->media_start_s * 1000 : 0;
 	leg->media_timeout_ms = answered ? settings->media_s * 1000 : 0;
 	leg->hold_timeout_ms = answered ? settings->media_hold_s * 1000 : 0;
 	formats_fill(leg, from);
+	session_keys_fill(leg, from);
+}
+
+void description_keys_restore(struct call *call)
+{
+	struct media_summary media;
+
+	negotiation_media(&call->negotiation, &media);
+	for (int i = 0; i < LEGS; i++)
+		session_keys_fill(&call->session.legs[i], &media.legs[i]);
+	explicit_bzero(&media, sizeof(media));
+}
+
+void description_wipe(struct call *call)
+{
+	negotiation_wipe(&call->negotiation);
+	for (int i = 0; i < LEGS; i++) {
+		explicit_bzero(&call->session.legs[i].srtp_receive, sizeof(struct sl_srtp));
+		explicit_bzero(&call->session.legs[i].srtp_send, sizeof(struct sl_srtp));
+	}
 }
 
 void description_apply(struct call *call)
@@ -226,6 +298,7 @@ void description_apply(struct call *call)
 	negotiation_media(&call->negotiation, &media);
 	for (int i = 0; i < LEGS; i++)
 		session_leg_fill(call, &media, i);
+	explicit_bzero(&media, sizeof(media));
 	media_session_update(&call->session);
 }
 
@@ -238,5 +311,11 @@ const char *description_codec(const struct call *call, unsigned int leg, char *o
 		*out = '\0';
 	else
 		sdp_encoding_text(&media.legs[leg].formats[0].encoding, out, size);
+	explicit_bzero(&media, sizeof(media));
 	return out;
+}
+
+const char *description_suite(const struct call *call, unsigned int leg)
+{
+	return sdp_suite_name((enum sdp_suite)call->negotiation.legs[leg].keys.ours.suite);
 }

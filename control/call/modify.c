@@ -9,6 +9,8 @@
 
 static void exchange_end(struct call *call)
 {
+	if (call->before)
+		negotiation_wipe(call->before);
 	free(call->before);
 	call->before = NULL;
 }

@@ -66,6 +66,7 @@ static int call_recover(
 	if (err)
 		return err;
 	media_session_adopt(call->calls->media, &call->session, report);
+	description_keys_restore(call);
 	media_session_update(&call->session); // with a record of this run
 	return 0;
 }

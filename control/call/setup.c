@@ -110,6 +110,7 @@ int setup_admit(struct call *call, const struct call_event *event)
 		call->late_offer = true;
 	if (status)
 		return (int)status;
+	description_place(call);
 	media_session_update(&call->session);
 	call_timer_set(call, call->calls->setup_timeout);
 	return 0;
@@ -151,6 +152,7 @@ int setup_invite(struct call *call, const struct call_event *)
 int setup_next_peer(struct call *call, const struct call_event *event)
 {
 	log_warn(&log_call, "peer_failed", "call=%s leg=b status=%u", call->id_text, event->status);
+	negotiation_renew_offer(&call->negotiation, LEG_B);
 	return peer_invite(call);
 }
 

@@ -158,6 +158,8 @@ static int session_send_set(struct media_session *session)
 	memcpy(wanted.legs, session->legs, sizeof(session->legs));
 	wanted.record_length = (uint16_t)media->ops->record(session, record, sizeof(record));
 	err = media_link_send(media->link, &request, &wanted, record);
+	explicit_bzero(&wanted, sizeof(wanted)); // keys
+	explicit_bzero(record, sizeof(record));
 	if (err)
 		return err;
 	session->dirty = false;

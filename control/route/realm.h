@@ -19,13 +19,29 @@ struct realm {
 	const char *name;
 	struct realm_listener *listeners;
 	size_t n_listeners;
-	struct sdp_address media_address; // one that the dataplane has
-	struct sdp_address advertised;	  // for Via, Contact and SDP instead of the above (1:1 NAT
-					  // before us); family 0: none
+	struct sdp_address media[2];   // that the dataplane has, of different families
+	size_t n_media;		       // 1 or 2
+	struct sdp_address advertised; // for Via, Contact and SDP instead of our own of its family
+				       // (1:1 NAT before us); family 0: none
 };
 
-// The address that the far ends are to use for media.
-static inline const struct sdp_address *realm_media_advertised(const struct realm *realm)
+// Our media address of a family, or the only one.
+static inline const struct sdp_address *realm_media(const struct realm *realm, uint8_t family)
 {
-	return realm->advertised.family ? &realm->advertised : &realm->media_address;
+	return &realm->media[realm->n_media > 1 && realm->media[1].family == family];
+}
+
+// The one that the far ends are to use.
+static inline const struct sdp_address *realm_media_advertised(
+	const struct realm *realm, uint8_t family)
+{
+	const struct sdp_address *own = realm_media(realm, family);
+
+	return realm->advertised.family == own->family ? &realm->advertised : own;
+}
+
+// The family of its media, or 0 where it has both.
+static inline uint8_t realm_media_family(const struct realm *realm)
+{
+	return realm->n_media > 1 ? 0 : realm->media[0].family;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "negotiate_crypto.h"
 #include "negotiate_formats.h"
 #include "sdp_write.h"
 
@@ -15,15 +16,31 @@ static bool leg_is_waiting(const struct negotiation_leg *leg)
 	return leg->state == NEGOTIATION_OFFERED || leg->state == NEGOTIATION_ANSWER_DUE;
 }
 
-void negotiation_init(struct negotiation *n, const struct sdp_policy *const policies[2],
-	const struct sdp_encoding *const *transcoders, const uint64_t ids[2])
+void negotiation_init(struct negotiation *n, const struct negotiation_settings *settings)
 {
 	*n = (struct negotiation){
-		.policies = {policies[0], policies[1]},
-		.transcoders = transcoders,
+		.policies = {settings->policies[0], settings->policies[1]},
+		.transcoders = settings->transcoders,
+		.random = settings->random,
 	};
-	for (int i = 0; i < 2; i++)
-		n->legs[i].session_id = n->legs[i].version = ids[i];
+	for (int i = 0; i < 2; i++) {
+		n->legs[i].session_id = n->legs[i].version = settings->ids[i];
+		n->legs[i].family = settings->policies[i]->address_family;
+	}
+}
+
+void negotiation_set_family(struct negotiation *n, int leg, uint8_t family)
+{
+	n->legs[leg].family = family;
+}
+
+// The end of a step on a copy: it takes effect, or nothing has happened. No key stays behind.
+static int step_end(struct negotiation *n, struct negotiation *next, int rc)
+{
+	if (!rc)
+		*n = *next;
+	negotiation_wipe(next);
+	return rc;
 }
 
 static bool copy_token(char *out, size_t size, struct sdp_slice slice)
@@ -58,36 +75,49 @@ static int read_lines(struct negotiation_leg *leg, const struct sdp *sdp)
 	return 0;
 }
 
-// Plain RTP audio that reaches us and has a codec that the policy allows.
-static bool line_is_usable(const struct sdp_policy *policy, const struct sdp *sdp,
-	const struct sdp_media *media, struct format_list *formats)
+// What is read of an m= line.
+struct line_view {
+	struct format_list formats;
+	struct sdp_crypto key; // of the far end
+};
+
+typedef bool crypto_read_fn(const struct negotiation *n, int from, const struct sdp *sdp,
+	const struct sdp_media *media, struct sdp_crypto *out);
+
+// RTP audio that reaches us, is as secure as the policy wants it and has a codec that it allows.
+static bool line_is_usable(const struct negotiation *n, int from, const struct sdp *sdp,
+	const struct sdp_media *media, struct line_view *view)
 {
+	const struct sdp_policy *policy = n->policies[from];
+	const struct negotiation_leg *leg = &n->legs[from];
+	crypto_read_fn *read =
+		leg->state == NEGOTIATION_ANSWER_DUE ? crypto_read_offer : crypto_read_answer;
 	uint8_t family = media->connection.address.family;
 
 	if (!sdp_slice_equal_nocase(media->type, "audio") || !media->port || !family ||
-		(policy->address_family && family != policy->address_family))
+		(leg->family && family != leg->family))
 		return false;
-	if (!sdp_slice_equal_nocase(media->proto, "RTP/AVP") &&
-		!sdp_slice_equal_nocase(media->proto, "RTP/AVPF"))
-		return false;
-	formats_read(formats, policy, sdp, media);
-	return formats_have_voice(formats);
+	formats_read(&view->formats, policy, sdp, media);
+	return formats_have_voice(&view->formats) && read(n, from, sdp, media, &view->key);
 }
 
-// The line that was in use before, where it still can be; else the first that can.
-static const struct sdp_media *choose_line(struct negotiation_leg *leg,
-	const struct sdp_policy *policy, const struct sdp *sdp, struct format_list *formats)
+// The line that was in use before, where it still can be; else the first that can, secure ones
+// before plain ones.
+static const struct sdp_media *choose_line(
+	struct negotiation *n, int from, bool first, const struct sdp *sdp, struct line_view *view)
 {
-	const struct sdp_media *before = &sdp->media[leg->audio_line];
+	struct negotiation_leg *leg = &n->legs[from];
 
-	if (leg->state != NEGOTIATION_IDLE && leg->audio_line < sdp->n_media &&
-		line_is_usable(policy, sdp, before, formats))
-		return before;
-	for (uint16_t i = 0; i < sdp->n_media; i++)
-		if (line_is_usable(policy, sdp, &sdp->media[i], formats)) {
-			leg->audio_line = (uint8_t)i;
-			return &sdp->media[i];
-		}
+	if (!first && leg->audio_line < sdp->n_media &&
+		line_is_usable(n, from, sdp, &sdp->media[leg->audio_line], view))
+		return &sdp->media[leg->audio_line];
+	for (int secure = 1; secure >= 0; secure--)
+		for (uint16_t i = 0; i < sdp->n_media; i++)
+			if (line_is_usable(n, from, sdp, &sdp->media[i], view) &&
+				(!secure || view->key.suite != SDP_SUITE_NONE)) {
+				leg->audio_line = (uint8_t)i;
+				return &sdp->media[i];
+			}
 	return NULL;
 }
 
@@ -96,10 +126,13 @@ static const struct sdp_media *choose_line(struct negotiation_leg *leg,
 static void read_media(struct negotiation_leg *leg, const struct sdp_media *media)
 {
 	leg->remote = media->connection.address;
+	leg->family = leg->remote.family;
 	leg->remote_port = media->port;
 	leg->remote_rtcp = media->rtcp_address;
 	leg->remote_rtcp_port = media->rtcp_port;
 	leg->remote_mux = media->rtcp_mux;
+	// Only with the feedback profile, which sends RTCP early (RFC 5506 section 5).
+	leg->rtcp_reduced = media->rtcp_rsize && proto_has_feedback(media->proto);
 	leg->remote_ptime_ms = media->ptime_ms ? ptime_bound(media->ptime_ms) : 0;
 	leg->remote_maxptime_ms = media->maxptime_ms ? ptime_bound(media->maxptime_ms) : 0;
 	leg->remote_direction = (uint8_t)media->direction;
@@ -116,23 +149,26 @@ static void set_remote_formats(struct negotiation_leg *leg, const struct format_
 static int read_offer(struct negotiation *n, int from, const struct sdp *offer)
 {
 	struct negotiation_leg *leg = &n->legs[from];
+	bool first = leg->state == NEGOTIATION_IDLE;
 	const struct sdp_media *media;
-	struct format_list formats;
+	struct line_view view;
 	int rc;
 
-	media = choose_line(leg, n->policies[from], offer, &formats);
+	leg->state = NEGOTIATION_ANSWER_DUE;
+	media = choose_line(n, from, first, offer, &view);
 	if (!media)
 		return -EOPNOTSUPP;
+	leg->keys.theirs = view.key;
+	sdp_crypto_wipe(&view.key);
 	rc = read_lines(leg, offer);
 	if (rc)
 		return rc;
 	read_media(leg, media);
-	set_remote_formats(leg, &formats);
-	for (uint8_t i = 0; i < formats.n; i++)
-		leg_learn_pt(leg, &formats.list[i].format);
+	set_remote_formats(leg, &view.formats);
+	for (uint8_t i = 0; i < view.formats.n; i++)
+		leg_learn_pt(leg, &view.formats.list[i].format);
 	leg->n_local = 0;
 	leg->offered_by_us = false;
-	leg->state = NEGOTIATION_ANSWER_DUE;
 	return 0;
 }
 
@@ -151,21 +187,26 @@ static void set_local_ptime(struct negotiation *n, int leg)
 
 static int prepare_offer(struct negotiation *n, int to)
 {
-	static const struct media_line audio = {"audio", "RTP/AVP", "0"};
+	static const struct media_line plain = {"audio", "RTP/AVP", "0"},
+				       secure = {"audio", "RTP/SAVP", "0"};
 	struct negotiation_leg *leg = &n->legs[to], *other = &n->legs[1 - to];
+	const struct sdp_policy *policy = n->policies[to];
 
 	if (!formats_offer(n, to))
 		return -EOPNOTSUPP;
 	if (!leg->n_lines) {
-		leg->lines[0] = audio;
+		leg->lines[0] = policy->srtp == SDP_SRTP_REQUIRED ? secure : plain;
 		leg->n_lines = 1;
 		leg->audio_line = 0;
 	}
 	leg->local_direction =
 		other->state == NEGOTIATION_IDLE ? SDP_SENDRECV : other->remote_direction;
-	leg->local_mux = n->policies[to]->rtcp_mux;
+	// What is in use is offered again.
+	leg->local_mux = policy->rtcp_mux == SDP_MUX_OFFER ||
+			 (policy->rtcp_mux == SDP_MUX_ACCEPT && leg->local_mux && leg->remote_mux);
 	leg->offered_by_us = true;
 	set_local_ptime(n, to);
+	crypto_offer(n, to);
 	leg->state = NEGOTIATION_OFFERED;
 	return 0;
 }
@@ -179,8 +220,9 @@ static int prepare_answer(struct negotiation *n, int to)
 		return -EOPNOTSUPP;
 	leg->local_direction =
 		(uint8_t)(other->remote_direction & direction_reverse(leg->remote_direction));
-	leg->local_mux = leg->remote_mux && n->policies[to]->rtcp_mux;
+	leg->local_mux = leg->remote_mux && n->policies[to]->rtcp_mux != SDP_MUX_NEVER;
 	set_local_ptime(n, to);
+	crypto_answer(n, to);
 	leg->state = NEGOTIATION_STABLE;
 	return 0;
 }
@@ -195,9 +237,7 @@ int negotiation_take_offer(struct negotiation *n, int from, const struct sdp *of
 	rc = read_offer(&next, from, offer);
 	if (!rc)
 		rc = prepare_offer(&next, 1 - from);
-	if (!rc)
-		*n = next;
-	return rc;
+	return step_end(n, &next, rc);
 }
 
 static bool same_formats(const struct negotiation_leg *a, const struct negotiation_leg *b)
@@ -217,12 +257,14 @@ bool negotiation_is_refresh(const struct negotiation *n, int from, const struct 
 {
 	const struct negotiation_leg *before = &n->legs[from], *other = &n->legs[1 - from];
 	struct negotiation next = *n;
+	bool same;
 
-	if (n->stale || before->state != NEGOTIATION_STABLE || other->state != NEGOTIATION_STABLE ||
-		read_offer(&next, from, offer))
+	if (n->stale || before->state != NEGOTIATION_STABLE || other->state != NEGOTIATION_STABLE)
 		return false;
-	return same_formats(before, &next.legs[from]) &&
+	same = !read_offer(&next, from, offer) && same_formats(before, &next.legs[from]) &&
 	       other->local_direction == next.legs[from].remote_direction;
+	negotiation_wipe(&next);
+	return same;
 }
 
 int negotiation_answer_here(struct negotiation *n, int from, const struct sdp *offer)
@@ -235,9 +277,7 @@ int negotiation_answer_here(struct negotiation *n, int from, const struct sdp *o
 	rc = read_offer(&next, from, offer);
 	if (!rc)
 		rc = prepare_answer(&next, from);
-	if (!rc)
-		*n = next;
-	return rc;
+	return step_end(n, &next, rc);
 }
 
 int negotiation_make_offer(struct negotiation *n, int to)
@@ -248,9 +288,13 @@ int negotiation_make_offer(struct negotiation *n, int to)
 	if (leg_is_waiting(&n->legs[0]) || leg_is_waiting(&n->legs[1]))
 		return -EBUSY;
 	rc = prepare_offer(&next, to);
-	if (!rc)
-		*n = next;
-	return rc;
+	return step_end(n, &next, rc);
+}
+
+void negotiation_renew_offer(struct negotiation *n, int to)
+{
+	if (n->legs[to].state == NEGOTIATION_OFFERED)
+		crypto_offer(n, to);
 }
 
 // The formats of an answer, less those that we did not offer.
@@ -272,20 +316,23 @@ static int read_answer(struct negotiation *n, int from, const struct sdp *answer
 {
 	struct negotiation_leg *leg = &n->legs[from];
 	const struct sdp_media *media;
-	struct format_list formats;
+	struct line_view view;
 
 	if (leg->audio_line >= answer->n_media)
 		return -EPROTO;
 	media = &answer->media[leg->audio_line];
-	if (!line_is_usable(n->policies[from], answer, media, &formats))
+	if (!line_is_usable(n, from, answer, media, &view))
 		return -EOPNOTSUPP;
-	keep_offered(leg, &formats);
-	if (!formats_have_voice(&formats))
+	crypto_answered(leg, &view.key);
+	sdp_crypto_wipe(&view.key);
+	keep_offered(leg, &view.formats);
+	if (!formats_have_voice(&view.formats))
 		return -EOPNOTSUPP;
 	read_media(leg, media);
 	leg->remote_direction &= direction_reverse(leg->local_direction);
 	leg->remote_mux = leg->remote_mux && leg->local_mux;
-	set_remote_formats(leg, &formats);
+	leg->rtcp_reduced = false; // we do not offer it
+	set_remote_formats(leg, &view.formats);
 	leg->state = NEGOTIATION_STABLE;
 	return 0;
 }
@@ -307,9 +354,7 @@ int negotiation_take_answer(struct negotiation *n, int from, const struct sdp *a
 		 formats_agreed_pair(&next, lists).rank == PAIR_NONE)
 		rc = -EOPNOTSUPP;
 	next.stale = false;
-	if (!rc)
-		*n = next;
-	return rc;
+	return step_end(n, &next, rc);
 }
 
 // FNV-1a: only to see whether a description differs from the one before.
@@ -352,6 +397,39 @@ static void describe_lines(const struct negotiation_leg *leg, struct sdp_write_m
 		};
 }
 
+// Texts of the keys that are offered, or of the one that answers. Returns how many.
+static size_t describe_keys(const struct negotiation_leg *leg, char (*texts)[SDP_CRYPTO_TEXT_MAX],
+	const char *out[SDP_N_SUITES])
+{
+	const struct negotiation_keys *keys = &leg->keys;
+	const struct sdp_crypto *from = leg->offered_by_us ? keys->offered : &keys->ours;
+	uint8_t n_from = leg->offered_by_us ? keys->n_offered : 1;
+	size_t n = 0;
+
+	for (uint8_t i = 0; i < n_from; i++)
+		if (from[i].suite != SDP_SUITE_NONE) {
+			out[n] = sdp_crypto_text(&from[i], texts[n]);
+			n++;
+		}
+	return n;
+}
+
+static int write_versioned(
+	struct negotiation_leg *leg, struct sdp_description *description, char *out, size_t size)
+{
+	int length = sdp_write(description, out, size);
+	uint64_t hash;
+
+	if (length < 0)
+		return length;
+	hash = hash_text(out, length);
+	if (leg->text_hash && leg->text_hash != hash)
+		leg->version++;
+	leg->text_hash = hash;
+	description->version = leg->version;
+	return sdp_write(description, out, size);
+}
+
 int negotiation_write(struct negotiation *n, int to, const struct negotiation_local *local,
 	char *out, size_t size)
 {
@@ -359,6 +437,8 @@ int negotiation_write(struct negotiation *n, int to, const struct negotiation_lo
 	struct sdp_write_format formats[NEGOTIATION_FORMATS_MAX];
 	char fmtps[NEGOTIATION_FORMATS_MAX][SDP_FMTP_MAX];
 	struct sdp_write_media lines[NEGOTIATION_LINES_MAX];
+	char key_texts[SDP_N_SUITES][SDP_CRYPTO_TEXT_MAX];
+	const char *keys[SDP_N_SUITES];
 	struct sdp_description description = {
 		.session_id = leg->session_id,
 		.address = local->address,
@@ -366,7 +446,6 @@ int negotiation_write(struct negotiation *n, int to, const struct negotiation_lo
 		.n_media = leg->n_lines,
 	};
 	struct sdp_write_media *audio = &lines[leg->audio_line];
-	uint64_t hash;
 	int length;
 
 	if (leg->state == NEGOTIATION_IDLE || leg->state == NEGOTIATION_ANSWER_DUE)
@@ -379,15 +458,12 @@ int negotiation_write(struct negotiation *n, int to, const struct negotiation_lo
 	audio->ptime_ms = leg->local_ptime_ms;
 	audio->maxptime_ms = leg->local_maxptime_ms;
 	audio->rtcp_mux = leg->local_mux;
-	length = sdp_write(&description, out, size);
-	if (length < 0)
-		return length;
-	hash = hash_text(out, length);
-	if (leg->text_hash && leg->text_hash != hash)
-		leg->version++;
-	leg->text_hash = hash;
-	description.version = leg->version;
-	return sdp_write(&description, out, size);
+	audio->rtcp_rsize = leg->rtcp_reduced && !leg->offered_by_us;
+	audio->keys = keys;
+	audio->n_keys = describe_keys(leg, key_texts, keys);
+	length = write_versioned(leg, &description, out, size);
+	explicit_bzero(key_texts, sizeof(key_texts));
+	return length;
 }
 
 void negotiation_rollback(struct negotiation *n, const struct negotiation *before)

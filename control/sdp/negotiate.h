@@ -19,8 +19,9 @@
 //
 // Rules: the answer names the offerer's payload types; the same codec on both sides goes before
 // transcoding, then wideband to wideband, narrowband to narrowband, and mixed last; the trunk's
-// order of codecs decides in our offers, the offerer's order in our answers. An m= line that is not
-// plain RTP audio is answered with port 0 in its place. A format whose parameters are longer than
+// order of codecs decides in our offers, the offerer's order in our answers. Of several lines of
+// audio one with SRTP goes first. An m= line that is not RTP audio, or not as secure as the policy
+// wants it, is answered with port 0 in its place. A format whose parameters are longer than
 // SDP_FMTP_MAX, or an offer of more than NEGOTIATION_LINES_MAX m= lines, is not supported.
 #pragma once
 
@@ -30,6 +31,7 @@
 
 #include "sdp.h"
 #include "sdp_codec.h"
+#include "sdp_crypto.h"
 
 #define SDP_POLICY_CODECS_MAX	6
 #define NEGOTIATION_FORMATS_MAX 8 // codecs and events of a leg
@@ -38,14 +40,30 @@
 #define NEGOTIATION_TEXT_MAX	4096 // a description that we make fits into this
 #define NEGOTIATION_RECORD_MAX	3072 // negotiation_save()
 
+// SRTP on the side of a trunk.
+enum sdp_srtp_policy {
+	SDP_SRTP_NEVER,	   // only plain RTP
+	SDP_SRTP_OPTIONAL, // keys are offered on RTP/AVP lines, and taken where offered
+	SDP_SRTP_REQUIRED, // RTP/SAVP is offered; what comes without a key is refused
+};
+
+enum sdp_mux_policy {
+	SDP_MUX_NEVER,
+	SDP_MUX_ACCEPT, // where the far end offers it
+	SDP_MUX_OFFER,	// and offer it
+};
+
 // What a trunk allows in its descriptions.
 struct sdp_policy {
 	struct sdp_encoding codecs[SDP_POLICY_CODECS_MAX]; // best first
 	uint8_t n_codecs;
 	uint8_t ptime_ms;	// that we ask for; 0: what the other leg asks for, or 20
 	bool telephone_event;	// RFC 4733, where the other leg has it too
-	bool rtcp_mux;		// RFC 5761: offer it, and take it where offered
-	uint8_t address_family; // of our media address, 4 or 6: the far end's must be the same
+	uint8_t rtcp_mux;	// RFC 5761, enum sdp_mux_policy
+	uint8_t address_family; // of our media addresses, 4 or 6; 0: there is one of each
+	uint8_t srtp;		// enum sdp_srtp_policy
+	uint8_t n_suites;
+	uint8_t suites[SDP_N_SUITES]; // enum sdp_suite, best first
 };
 
 struct media_format {
@@ -65,6 +83,13 @@ struct media_line {
 	char format[24]; // the first, to reject it with
 };
 
+// SRTP keys of a leg. Suite NONE: plain RTP.
+struct negotiation_keys {
+	struct sdp_crypto ours, theirs;		 // agreed; the sender's of each direction
+	struct sdp_crypto offered[SDP_N_SUITES]; // by us, where ours was the last offer
+	uint8_t n_offered;
+};
+
 enum negotiation_state {
 	NEGOTIATION_IDLE,	// nothing known of the leg
 	NEGOTIATION_OFFERED,	// our offer is due or sent
@@ -76,9 +101,11 @@ struct negotiation_leg {
 	enum negotiation_state state;
 	uint8_t n_lines, audio_line; // index into lines
 	uint8_t n_remote, n_local, n_pts;
+	uint8_t family; // of our media address on this leg, and so of the far end's; 0: open
 	uint8_t remote_direction; // enum sdp_direction, as the far end says it of itself
 	uint8_t local_direction;
 	bool remote_mux, local_mux;
+	bool rtcp_reduced;  // RFC 5506, agreed
 	bool offered_by_us; // the exchange that made remote_formats and local_formats
 	uint16_t remote_port, remote_rtcp_port;
 	uint16_t remote_ptime_ms, remote_maxptime_ms; // 0: not stated
@@ -89,12 +116,14 @@ struct negotiation_leg {
 	struct remote_format remote_formats[NEGOTIATION_FORMATS_MAX]; // policy allows them
 	struct media_format local_formats[NEGOTIATION_FORMATS_MAX];
 	struct media_format pts[NEGOTIATION_PTS_MAX]; // payload types seen or given, for good
+	struct negotiation_keys keys;
 };
 
 struct negotiation {
 	const struct sdp_policy *policies[2]; // of legs 0 and 1
 	// What the dataplane can transcode, NULL ends.
 	const struct sdp_encoding *const *transcoders;
+	sdp_random_fn *random;
 	bool stale; // loaded, and no exchange since: the far ends may know more
 	struct negotiation_leg legs[2];
 };
@@ -114,9 +143,10 @@ struct media_summary_format {
 };
 
 struct media_summary_leg {
-	struct sdp_address remote, remote_rtcp; // family 0: none
-	uint16_t remote_port, remote_rtcp_port; // 0: none
-	bool send, receive, rtcp_mux;
+	struct sdp_address remote, remote_rtcp;	   // family 0: none
+	uint16_t remote_port, remote_rtcp_port;	   // 0: none
+	struct sdp_crypto srtp_receive, srtp_send; // both or none of suite NONE
+	bool send, receive, rtcp_mux, rtcp_reduced;
 	uint8_t ptime_ms;  // to packetise with towards it
 	uint8_t n_formats; // 0: not agreed yet
 	struct media_summary_format formats[NEGOTIATION_FORMATS_MAX];
@@ -129,9 +159,20 @@ struct media_summary {
 };
 
 // `ids`: what o= of each leg starts with, random and below 2^62. `transcoders` and the policies
-// must outlive the negotiation.
-void negotiation_init(struct negotiation *n, const struct sdp_policy *const policies[2],
-	const struct sdp_encoding *const *transcoders, const uint64_t ids[2]);
+// must outlive the negotiation. Keys are made with `random`.
+struct negotiation_settings {
+	const struct sdp_policy *policies[2];
+	const struct sdp_encoding *const *transcoders;
+	sdp_random_fn *random;
+	uint64_t ids[2];
+};
+void negotiation_init(struct negotiation *n, const struct negotiation_settings *settings);
+// Wipe the keys of both legs: before the struct, or a copy of it, is freed or left on a stack.
+void negotiation_wipe(struct negotiation *n);
+
+// Where there are media addresses of both families: which one leg `leg` has, 4 or 6. The far end's
+// first offer decides on its own.
+void negotiation_set_family(struct negotiation *n, int leg, uint8_t family);
 
 // The far end of leg `from` offers. Returns 0, an offer for the other leg being due; -EOPNOTSUPP
 // where there is no audio in common (answer 488); -EBUSY while an exchange is under way (491).
@@ -151,6 +192,9 @@ int negotiation_answer_here(struct negotiation *n, int from, const struct sdp *o
 // Returns 0, -EOPNOTSUPP where the policies have nothing in common, or -EBUSY.
 int negotiation_make_offer(struct negotiation *n, int to);
 
+// Our offer to leg `to` goes to another far end than the one that has seen it: with other keys.
+void negotiation_renew_offer(struct negotiation *n, int to);
+
 // The far end of leg `from` answers what negotiation_write() yielded. May come again with a changed
 // description (an 18x, then a 2xx). Returns 0; -EOPNOTSUPP where it took none of what we offered;
 // -EPROTO where it does not fit the offer or none was made. On an error nothing has changed.
@@ -163,12 +207,13 @@ int negotiation_write(struct negotiation *n, int to, const struct negotiation_lo
 	char *out, size_t size);
 
 // Where both legs stand. Formats are listed once both are agreed; addresses as soon as known.
+// The result has keys: wipe it after use.
 void negotiation_media(const struct negotiation *n, struct media_summary *out);
 
 // Go back to `before`, a copy from before the exchange that failed; versions of o= keep growing.
 void negotiation_rollback(struct negotiation *n, const struct negotiation *before);
 
-// Both legs as bytes for the call's record, versioned. Returns the length (at most
+// Both legs as bytes for the call's record, versioned, keys included. Returns the length (at most
 // NEGOTIATION_RECORD_MAX) or -ENOBUFS.
 int negotiation_save(const struct negotiation *n, uint8_t *out, size_t size);
 // After negotiation_init(). The record may be older than the last description sent, so versions of

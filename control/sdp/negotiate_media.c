@@ -89,6 +89,11 @@ static void summarise_remote(const struct negotiation_leg *leg, const struct sdp
 		out->remote_rtcp_port = leg->remote_rtcp_port;
 	}
 	out->rtcp_mux = leg->local_mux && leg->remote_mux;
+	out->rtcp_reduced = leg->rtcp_reduced;
+	if (leg->keys.ours.suite != SDP_SUITE_NONE) {
+		out->srtp_send = leg->keys.ours;
+		out->srtp_receive = leg->keys.theirs;
+	}
 }
 
 static void summarise_directions(const struct negotiation_leg *leg, struct media_summary_leg *out)

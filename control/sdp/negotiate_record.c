@@ -1,12 +1,16 @@
 // Both legs of a negotiation as bytes, for the call's record: what is needed to carry on with
 // re-offers after a restart. Fields in the order of struct negotiation_leg, integers big-endian,
 // texts with a length octet. Reading trusts nothing: counts, states and lengths are checked.
+//
+// Version 2 has the family of addresses and SRTP keys behind each leg; version 1, which knew none,
+// is still read. A record has keys in the clear, like the session that it is kept with. Of our last
+// offer only the key in use is kept.
 #include <errno.h>
 #include <string.h>
 
 #include "negotiate.h"
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 #define VERSION_LEAP   2 // one description may have gone out after the record was written
 
 struct bytes {
@@ -48,13 +52,34 @@ static void put_format(struct bytes *bytes, const struct media_format *format)
 	put(bytes, format->pt, 1);
 }
 
+static void put_octets(struct bytes *bytes, const uint8_t *octets, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		put(bytes, octets[i], 1);
+}
+
+static void put_key(struct bytes *bytes, const struct sdp_crypto *key)
+{
+	put(bytes, key->suite, 1);
+	if (key->suite == SDP_SUITE_NONE)
+		return;
+	put(bytes, key->tag, 4);
+	put_octets(bytes, key->key, sdp_suite_key_bytes((enum sdp_suite)key->suite));
+	put_octets(bytes, key->salt, sdp_suite_salt_bytes((enum sdp_suite)key->suite));
+	put(bytes, key->mki_bytes, 1);
+	put_octets(bytes, key->mki, key->mki_bytes);
+}
+
 static void put_leg(struct bytes *bytes, const struct negotiation_leg *leg)
 {
 	put(bytes, leg->state, 1);
 	put(bytes, leg->audio_line, 1);
 	put(bytes, leg->remote_direction, 1);
 	put(bytes, leg->local_direction, 1);
-	put(bytes, leg->remote_mux | leg->local_mux << 1 | leg->offered_by_us << 2, 1);
+	put(bytes,
+		leg->remote_mux | leg->local_mux << 1 | leg->offered_by_us << 2 |
+			leg->rtcp_reduced << 3,
+		1);
 	put(bytes, leg->remote_port, 2);
 	put(bytes, leg->remote_rtcp_port, 2);
 	put(bytes, leg->remote_ptime_ms, 2);
@@ -83,6 +108,9 @@ static void put_leg(struct bytes *bytes, const struct negotiation_leg *leg)
 	put(bytes, leg->n_pts, 1);
 	for (uint8_t i = 0; i < leg->n_pts; i++)
 		put_format(bytes, &leg->pts[i]);
+	put(bytes, leg->family, 1);
+	put_key(bytes, &leg->keys.ours);
+	put_key(bytes, &leg->keys.theirs);
 }
 
 int negotiation_save(const struct negotiation *n, uint8_t *out, size_t size)
@@ -181,7 +209,38 @@ static void get_formats(struct reader *reader, struct negotiation_leg *leg)
 		get_format(reader, &leg->pts[i]);
 }
 
-static void get_leg(struct reader *reader, struct negotiation_leg *leg)
+static void get_octets(struct reader *reader, uint8_t *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = (uint8_t)get(reader, 1);
+}
+
+static void get_key(struct reader *reader, struct sdp_crypto *out)
+{
+	out->suite = get_below(reader, SDP_SUITES_END);
+	if (out->suite == SDP_SUITE_NONE)
+		return;
+	out->tag = (uint32_t)get(reader, 4);
+	get_octets(reader, out->key, sdp_suite_key_bytes((enum sdp_suite)out->suite));
+	get_octets(reader, out->salt, sdp_suite_salt_bytes((enum sdp_suite)out->suite));
+	out->mki_bytes = get_below(reader, SDP_CRYPTO_MKI_MAX + 1);
+	get_octets(reader, out->mki, out->mki_bytes);
+}
+
+// What it offered last is what is in use.
+static void get_keys(struct reader *reader, struct negotiation_leg *leg)
+{
+	struct negotiation_keys *keys = &leg->keys;
+
+	get_key(reader, &keys->ours);
+	get_key(reader, &keys->theirs);
+	if (sdp_crypto_same_key(&keys->ours, &keys->theirs))
+		reader->bad = true;
+	if (leg->offered_by_us && keys->ours.suite != SDP_SUITE_NONE)
+		keys->offered[keys->n_offered++] = keys->ours;
+}
+
+static void get_leg(struct reader *reader, struct negotiation_leg *leg, uint8_t version)
 {
 	uint8_t flags;
 
@@ -190,10 +249,11 @@ static void get_leg(struct reader *reader, struct negotiation_leg *leg)
 	leg->audio_line = (uint8_t)get(reader, 1);
 	leg->remote_direction = get_below(reader, SDP_SENDRECV + 1);
 	leg->local_direction = get_below(reader, SDP_SENDRECV + 1);
-	flags = get_below(reader, 8);
+	flags = get_below(reader, 16);
 	leg->remote_mux = flags & 1;
 	leg->local_mux = flags & 2;
 	leg->offered_by_us = flags & 4;
+	leg->rtcp_reduced = flags & 8;
 	leg->remote_port = (uint16_t)get(reader, 2);
 	leg->remote_rtcp_port = (uint16_t)get(reader, 2);
 	leg->remote_ptime_ms = (uint16_t)get(reader, 2);
@@ -207,24 +267,34 @@ static void get_leg(struct reader *reader, struct negotiation_leg *leg)
 	leg->text_hash = get(reader, 8);
 	get_lines(reader, leg);
 	get_formats(reader, leg);
+	leg->family = leg->remote.family;
+	if (version < 2)
+		return;
+	leg->family = get_below(reader, 7);
+	get_keys(reader, leg);
 }
 
 int negotiation_load(struct negotiation *n, const uint8_t *data, size_t length)
 {
 	struct reader reader = {.at = data, .end = data + length};
 	struct negotiation_leg legs[2];
+	uint8_t version;
 
-	if (get(&reader, 1) != RECORD_VERSION)
+	version = get_below(&reader, RECORD_VERSION + 1);
+	if (!version)
 		return -EBADMSG;
-	get_leg(&reader, &legs[0]);
-	get_leg(&reader, &legs[1]);
-	if (reader.bad || reader.at != reader.end)
+	get_leg(&reader, &legs[0], version);
+	get_leg(&reader, &legs[1], version);
+	if (reader.bad || reader.at != reader.end) {
+		explicit_bzero(legs, sizeof(legs));
 		return -EBADMSG;
+	}
 	for (int i = 0; i < 2; i++) {
 		legs[i].version += VERSION_LEAP;
 		legs[i].text_hash = 0;
 	}
 	memcpy(n->legs, legs, sizeof(legs));
+	explicit_bzero(legs, sizeof(legs));
 	n->stale = true;
 	return 0;
 }

@@ -5,9 +5,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 
 #include "sdp_codec.h"
+#include "sdp_slice.h"
 
 #define DIRECTION_UNSET ((enum sdp_direction)4)
 
@@ -25,6 +25,7 @@ static const struct {
 	{"inactive", SDP_A_INACTIVE},
 	{"rtcp", SDP_A_RTCP},
 	{"rtcp-mux", SDP_A_RTCP_MUX},
+	{"rtcp-rsize", SDP_A_RTCP_RSIZE},
 	{"crypto", SDP_A_CRYPTO},
 	{"fingerprint", SDP_A_FINGERPRINT},
 	{"setup", SDP_A_SETUP},
@@ -45,87 +46,16 @@ struct parser {
 	enum sdp_direction session_direction;
 };
 
-bool sdp_slice_equal(struct sdp_slice slice, const char *text)
-{
-	return slice.length == strlen(text) && !memcmp(slice.data, text, slice.length);
-}
-
-bool sdp_slice_equal_nocase(struct sdp_slice slice, const char *text)
-{
-	return slice.length == strlen(text) && !strncasecmp(slice.data, text, slice.length);
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-static struct sdp_slice trim(struct sdp_slice slice)
-{
-	while (slice.length && is_blank(slice.data[0])) {
-		slice.data++;
-		slice.length--;
-	}
-	while (slice.length && is_blank(slice.data[slice.length - 1]))
-		slice.length--;
-	return slice;
-}
-
-// Cut the text up to `separator` (a space: any blanks) off the front of *rest; all of it where
-// there is none.
-static struct sdp_slice take_until(struct sdp_slice *rest, char separator)
-{
-	struct sdp_slice token = {rest->data, 0};
-
-	while (token.length < rest->length && token.data[token.length] != separator &&
-		!(separator == ' ' && token.data[token.length] == '\t'))
-		token.length++;
-	rest->data += token.length;
-	rest->length -= token.length;
-	if (rest->length) { // the separator
-		rest->data++;
-		rest->length--;
-	}
-	if (separator == ' ')
-		*rest = trim(*rest);
-	return token;
-}
-
-static struct sdp_slice take_word(struct sdp_slice *rest)
-{
-	return take_until(rest, ' ');
-}
-
-// The digits at the front of `slice`, which end at its end or at `end`. False: none, or above
-// `max`.
-static bool parse_number(struct sdp_slice slice, char end, uint64_t max, uint64_t *out)
-{
-	uint64_t value = 0;
-	uint32_t i;
-
-	for (i = 0; i < slice.length && slice.data[i] >= '0' && slice.data[i] <= '9'; i++) {
-		uint64_t digit = (uint64_t)(slice.data[i] - '0');
-
-		if (value > (max - digit) / 10)
-			return false;
-		value = value * 10 + digit;
-	}
-	if (i == 0 || (i < slice.length && slice.data[i] != end))
-		return false;
-	*out = value;
-	return true;
-}
-
 // "IN IP4 192.0.2.1/127": *connection is left alone where it is of another kind.
 static void parse_connection(struct sdp_slice value, struct sdp_connection *connection)
 {
-	struct sdp_slice net = take_word(&value);
-	struct sdp_slice type = take_word(&value);
+	struct sdp_slice net = sdp_slice_take_word(&value);
+	struct sdp_slice type = sdp_slice_take_word(&value);
 
 	if (!sdp_slice_equal_nocase(net, "IN") ||
 		(!sdp_slice_equal_nocase(type, "IP4") && !sdp_slice_equal_nocase(type, "IP6")))
 		return;
-	connection->host = take_until(&value, '/');
+	connection->host = sdp_slice_take(&value, '/');
 	connection->address = sdp_address_parse(connection->host.data, connection->host.length);
 }
 
@@ -134,25 +64,25 @@ static int parse_origin(struct parser *parser, struct sdp_slice value)
 	struct sdp_origin *origin = &parser->sdp->origin;
 	struct sdp_slice id, version;
 
-	origin->user = take_word(&value);
-	id = take_word(&value);
-	version = take_word(&value);
-	take_word(&value); // IN
-	take_word(&value); // IP4
-	origin->host = take_word(&value);
-	if (!parse_number(id, 0, UINT64_MAX, &origin->session_id))
+	origin->user = sdp_slice_take_word(&value);
+	id = sdp_slice_take_word(&value);
+	version = sdp_slice_take_word(&value);
+	sdp_slice_take_word(&value); // IN
+	sdp_slice_take_word(&value); // IP4
+	origin->host = sdp_slice_take_word(&value);
+	if (!sdp_slice_number(id, 0, UINT64_MAX, &origin->session_id))
 		origin->session_id = 0;
-	if (!parse_number(version, 0, UINT64_MAX, &origin->version))
+	if (!sdp_slice_number(version, 0, UINT64_MAX, &origin->version))
 		origin->version = 0;
 	return 0;
 }
 
 static void parse_bandwidth(struct sdp_slice value, struct sdp_bandwidth *bandwidth)
 {
-	struct sdp_slice type = take_until(&value, ':');
+	struct sdp_slice type = sdp_slice_take(&value, ':');
 	uint64_t number;
 
-	if (!parse_number(trim(value), ' ', INT64_MAX, &number))
+	if (!sdp_slice_number(sdp_slice_trim(value), ' ', INT64_MAX, &number))
 		return;
 	if (sdp_slice_equal(type, "AS"))
 		bandwidth->as = (int64_t)number;
@@ -171,7 +101,7 @@ static void format_from_token(struct sdp_format *format, struct sdp_slice token,
 	uint64_t pt;
 
 	*format = (struct sdp_format){.token = token, .pt = SDP_NO_PT};
-	if (!rtp || !parse_number(token, 0, 127, &pt))
+	if (!rtp || !sdp_slice_number(token, 0, 127, &pt))
 		return;
 	format->pt = (uint8_t)pt;
 	codec = sdp_codec_static(format->pt);
@@ -201,18 +131,19 @@ static int parse_media(struct parser *parser, struct sdp_slice value)
 		.bandwidth = {-1, -1, -1, -1},
 		.direction = DIRECTION_UNSET,
 	};
-	media->type = take_word(&value);
-	port = take_word(&value);
-	media->proto = take_word(&value);
+	media->type = sdp_slice_take_word(&value);
+	port = sdp_slice_take_word(&value);
+	media->proto = sdp_slice_take_word(&value);
 	if (!media->type.length || !media->proto.length ||
-		!parse_number(port, '/', UINT16_MAX, &number))
+		!sdp_slice_number(port, '/', UINT16_MAX, &number))
 		return -EBADMSG;
 	media->port = (uint16_t)number;
 	rtp = memmem(media->proto.data, media->proto.length, "RTP/", 4) != NULL;
 	while (value.length) {
 		if (sdp->n_formats == SDP_FORMATS_MAX)
 			return -E2BIG;
-		format_from_token(&sdp->formats[sdp->n_formats++], take_word(&value), rtp);
+		format_from_token(
+			&sdp->formats[sdp->n_formats++], sdp_slice_take_word(&value), rtp);
 		media->n_formats++;
 	}
 	sdp->n_media++;
@@ -223,10 +154,10 @@ static int parse_media(struct parser *parser, struct sdp_slice value)
 // The format that "a=rtpmap:96 ..." is about; takes the payload type off *value.
 static struct sdp_format *format_of(struct parser *parser, struct sdp_slice *value)
 {
-	struct sdp_slice token = take_word(value);
+	struct sdp_slice token = sdp_slice_take_word(value);
 	uint64_t pt;
 
-	if (!parser->media || !parse_number(token, 0, 127, &pt))
+	if (!parser->media || !sdp_slice_number(token, 0, 127, &pt))
 		return NULL;
 	for (uint16_t i = 0; i < parser->media->n_formats; i++) {
 		struct sdp_format *format = &parser->sdp->formats[parser->media->first_format + i];
@@ -241,13 +172,13 @@ static struct sdp_format *format_of(struct parser *parser, struct sdp_slice *val
 static void parse_rtpmap(struct parser *parser, struct sdp_slice value)
 {
 	struct sdp_format *format = format_of(parser, &value);
-	struct sdp_slice name = take_until(&value, '/');
-	struct sdp_slice clock = take_until(&value, '/');
+	struct sdp_slice name = sdp_slice_take(&value, '/');
+	struct sdp_slice clock = sdp_slice_take(&value, '/');
 	uint64_t clock_hz, channels = 1;
 
-	if (!format || !name.length || !parse_number(clock, ' ', UINT32_MAX, &clock_hz))
+	if (!format || !name.length || !sdp_slice_number(clock, ' ', UINT32_MAX, &clock_hz))
 		return;
-	if (value.length && !parse_number(value, ' ', UINT8_MAX, &channels))
+	if (value.length && !sdp_slice_number(value, ' ', UINT8_MAX, &channels))
 		return;
 	format->name = name;
 	format->clock_hz = (uint32_t)clock_hz;
@@ -259,17 +190,17 @@ static void parse_fmtp(struct parser *parser, struct sdp_slice value)
 	struct sdp_format *format = format_of(parser, &value);
 
 	if (format)
-		format->fmtp = trim(value);
+		format->fmtp = sdp_slice_trim(value);
 }
 
 // a=rtcp:<port> [IN IP4 <address>] (RFC 3605)
 static void parse_rtcp(struct sdp_media *media, struct sdp_slice value)
 {
-	struct sdp_slice port = take_word(&value);
+	struct sdp_slice port = sdp_slice_take_word(&value);
 	struct sdp_connection connection = {};
 	uint64_t number;
 
-	if (!parse_number(port, 0, UINT16_MAX, &number))
+	if (!sdp_slice_number(port, 0, UINT16_MAX, &number))
 		return;
 	media->rtcp_port = (uint16_t)number;
 	parse_connection(value, &connection);
@@ -281,7 +212,7 @@ static uint16_t parse_ptime(struct sdp_slice value)
 {
 	uint64_t number;
 
-	return parse_number(value, '.', 1000, &number) ? (uint16_t)number : 0;
+	return sdp_slice_number(value, '.', 1000, &number) ? (uint16_t)number : 0;
 }
 
 static void set_direction(struct parser *parser, enum sdp_direction direction)
@@ -328,6 +259,8 @@ static void apply_attribute(struct parser *parser, const struct sdp_attribute *a
 		parse_rtcp(media, attribute->value);
 	else if (attribute->id == SDP_A_RTCP_MUX)
 		media->rtcp_mux = true;
+	else if (attribute->id == SDP_A_RTCP_RSIZE)
+		media->rtcp_rsize = true;
 }
 
 static enum sdp_attribute_id attribute_id(struct sdp_slice name)
@@ -348,8 +281,8 @@ static int parse_attribute(struct parser *parser, struct sdp_slice value)
 		return -E2BIG;
 	attribute = &sdp->attributes_all[sdp->n_attributes++];
 	range->n++;
-	attribute->name = trim(take_until(&value, ':'));
-	attribute->value = trim(value);
+	attribute->name = sdp_slice_trim(sdp_slice_take(&value, ':'));
+	attribute->value = sdp_slice_trim(value);
 	attribute->id = attribute_id(attribute->name);
 	apply_attribute(parser, attribute);
 	return 0;
@@ -361,7 +294,7 @@ static int parse_line(struct parser *parser, char type, struct sdp_slice value)
 
 	switch (type) {
 	case 'v':
-		return sdp_slice_equal(trim(value), "0") ? 0 : -EBADMSG;
+		return sdp_slice_equal(sdp_slice_trim(value), "0") ? 0 : -EBADMSG;
 	case 'o':
 		return parse_origin(parser, value);
 	case 's':
@@ -429,7 +362,7 @@ static int parse_lines(struct parser *parser, struct sdp_slice rest, unsigned in
 		int rc;
 
 		++*n_lines;
-		if (!trim(line).length)
+		if (!sdp_slice_trim(line).length)
 			continue;
 		if (memchr(line.data, '\r', line.length)) // a line end to some: smuggling
 			return -EBADMSG;

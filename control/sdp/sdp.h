@@ -30,7 +30,7 @@ struct sdp_address {
 enum sdp_direction { SDP_INACTIVE, SDP_SENDONLY, SDP_RECVONLY, SDP_SENDRECV };
 
 // Attributes that this project knows; the parser has also put rtpmap, fmtp, ptime, maxptime, rtcp,
-// rtcp-mux and the directions into the fields of struct sdp_media.
+// rtcp-mux, rtcp-rsize and the directions into the fields of struct sdp_media.
 enum sdp_attribute_id {
 	SDP_A_OTHER,
 	SDP_A_RTPMAP,
@@ -43,6 +43,7 @@ enum sdp_attribute_id {
 	SDP_A_INACTIVE,
 	SDP_A_RTCP,
 	SDP_A_RTCP_MUX,
+	SDP_A_RTCP_RSIZE,
 	SDP_A_CRYPTO,
 	SDP_A_FINGERPRINT,
 	SDP_A_SETUP,
@@ -103,6 +104,7 @@ struct sdp_media {
 	uint16_t ptime_ms;	      // 0: not given
 	uint16_t maxptime_ms;
 	bool rtcp_mux;
+	bool rtcp_rsize; // RFC 5506
 };
 
 struct sdp_origin {

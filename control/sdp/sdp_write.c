@@ -96,6 +96,13 @@ static void put_media(struct text *text, const struct sdp_write_media *media)
 		put_numbered(text, "a=maxptime:", media->maxptime_ms);
 	if (media->rtcp_mux)
 		put(text, "a=rtcp-mux\r\n");
+	if (media->rtcp_rsize)
+		put(text, "a=rtcp-rsize\r\n");
+	for (size_t i = 0; i < media->n_keys; i++) {
+		put(text, "a=crypto:");
+		put(text, media->keys[i]);
+		put(text, "\r\n");
+	}
 	put(text, directions[media->direction]);
 }
 

@@ -25,7 +25,9 @@ struct sdp_write_media {
 	enum sdp_direction direction;
 	uint16_t port;			// 0: rejected
 	uint16_t ptime_ms, maxptime_ms; // 0: do not state it
-	bool rtcp_mux;
+	bool rtcp_mux, rtcp_rsize;
+	const char *const *keys; // values of a=crypto
+	size_t n_keys;
 };
 
 struct sdp_description {

@@ -1,5 +1,6 @@
 // Session descriptions through the parser and a whole exchange with fixed policies. The input is
-// cut at each "%%" line: offer, answer, then a re-offer and its answer from the other side.
+// cut at each "%%" line: offer, answer, then a re-offer and its answer from the other side. It is
+// played twice: without SRTP, and with SRTP optional on one side and required on the other.
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,14 +18,46 @@ static const struct sdp_policy carrier = {
 	.n_codecs = 4,
 	.ptime_ms = 20,
 	.telephone_event = true,
+	.suites = {SDP_SUITE_AES_CM_128_HMAC_SHA1_80, SDP_SUITE_AES_256_CM_HMAC_SHA1_32},
+	.n_suites = 2,
 };
 static const struct sdp_policy agents = {
 	.codecs = {{"opus", 48000, 2}, {"PCMA", 8000, 1}, {"AMR", 8000, 1}},
 	.n_codecs = 3,
 	.telephone_event = true,
-	.rtcp_mux = true,
+	.rtcp_mux = SDP_MUX_OFFER,
+	.suites = {SDP_SUITE_AEAD_AES_256_GCM, SDP_SUITE_AES_CM_128_HMAC_SHA1_80},
+	.n_suites = 2,
 };
 static const struct negotiation_local local = {{{192, 0, 2, 1}, 4}, 10000};
+
+// The same keys in each run, and no two alike.
+static uint32_t n_made;
+
+static void random_bytes(void *out, size_t length)
+{
+	memset(out, 0x55, length);
+	n_made++;
+	memcpy(out, &n_made, sizeof(n_made));
+}
+
+// A key is never on two ways, both are there or none, and a policy is kept.
+static void check_keys(const struct negotiation *n, const struct media_summary *media)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct media_summary_leg *leg = &media->legs[i], *other = &media->legs[!i];
+
+		if (leg->srtp_send.suite != leg->srtp_receive.suite && media->agreed)
+			abort();
+		if (sdp_crypto_same_key(&leg->srtp_send, &leg->srtp_receive) ||
+			sdp_crypto_same_key(&leg->srtp_send, &other->srtp_receive) ||
+			sdp_crypto_same_key(&leg->srtp_send, &other->srtp_send))
+			abort();
+		if (media->agreed && n->policies[i]->srtp == SDP_SRTP_REQUIRED &&
+			leg->srtp_send.suite == SDP_SUITE_NONE)
+			abort();
+	}
+}
 
 // What we write must be a description to us too.
 static void write_and_parse(struct negotiation *n, int leg)
@@ -72,16 +105,14 @@ static void play(struct negotiation *n, const struct sdp *sdp, unsigned int step
 		check_payload_types(&n->legs[i]);
 	}
 	negotiation_media(n, &media);
+	check_keys(n, &media);
 	save_and_load(n);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void play_all(struct negotiation *n, const uint8_t *data, size_t size)
 {
-	const struct sdp_policy *const policies[2] = {&carrier, &agents};
 	static struct sdp sdp;
-	struct negotiation n;
 
-	negotiation_init(&n, policies, transcoders, (uint64_t[2]){1, 2});
 	for (unsigned int step = 0; size; step++) {
 		const uint8_t *cut = memmem(data, size, "%%\n", 3);
 		size_t length = cut ? (size_t)(cut - data) : size;
@@ -90,10 +121,28 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		memcpy(text, data, length);
 		if (sdp_parse(&sdp, text, length, NULL) == 0)
-			play(&n, &sdp, step);
+			play(n, &sdp, step);
 		free(text);
 		data += used;
 		size -= used;
 	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct negotiation_settings settings = {
+		.transcoders = transcoders, .random = random_bytes, .ids = {1, 2}};
+	struct sdp_policy policies[2] = {carrier, agents};
+	struct negotiation n;
+
+	settings.policies[0] = &policies[0];
+	settings.policies[1] = &policies[1];
+	negotiation_init(&n, &settings);
+	play_all(&n, data, size);
+	policies[0].srtp = SDP_SRTP_OPTIONAL;
+	policies[1].srtp = SDP_SRTP_REQUIRED;
+	n_made = 0;
+	negotiation_init(&n, &settings);
+	play_all(&n, data, size);
 	return 0;
 }

@@ -2,6 +2,7 @@
 //
 //   # what the case shows
 //   a: codecs=PCMU,opus ptime=20 events mux family=4     the policy of each leg
+//      mux: offer it, mux=accept; srtp=optional, srtp=required suites=NAME,NAME
 //   b: codecs=opus
 //   transcode: PCMU PCMA opus                            what the dataplane can
 //   --- a offers           the lines that follow are the far end's description; the verdict of a
@@ -33,6 +34,24 @@ struct play {
 	char description[GOLDEN_TEXT_MAX]; // of the far end, CRLF
 };
 
+// Keys that a person can tell apart: all bytes of the first are 1, of its salt 2, and so on.
+static uint8_t n_keys_made;
+
+static void random_bytes(void *out, size_t length)
+{
+	memset(out, ++n_keys_made, length);
+}
+
+static void init(struct play *play, uint64_t id_a, uint64_t id_b)
+{
+	negotiation_init(&play->n, &(struct negotiation_settings){
+					   .policies = {&play->policies[0], &play->policies[1]},
+					   .transcoders = play->transcoders,
+					   .random = random_bytes,
+					   .ids = {id_a, id_b},
+				   });
+}
+
 static char *next_line(struct play *play)
 {
 	return golden_line(&play->at);
@@ -42,6 +61,19 @@ static void parse_encoding(const char *text, struct sdp_encoding *out)
 {
 	if (sdp_encoding_parse(text, out))
 		golden_die("unknown codec", text);
+}
+
+static void parse_suites(struct sdp_policy *policy, char *names)
+{
+	char *save;
+
+	for (char *name = strtok_r(names, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
+		enum sdp_suite suite = sdp_suite_find(name);
+
+		if (suite == SDP_SUITE_NONE)
+			golden_die("unknown suite", name);
+		policy->suites[policy->n_suites++] = (uint8_t)suite;
+	}
 }
 
 static void parse_policy(struct sdp_policy *policy, char *text)
@@ -59,7 +91,14 @@ static void parse_policy(struct sdp_policy *policy, char *text)
 		} else if (!strcmp(word, "events")) {
 			policy->telephone_event = true;
 		} else if (!strcmp(word, "mux")) {
-			policy->rtcp_mux = true;
+			policy->rtcp_mux = SDP_MUX_OFFER;
+		} else if (!strcmp(word, "mux=accept")) {
+			policy->rtcp_mux = SDP_MUX_ACCEPT;
+		} else if (!strncmp(word, "srtp=", 5)) {
+			policy->srtp = !strcmp(word + 5, "required") ? SDP_SRTP_REQUIRED
+								     : SDP_SRTP_OPTIONAL;
+		} else if (!strncmp(word, "suites=", 7)) {
+			parse_suites(policy, word + 7);
 		} else {
 			golden_die("unknown word in a policy", word);
 		}
@@ -172,7 +211,7 @@ static void play_told(struct play *play, int leg)
 		{{{{0x20, 0x01, 0x0d, 0xb8, [15] = 1}, 6}, 10000},
 			{{{0x20, 0x01, 0x0d, 0xb8, [15] = 2}, 6}, 20000}},
 	};
-	bool v6 = play->policies[leg].address_family == 6;
+	bool v6 = play->n.legs[leg].family == 6;
 	char text[NEGOTIATION_TEXT_MAX];
 	int rc = negotiation_write(&play->n, leg, &locals[v6][leg], text, sizeof(text));
 
@@ -203,6 +242,20 @@ static void put_summary_format(struct golden_text *out, const struct media_summa
 		params->cbr ? " cbr" : "");
 }
 
+static void put_key(struct golden_text *out, const char *what, const struct sdp_crypto *key)
+{
+	char text[SDP_CRYPTO_TEXT_MAX];
+
+	if (key->suite == SDP_SUITE_NONE)
+		return;
+	golden_put(out, "  %s %s", what, strchr(sdp_crypto_text(key, text), ' ') + 1);
+	if (key->mki_bytes)
+		golden_put(out, " mki=");
+	for (uint8_t i = 0; i < key->mki_bytes; i++)
+		golden_put(out, "%02x", key->mki[i]);
+	golden_put(out, "\n");
+}
+
 static void play_media(struct play *play)
 {
 	struct media_summary media;
@@ -217,14 +270,17 @@ static void play_media(struct play *play)
 	for (int i = 0; i < 2; i++) {
 		const struct media_summary_leg *leg = &media.legs[i];
 
-		golden_put(play->out, "%c:%s%s%s ptime=%u", 'a' + i, leg->send ? " send" : "",
-			leg->receive ? " receive" : "", leg->rtcp_mux ? " mux" : "", leg->ptime_ms);
+		golden_put(play->out, "%c:%s%s%s%s ptime=%u", 'a' + i, leg->send ? " send" : "",
+			leg->receive ? " receive" : "", leg->rtcp_mux ? " mux" : "",
+			leg->rtcp_reduced ? " rsize" : "", leg->ptime_ms);
 		sdp_address_text(&leg->remote, address, sizeof(address));
 		golden_put(play->out, " remote=%s:%u", address, leg->remote_port);
 		sdp_address_text(&leg->remote_rtcp, address, sizeof(address));
 		if (leg->remote_rtcp_port)
 			golden_put(play->out, " rtcp=%s:%u", address, leg->remote_rtcp_port);
 		golden_put(play->out, "\n");
+		put_key(play->out, "receives", &leg->srtp_receive);
+		put_key(play->out, "sends", &leg->srtp_send);
 		for (uint8_t j = 0; j < leg->n_formats; j++)
 			put_summary_format(play->out, &leg->formats[j]);
 	}
@@ -234,11 +290,10 @@ static void play_media(struct play *play)
 // A record brings back the same negotiation: what follows in the case is played on the copy.
 static void play_record(struct play *play)
 {
-	const struct sdp_policy *policies[2] = {&play->policies[0], &play->policies[1]};
 	uint8_t record[NEGOTIATION_RECORD_MAX];
 	int length = negotiation_save(&play->n, record, sizeof(record));
 
-	negotiation_init(&play->n, policies, play->transcoders, (uint64_t[2]){7, 7});
+	init(play, 7, 7);
 	if (length < 0 || negotiation_load(&play->n, record, (size_t)length))
 		golden_die("record", "does not load");
 }
@@ -282,12 +337,12 @@ static void play_step(struct play *play, char *heading)
 static void render(char *text, struct golden_text *out)
 {
 	static struct play play;
-	const struct sdp_policy *policies[2] = {&play.policies[0], &play.policies[1]};
 	char *line;
 
 	play = (struct play){.at = text, .out = out};
 	parse_head(&play);
-	negotiation_init(&play.n, policies, play.transcoders, (uint64_t[2]){1000, 2000});
+	n_keys_made = 0;
+	init(&play, 1000, 2000);
 	while ((line = next_line(&play))) {
 		if (strncmp(line, "--- ", 4))
 			golden_die("no heading", line);

@@ -66,7 +66,8 @@ void call_fixture_init(struct call_fixture *fixture, const char *cdr_file)
 
 	memset(fixture, 0, sizeof(*fixture));
 	fixture->realm.name = "lo";
-	fixture->realm.media_address = sdp_address_parse("127.0.0.1", 9);
+	fixture->realm.n_media = 1;
+	fixture->realm.media[0] = sdp_address_parse("127.0.0.1", 9);
 	fixture->realm.listeners = &fixture->listener;
 	fixture->realm.n_listeners = 1;
 	need(!address_parse("127.0.0.1", 0, &fixture->listener.address), "address");

@@ -105,6 +105,91 @@ static void bitrate_is_that_of_the_far_end_only_where_it_is_low(void **)
 	assert_int_equal(bitrate_for(ANSWER "a=fmtp:96 maxaveragebitrate=4294967295\n"), 0);
 }
 
+static void secure_far_ends(void)
+{
+	for (int i = 0; i < LEGS; i++) {
+		struct sdp_policy *policy = &fixture.trunk_list[i].media;
+
+		policy->srtp = SDP_SRTP_REQUIRED;
+		policy->suites[0] =
+			i == LEG_A ? SDP_SUITE_AES_CM_128_HMAC_SHA1_80 : SDP_SUITE_AEAD_AES_128_GCM;
+		policy->n_suites = 1;
+	}
+}
+
+static struct call *secure_call(void)
+{
+	struct call *call = call_fixture_call(&fixture);
+
+	secure_far_ends();
+	description_init(call);
+	assert_int_equal(negotiation_take_offer(&call->negotiation, LEG_A,
+				 parse("v=0\nc=IN IP4 127.0.0.2\nm=audio 4000 RTP/SAVP 0\n"
+				       "a=crypto:1 AES_CM_128_HMAC_SHA1_80 "
+				       "inline:oaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGh|9:2\n")),
+		0);
+	assert_int_equal(negotiation_take_answer(&call->negotiation, LEG_B,
+				 parse("v=0\nc=IN IP4 127.0.0.3\nm=audio 6000 RTP/SAVP 0\n"
+				       "a=crypto:1 AEAD_AES_128_GCM "
+				       "inline:sbGxsbGxsbGxsbGxsbGxsbGxsbGxsbGxsbGxsQ==\n")),
+		0);
+	memcpy(&call->session.id, &call->id, sizeof(call->session.id));
+	media_session_open(calls_media(fixture.calls), &call->session);
+	description_apply(call);
+	return call;
+}
+
+static void keys_of_each_leg_reach_its_side_of_the_session(void **)
+{
+	struct call *call = secure_call();
+	const struct sl_leg *a = &call->session.legs[LEG_A], *b = &call->session.legs[LEG_B];
+	uint8_t a_key[16], b_key[16];
+
+	memset(a_key, 0xa1, sizeof(a_key));
+	memset(b_key, 0xb1, sizeof(b_key));
+	assert_int_equal(a->srtp_receive.suite, SL_SRTP_AES_CM_128_HMAC_SHA1_80);
+	assert_int_equal(a->srtp_send.suite, SL_SRTP_AES_CM_128_HMAC_SHA1_80);
+	assert_int_equal(b->srtp_receive.suite, SL_SRTP_AEAD_AES_128_GCM);
+	assert_int_equal(b->srtp_send.suite, SL_SRTP_AEAD_AES_128_GCM);
+	assert_memory_equal(a->srtp_receive.key, a_key, sizeof(a_key));
+	assert_memory_equal(b->srtp_receive.key, b_key, sizeof(b_key));
+	assert_memory_not_equal(a->srtp_send.key, b->srtp_send.key, sizeof(a_key));
+	assert_int_equal(a->srtp_receive.mki_bytes, 2);
+	assert_int_equal(a->srtp_receive.mki[1], 9);
+	assert_int_equal(a->srtp_send.mki_bytes, 0);
+	assert_int_equal(a->srtp_send.flags, SL_SRTP_RESTART);
+	assert_string_equal(description_suite(call, LEG_B), "AEAD_AES_128_GCM");
+}
+
+static void keys_come_back_with_the_record_and_not_with_the_session(void **)
+{
+	struct call *call = secure_call();
+	struct sl_leg before[LEGS];
+
+	memcpy(before, call->session.legs, sizeof(before));
+	for (int i = 0; i < LEGS; i++) { // as the dataplane lists them
+		memset(call->session.legs[i].srtp_receive.key, 0, SL_SRTP_KEY_MAX);
+		memset(call->session.legs[i].srtp_receive.salt, 0, SL_SRTP_SALT_MAX);
+		memset(call->session.legs[i].srtp_send.key, 0, SL_SRTP_KEY_MAX);
+		memset(call->session.legs[i].srtp_send.salt, 0, SL_SRTP_SALT_MAX);
+	}
+	description_keys_restore(call);
+	assert_memory_equal(call->session.legs, before, sizeof(before));
+}
+
+static void call_that_is_wiped_has_no_key_left(void **)
+{
+	struct call *call = secure_call();
+	struct sl_srtp none = {};
+
+	description_wipe(call);
+	for (int i = 0; i < LEGS; i++) {
+		assert_memory_equal(&call->session.legs[i].srtp_receive, &none, sizeof(none));
+		assert_memory_equal(&call->session.legs[i].srtp_send, &none, sizeof(none));
+		assert_int_equal(call->negotiation.legs[i].keys.ours.suite, SDP_SUITE_NONE);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +198,12 @@ int main(void)
 			teardown),
 		cmocka_unit_test_setup_teardown(
 			numbers_that_were_swapped_are_taken_as_we_offered_them, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			keys_of_each_leg_reach_its_side_of_the_session, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			keys_come_back_with_the_record_and_not_with_the_session, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			call_that_is_wiped_has_no_key_left, setup, teardown),
 		cmocka_unit_test(bitrate_is_that_of_the_far_end_only_where_it_is_low),
 	};
 

@@ -18,13 +18,14 @@ static const struct sdp_policy phones = {
 	.codecs = {{"PCMU", 8000, 1}, {"opus", 48000, 2}}, .n_codecs = 2, .telephone_event = true};
 static const struct sdp_policy agents = {
 	.codecs = {{"opus", 48000, 2}}, .n_codecs = 1, .telephone_event = true};
-static const struct sdp_policy *const policies[2] = {&phones, &agents};
 static const struct negotiation_local local = {{{192, 0, 2, 1}, 4}, 10000};
 static struct sdp sdp;
 
 static void init(struct negotiation *n)
 {
-	negotiation_init(n, policies, transcoders, (uint64_t[2]){1, 2});
+	negotiation_init(n,
+		&(struct negotiation_settings){
+			.policies = {&phones, &agents}, .transcoders = transcoders, .ids = {1, 2}});
 }
 
 static const struct sdp *parse(const char *text)
@@ -165,10 +166,137 @@ static void parameters_that_are_too_long_drop_their_format_only(void **)
 	assert_string_equal(n.legs[0].remote_formats[0].format.encoding.name, "PCMU");
 }
 
+static int saved_length(const struct negotiation *n)
+{
+	uint8_t record[NEGOTIATION_RECORD_MAX];
+
+	return negotiation_save(n, record, sizeof(record));
+}
+
+// Version 1 ended each leg before the three bytes that say: which family, no key, no key.
+static void record_of_version_1_is_read(void **)
+{
+	struct negotiation n, again, part;
+	uint8_t record[NEGOTIATION_RECORD_MAX], old[NEGOTIATION_RECORD_MAX];
+	struct media_summary media, media_again;
+	size_t length, first;
+
+	establish(&n);
+	length = (size_t)negotiation_save(&n, record, sizeof(record));
+	part = n;
+	part.legs[0] = (struct negotiation_leg){};
+	first = length - (size_t)saved_length(&part); // the first leg is longer by that
+	part.legs[1] = (struct negotiation_leg){};
+	first += (size_t)(saved_length(&part) - 1) / 2;
+	old[0] = 1;
+	memcpy(old + 1, record + 1, first - 3);
+	memcpy(old + 1 + first - 3, record + 1 + first, length - 1 - first - 3);
+	init(&again);
+	assert_int_equal(negotiation_load(&again, old, length - 6), 0);
+	negotiation_media(&n, &media);
+	negotiation_media(&again, &media_again);
+	assert_memory_equal(&media, &media_again, sizeof(media));
+	assert_int_equal(again.legs[0].family, 4);
+	assert_int_equal(again.legs[1].family, 6);
+	assert_int_equal(negotiation_load(&again, old, length - 7), -EBADMSG);
+	old[0] = 3;
+	assert_int_equal(negotiation_load(&again, old, length - 6), -EBADMSG);
+}
+
+static void counting_bytes(void *out, size_t length)
+{
+	static uint8_t next;
+
+	memset(out, ++next, length);
+}
+
+static bool has_bytes(const void *where, size_t size, uint8_t byte)
+{
+	uint8_t run[14];
+
+	memset(run, byte, sizeof(run));
+	return memmem(where, size, run, sizeof(run));
+}
+
+static void establish_secure(struct negotiation *n, const struct sdp_policy *policy)
+{
+	negotiation_init(n, &(struct negotiation_settings){.policies = {policy, &agents},
+				    .transcoders = transcoders,
+				    .random = counting_bytes,
+				    .ids = {1, 2}});
+	assert_int_equal(negotiation_take_offer(n, 0,
+				 parse("v=0\nc=IN IP4 192.0.2.9\nm=audio 4000 RTP/SAVP 0\n"
+				       "a=crypto:1 AES_CM_128_HMAC_SHA1_80 "
+				       "inline:oaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGhoaGh\n")),
+		0);
+	assert_int_equal(negotiation_take_answer(n, 1,
+				 parse("v=0\nc=IN IP4 192.0.2.8\nm=audio 4000 RTP/AVP 96\n"
+				       "a=rtpmap:96 opus/48000/2\n")),
+		0);
+}
+
+static const struct sdp_policy secure_phones = {
+	.codecs = {{"PCMU", 8000, 1}},
+	.n_codecs = 1,
+	.srtp = SDP_SRTP_REQUIRED,
+	.suites = {SDP_SUITE_AEAD_AES_256_GCM, SDP_SUITE_AES_CM_128_HMAC_SHA1_80},
+	.n_suites = 2,
+};
+
+static void wiped_negotiation_has_no_key_left(void **)
+{
+	struct negotiation n;
+
+	establish_secure(&n, &secure_phones);
+	assert_true(has_bytes(&n, sizeof(n), 0xa1));
+	assert_true(has_bytes(&n, sizeof(n), n.legs[0].keys.ours.key[0]));
+	negotiation_wipe(&n);
+	assert_false(has_bytes(&n, sizeof(n), 0xa1));
+	for (uint8_t byte = 1; byte < 0x80; byte++)
+		assert_false(has_bytes(&n, sizeof(n), byte));
+}
+
+static void record_with_one_key_for_both_ways_is_refused(void **)
+{
+	struct negotiation n, again;
+	uint8_t record[NEGOTIATION_RECORD_MAX];
+	int length;
+
+	establish_secure(&n, &secure_phones);
+	n.legs[0].keys.theirs = n.legs[0].keys.ours;
+	length = negotiation_save(&n, record, sizeof(record));
+	init(&again);
+	assert_int_equal(negotiation_load(&again, record, (size_t)length), -EBADMSG);
+}
+
+static void another_far_end_is_offered_other_keys(void **)
+{
+	struct negotiation n;
+	struct sdp_crypto before[2];
+
+	negotiation_init(&n, &(struct negotiation_settings){.policies = {&phones, &secure_phones},
+				     .transcoders = transcoders,
+				     .random = counting_bytes,
+				     .ids = {1, 2}});
+	assert_int_equal(negotiation_make_offer(&n, 1), 0);
+	assert_int_equal(n.legs[1].keys.n_offered, 2);
+	memcpy(before, n.legs[1].keys.offered, sizeof(before));
+	negotiation_renew_offer(&n, 1);
+	assert_int_equal(n.legs[1].keys.n_offered, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(n.legs[1].keys.offered[i].suite, before[i].suite);
+		assert_false(sdp_crypto_same_key(&n.legs[1].keys.offered[i], &before[i]));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(record_brings_back_what_was_agreed),
+		cmocka_unit_test(record_of_version_1_is_read),
+		cmocka_unit_test(record_with_one_key_for_both_ways_is_refused),
+		cmocka_unit_test(wiped_negotiation_has_no_key_left),
+		cmocka_unit_test(another_far_end_is_offered_other_keys),
 		cmocka_unit_test(loaded_record_counts_as_older_than_what_was_sent),
 		cmocka_unit_test(cut_or_longer_record_is_refused),
 		cmocka_unit_test(damaged_record_never_leads_out_of_bounds),

@@ -1,0 +1,228 @@
+// The trunks of the configuration: peers and policy.
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_check.h"
+#include "config_file.h"
+#include "config_private.h"
+
+#define CALLS_PER_S_MAX 100000
+
+static const struct realm *find_realm(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->n_realms; i++)
+		if (!strcmp(config->realms[i].name, name))
+			return &config->realms[i];
+	return NULL;
+}
+
+static bool realm_can_reach(const struct realm *realm, const struct trunk_peer *peer)
+{
+	for (size_t i = 0; i < realm->n_listeners; i++)
+		if (realm->listeners[i].transport == peer->transport &&
+			realm->listeners[i].address.ss_family == peer->address.ss_family)
+			return true;
+	return false;
+}
+
+// A request's source must say which trunk it is of.
+static int check_peer_alone(const struct check *check, const struct config *config,
+	const struct trunk *trunk, const struct trunk_peer *peer, const char *where)
+{
+	for (size_t i = 0; i < config->trunks.n; i++) {
+		const struct trunk *other = &config->trunks.list[i];
+
+		for (size_t j = 0; other->realm == trunk->realm && j < other->n_peers; j++)
+			if (&other->peers[j] != peer &&
+				address_equal((const struct sockaddr *)&other->peers[j].address,
+					(const struct sockaddr *)&peer->address))
+				return check_failed(check, where,
+					"trunk '%s' has this address and port as a peer already",
+					other->name);
+	}
+	return 0;
+}
+
+static int read_peers(const struct check *check, const struct config *config,
+	const struct file_trunk *from, unsigned int number, struct trunk *trunk)
+{
+	char where[CHECK_WHERE_SIZE];
+
+	trunk->peers = calloc(from->peers_count, sizeof(*trunk->peers));
+	if (!trunk->peers)
+		return check_memory(check);
+	for (uint32_t i = 0; i < from->peers_count; i++) {
+		struct trunk_peer *peer = &trunk->peers[i];
+		int rc;
+
+		check_where(where, "trunks[%u].peers[%u]", number, i + 1);
+		rc = config_read_transport(
+			check, where, from->peers[i].transport, &peer->transport);
+		if (!rc)
+			rc = config_read_endpoint(check, where, from->peers[i].address,
+				*from->peers[i].port, &peer->address);
+		if (rc)
+			return rc;
+		if (!realm_can_reach(trunk->realm, peer))
+			return check_failed(check, where,
+				"realm '%s' has no SIP listener of this address family for %s",
+				trunk->realm->name, from->peers[i].transport);
+		trunk->n_peers++;
+		rc = check_peer_alone(check, config, trunk, peer, where);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int read_codecs(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct sdp_policy *policy)
+{
+	char where[CHECK_WHERE_SIZE];
+
+	for (uint32_t i = 0; i < from->codecs_count; i++) {
+		struct sdp_encoding *encoding = &policy->codecs[i];
+
+		check_where(where, "trunks[%u].codecs[%u]", number, i + 1);
+		if (sdp_encoding_parse(from->codecs[i], encoding))
+			return check_failed(check, where,
+				"expected a codec, as PCMU, PCMA, G722, G729, opus, or "
+				"NAME/CLOCK of another, not '%s'",
+				from->codecs[i]);
+		for (uint8_t j = 0; j < policy->n_codecs; j++)
+			if (sdp_encoding_equal(&policy->codecs[j], encoding))
+				return check_failed(check, where, "'%s' is in the list already",
+					from->codecs[i]);
+		policy->n_codecs++;
+	}
+	return 0;
+}
+
+struct words {
+	const char *text[3]; // the index is the value
+	const char *expected;
+};
+
+static const struct words rtcp_mux_words = {
+	{[SDP_MUX_NEVER] = "never", [SDP_MUX_ACCEPT] = "accept", [SDP_MUX_OFFER] = "offer"},
+	"offer, accept or never"};
+static const struct words srtp_words = {{[SDP_SRTP_NEVER] = "never",
+						[SDP_SRTP_OPTIONAL] = "optional",
+						[SDP_SRTP_REQUIRED] = "required"},
+	"never, optional or required"};
+
+static int read_choice(const struct check *check, const char *where, const char *text,
+	const struct words *words, uint8_t *out)
+{
+	for (uint8_t i = 0; i < 3; i++) {
+		if (!strcmp(text, words->text[i])) {
+			*out = i;
+			return 0;
+		}
+	}
+	return check_failed(check, where, "expected %s, not '%s'", words->expected, text);
+}
+
+static int read_suites(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct sdp_policy *policy)
+{
+	char where[CHECK_WHERE_SIZE];
+
+	for (uint32_t i = 0; i < from->srtp_suites_count; i++) {
+		enum sdp_suite suite = sdp_suite_find(from->srtp_suites[i]);
+
+		check_where(where, "trunks[%u].srtp_suites[%u]", number, i + 1);
+		if (suite == SDP_SUITE_NONE)
+			return check_failed(check, where,
+				"expected a suite of SRTP, as AEAD_AES_128_GCM or "
+				"AES_CM_128_HMAC_SHA1_80, not '%s'",
+				from->srtp_suites[i]);
+		if (memchr(policy->suites, suite, policy->n_suites))
+			return check_failed(
+				check, where, "'%s' is in the list already", from->srtp_suites[i]);
+		policy->suites[policy->n_suites++] = (uint8_t)suite;
+	}
+	return 0;
+}
+
+static int read_policy(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct trunk *trunk)
+{
+	char where[CHECK_WHERE_SIZE];
+	int rc;
+
+	if (*from->ptime % 10 || *from->ptime > 60)
+		return check_failed(check, check_where(where, "trunks[%u].ptime", number),
+			"expected 10, 20, 30, 40, 50 or 60 ms, or 0 for what the other leg has, "
+			"not %u",
+			*from->ptime);
+	trunk->media.ptime_ms = (uint8_t)*from->ptime;
+	trunk->media.telephone_event = !strcmp(from->dtmf, "rfc4733");
+	if (!trunk->media.telephone_event && strcmp(from->dtmf, "none"))
+		return check_failed(check, check_where(where, "trunks[%u].dtmf", number),
+			"expected rfc4733 or none, not '%s'", from->dtmf);
+	trunk->media.address_family = realm_media_family(trunk->realm);
+	rc = read_choice(check, check_where(where, "trunks[%u].rtcp_mux", number), from->rtcp_mux,
+		&rtcp_mux_words, &trunk->media.rtcp_mux);
+	if (!rc)
+		rc = read_choice(check, check_where(where, "trunks[%u].srtp", number), from->srtp,
+			&srtp_words, &trunk->media.srtp);
+	if (!rc)
+		rc = read_suites(check, from, number, &trunk->media);
+	return rc ? rc : read_codecs(check, from, number, &trunk->media);
+}
+
+static int read_trunk_limits(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct trunk *trunk)
+{
+	char where[CHECK_WHERE_SIZE];
+	int rc;
+
+	trunk->limits.calls = *from->limits->calls;
+	trunk->limits.calls_per_s = *from->limits->calls_per_s;
+	rc = check_range(check, check_where(where, "trunks[%u].limits.calls", number),
+		trunk->limits.calls, 0, CALLS_MAX);
+	if (!rc)
+		rc = check_range(check, check_where(where, "trunks[%u].limits.calls_per_s", number),
+			trunk->limits.calls_per_s, 0, CALLS_PER_S_MAX);
+	return rc;
+}
+
+static int read_trunk(const struct check *check, struct config *config,
+	const struct file_trunk *from, unsigned int number)
+{
+	struct trunk *trunk = &config->trunks.list[number - 1];
+	char where[CHECK_WHERE_SIZE];
+	int rc;
+
+	check_where(where, "trunks[%u].name", number);
+	rc = check_name(check, where, from->name);
+	if (rc)
+		return rc;
+	if (trunk_find(&config->trunks, from->name))
+		return check_failed(check, where, "there is a trunk '%s' already", from->name);
+	trunk->name = from->name;
+	config->trunks.n++;
+	trunk->realm = find_realm(config, from->realm);
+	if (!trunk->realm)
+		return check_failed(check, check_where(where, "trunks[%u].realm", number),
+			"there is no realm '%s'", from->realm);
+	rc = read_peers(check, config, from, number, trunk);
+	if (!rc)
+		rc = read_policy(check, from, number, trunk);
+	if (!rc)
+		rc = read_trunk_limits(check, from, number, trunk);
+	return rc;
+}
+
+int config_read_trunks(const struct check *check, struct config *config)
+{
+	int rc = 0;
+
+	config->trunks.list = calloc(config->file->trunks_count, sizeof(struct trunk));
+	if (!config->trunks.list)
+		return check_memory(check);
+	for (uint32_t i = 0; !rc && i < config->file->trunks_count; i++)
+		rc = read_trunk(check, config, &config->file->trunks[i], i + 1);
+	return rc;
+}
