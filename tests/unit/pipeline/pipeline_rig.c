@@ -105,8 +105,12 @@ void path_close(void)
 {
 	struct frame frame;
 
+	void *mbuf;
+
 	while (frame_pop(0, &frame) || frame_pop(1, &frame))
 		;
+	while (rte_ring_dequeue(path.in[0], &mbuf) == 0 || rte_ring_dequeue(path.in[1], &mbuf) == 0)
+		rte_pktmbuf_free(mbuf);
 	sessions_destroy(path.sessions);
 	workers_destroy(path.workers);
 	transcode_destroy(path.transcode);
