@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "codec_cost.h"
 #include "dataplane_config.h"
 #include "eal.h"
 #include "log.h"
@@ -35,6 +36,7 @@
 #define MBUFS_PER_QUEUE	    4096 // in the rings of a device and on their way
 #define MBUFS_PER_LCORE	    2048
 #define MBUF_CACHE	    256
+#define CODEC_MEASURE_US    3000 // for each codec, at start
 #define STREAMS_PER_SESSION 4
 
 static LOG_MODULE(log_main, "main");
@@ -158,6 +160,7 @@ static int start_transcode(struct dataplane *dataplane)
 
 	if (codecs_init())
 		return fail(dataplane, "codecs", ENOMEM);
+	codecs_measure(CODEC_MEASURE_US);
 	dataplane->transcode = transcode_create(&engine);
 	return dataplane->transcode ? 0 : fail(dataplane, "transcoding", errno);
 }

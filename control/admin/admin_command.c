@@ -266,6 +266,29 @@ static void show_drops(struct admin_connection *connection, const json_t *)
 	ask_counters(connection, json_object(), "drop.");
 }
 
+static void on_codecs(void *arg, const struct sl_message *message)
+{
+	struct admin_question *question = arg;
+	const struct sl_codec *codecs = NULL;
+	size_t n = 0;
+
+	if (message && !message->status)
+		codecs = sl_payload_codecs(message, &n);
+	for (size_t i = 0; codecs && i < n; i++)
+		json_array_append_new(question->result, codec_json(&codecs[i]));
+	if (!message || !message->more)
+		question_close(question, answer_error(message));
+}
+
+static void list_codecs(struct admin_connection *connection, const json_t *)
+{
+	struct admin_question *question = question_open(connection, json_array());
+
+	if (question)
+		question_sent(question, media_codecs(calls_media(connection->admin->settings.calls),
+						on_codecs, question));
+}
+
 static void list_trunks(struct admin_connection *connection, const json_t *)
 {
 	const struct trunks *trunks = connection->admin->settings.trunks;
@@ -302,6 +325,7 @@ static const struct {
 	{"ports", show_ports},
 	{"drops", show_drops},
 	{"trunks", list_trunks},
+	{"codecs", list_codecs},
 	{"hangup", hang_up},
 	{"log", set_log},
 };

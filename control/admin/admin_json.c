@@ -102,6 +102,39 @@ json_t *session_json(const struct sl_session_report *report)
 	return json;
 }
 
+static json_t *numbers_json(const uint32_t *numbers, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n && numbers[i]; i++)
+		json_array_append_new(list, json_integer((json_int_t)numbers[i]));
+	return list;
+}
+
+static json_int_t streams_per_core(uint32_t frame_ns)
+{
+	return frame_ns ? 20000000 / frame_ns : 0;
+}
+
+json_t *codec_json(const struct sl_codec *codec)
+{
+	uint32_t frames_ms[sizeof(codec->frames_ms)];
+
+	for (size_t i = 0; i < sizeof(codec->frames_ms); i++)
+		frames_ms[i] = codec->frames_ms[i];
+	return json_pack("{s:o, s:I, s:i, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "name",
+		json_stringn_nocheck(codec->name, strnlen(codec->name, sizeof(codec->name))),
+		"clock_hz", (json_int_t)codec->clock_hz, "channels", (int)codec->channels,
+		"sample_rates",
+		numbers_json(codec->sample_rates,
+			sizeof(codec->sample_rates) / sizeof(codec->sample_rates[0])),
+		"frames_ms", numbers_json(frames_ms, sizeof(codec->frames_ms)), "encode_ns",
+		(json_int_t)codec->encode_ns, "decode_ns", (json_int_t)codec->decode_ns,
+		"encode_streams_per_core", streams_per_core(codec->encode_ns),
+		"decode_streams_per_core", streams_per_core(codec->decode_ns), "encoders",
+		(json_int_t)codec->encoders_now, "decoders", (json_int_t)codec->decoders_now);
+}
+
 static json_t *peers_json(const struct trunk *trunk)
 {
 	json_t *list = json_array();

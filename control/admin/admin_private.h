@@ -47,5 +47,6 @@ void admin_execute(struct admin_connection *connection, const json_t *request);
 
 uint64_t admin_now_ms(void);
 
+json_t *codec_json(const struct sl_codec *codec);
 json_t *session_json(const struct sl_session_report *report);
 json_t *trunk_json(const struct trunk *trunk);

@@ -32,6 +32,7 @@ static const struct command {
 	{"sessions", {}, show_sessions, "media sessions of the dataplane"},
 	{"session", {"id"}, show_session, "one session"},
 	{"trunks", {}, show_trunks, "trunks and their load"},
+	{"codecs", {}, show_codecs, "codecs, what they cost here and how many run"},
 	{"ports", {}, show_counters, "counters of the network ports"},
 	{"counters", {}, show_counters, "all counters"},
 	{"drops", {}, show_drops, "why packets were dropped"},

@@ -371,3 +371,51 @@ void show_trunks(const json_t *result, FILE *file)
 	table_print(table, file, "no trunks");
 	table_destroy(table);
 }
+
+static const char *join_numbers(const json_t *list, json_int_t unit, char *out, size_t size)
+{
+	size_t i, length = 0;
+	const json_t *number;
+
+	out[0] = '\0';
+	json_array_foreach(list, i, number)
+	{
+		if (length < size)
+			length += (size_t)snprintf(out + length, size - length, "%s%lld",
+				i ? " " : "", (long long)(json_integer_value(number) / unit));
+	}
+	return out;
+}
+
+static void put_cost(struct table *table, const json_t *codec, const char *ns, const char *streams)
+{
+	table_put(table, "%.2f", (double)number_of(codec, ns) / 1e3);
+	table_put(table, "%lld", (long long)number_of(codec, streams));
+}
+
+void show_codecs(const json_t *result, FILE *file)
+{
+	static const char *const heads[] = {"CODEC", ">CLOCK", "KHZ", "FRAMES MS", ">ENCODE US",
+		">A CORE", ">RUN", ">DECODE US", ">A CORE", ">RUN", NULL};
+	struct table *table = table_create(heads);
+	const json_t *codec;
+	char list[64];
+	size_t i;
+
+	json_array_foreach(result, i, codec)
+	{
+		table_put(table, "%s", text_of(codec, "name"));
+		table_put(table, "%lld", (long long)number_of(codec, "clock_hz"));
+		table_put(table, "%s",
+			join_numbers(
+				json_object_get(codec, "sample_rates"), 1000, list, sizeof(list)));
+		table_put(table, "%s",
+			join_numbers(json_object_get(codec, "frames_ms"), 1, list, sizeof(list)));
+		put_cost(table, codec, "encode_ns", "encode_streams_per_core");
+		table_put(table, "%lld", (long long)number_of(codec, "encoders"));
+		put_cost(table, codec, "decode_ns", "decode_streams_per_core");
+		table_put(table, "%lld", (long long)number_of(codec, "decoders"));
+	}
+	table_print(table, file, "the dataplane does not transcode");
+	table_destroy(table);
+}

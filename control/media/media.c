@@ -440,6 +440,11 @@ int media_stats(struct media *media, media_answer_fn *fn, void *arg)
 	return ask(media, &(struct media_request){.type = SL_STATS_GET, .fn = fn, .arg = arg});
 }
 
+int media_codecs(struct media *media, media_answer_fn *fn, void *arg)
+{
+	return ask(media, &(struct media_request){.type = SL_CODECS_GET, .fn = fn, .arg = arg});
+}
+
 bool media_is_up(const struct media *media)
 {
 	return media->up;

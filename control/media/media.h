@@ -102,6 +102,7 @@ typedef void media_answer_fn(void *arg, const struct sl_message *message);
 int media_get(struct media *media, const struct sl_id *id, media_answer_fn *fn, void *arg);
 int media_list(struct media *media, media_answer_fn *fn, void *arg);
 int media_stats(struct media *media, media_answer_fn *fn, void *arg);
+int media_codecs(struct media *media, media_answer_fn *fn, void *arg);
 
 // How the connection is doing, for status pages.
 struct media_status {

@@ -28,6 +28,8 @@
 //   SL_STATS_RESET     -                     -
 //   SL_INJECT          struct sl_datagram    -
 //   SL_PROFILE         struct sl_profile     -
+//   SL_CODECS_GET      -                     array of struct sl_codec
+//   SL_DTMF            struct sl_dtmf        -
 //
 //   event              payload
 //   SL_MEDIA_EVENT     struct sl_media_event
@@ -73,6 +75,8 @@ enum sl_type {
 	SL_STATS_RESET,
 	SL_INJECT,
 	SL_PROFILE,
+	SL_CODECS_GET,
+	SL_DTMF,
 	SL_MEDIA_EVENT = 0x100,
 	SL_PUNT,
 };
@@ -220,6 +224,11 @@ enum {					  // sl_leg.flags
 				      // to the legs fed by this one as they are; counters and
 				      // time-outs take them for RTP. No formats, no SRTP, no
 				      // punts; what feeds or is fed is opaque, too
+	SL_LEG_DTMF_INBAND = 1 << 8,  // its far end has DTMF in the audio only (no format
+				      // "telephone-event"): tones from it become the events of
+				      // the legs that it feeds, and events for it become tones
+	SL_LEG_DTMF_REPORT = 1 << 9,  // tell control the digits that come from it
+				      // (SL_EVENT_DTMF)
 };
 
 // One end of the session's media: a local port pair and who is at the other end. Both addresses
@@ -356,6 +365,7 @@ enum sl_media_event_type {
 	SL_EVENT_SSRC_COLLISION,   // it sends under the SSRC that it is sent (RFC 3550 8.2)
 	SL_EVENT_LOOP,		   // what it is sent comes back from it, changed or not
 	SL_EVENT_RATE_EXCEEDED,	   // packets were dropped for its rates
+	SL_EVENT_DTMF,		   // a digit ended (SL_LEG_DTMF_REPORT); one event for each
 };
 
 // Events of one type about one leg are at least a second apart; FIRST_PACKET comes once.
@@ -365,8 +375,25 @@ struct sl_media_event {
 	struct sl_address address;
 	uint8_t type; // enum sl_media_event_type
 	uint8_t leg;
-	uint8_t reserved[2];
+	char digit; // SL_EVENT_DTMF: '0'..'9', '*', '#', 'A'..'D'
+	uint8_t reserved;
+	uint16_t duration_ms; // of it
+	uint16_t reserved2;
 };
+
+// Send a digit to the far end of a leg: as telephone events where it has them, else as a tone in
+// the audio. Only where its media passes a codec; digits wait for one another, at most
+// SL_DTMF_QUEUE_MAX of them. -ENOENT no such session, -EINVAL no such leg, digit or duration,
+// -EOPNOTSUPP its media does not pass a codec, -ENOBUFS too many are waiting.
+struct sl_dtmf {
+	struct sl_id id;
+	uint8_t leg;
+	char digit;	      // '0'..'9', '*', '#', 'A'..'D'
+	uint16_t duration_ms; // 40 to 5000
+	uint8_t reserved[4];
+};
+
+#define SL_DTMF_QUEUE_MAX 16
 
 // A packet on a media port that control has to judge, or that control sends from one. SL_PUNT: only
 // from a source that the leg's source rule may accept. At most SL_PUNTS_PER_SECOND of a leg and
@@ -389,6 +416,22 @@ struct sl_datagram {
 struct sl_profile {
 	uint8_t on;
 	uint8_t reserved[7];
+};
+
+// A codec that the dataplane can transcode. Costs are CPU time of 20 ms at the lowest of its rates,
+// measured at start on this machine: 20,000,000 / cost is how many streams a core carries.
+struct sl_codec {
+	char name[16];
+	uint32_t clock_hz;	  // of the RTP timestamp
+	uint32_t sample_rates[6]; // that it runs at, ascending, 0-terminated
+	uint32_t encode_ns;
+	uint32_t decode_ns;
+	uint32_t encoders_now; // streams that run
+	uint32_t decoders_now;
+	uint8_t frames_ms[8]; // that it encodes, ascending, 0-terminated
+	uint8_t channels;
+	uint8_t static_pt; // RFC 3551, SL_NO_PT: none
+	uint8_t reserved[6];
 };
 
 // Names are dotted: "port.wan.rx_packets", "drop.unknown_port", "worker.0.busy_cycles",

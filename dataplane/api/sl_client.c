@@ -135,6 +135,16 @@ int64_t sl_client_stats_reset(struct sl_client *client)
 	return send_request(client, SL_STATS_RESET, NULL, 0, NULL, 0);
 }
 
+int64_t sl_client_codecs_get(struct sl_client *client)
+{
+	return send_request(client, SL_CODECS_GET, NULL, 0, NULL, 0);
+}
+
+int64_t sl_client_dtmf(struct sl_client *client, const struct sl_dtmf *dtmf)
+{
+	return send_request(client, SL_DTMF, dtmf, sizeof(*dtmf), NULL, 0);
+}
+
 int sl_client_receive(struct sl_client *client, struct sl_message *message)
 {
 	ssize_t n;

@@ -33,6 +33,8 @@ int64_t sl_client_session_get(struct sl_client *client, const struct sl_id *id);
 int64_t sl_client_session_list(struct sl_client *client);
 int64_t sl_client_stats_get(struct sl_client *client);
 int64_t sl_client_stats_reset(struct sl_client *client);
+int64_t sl_client_codecs_get(struct sl_client *client);
+int64_t sl_client_dtmf(struct sl_client *client, const struct sl_dtmf *dtmf);
 
 // Receive one message. Returns 0, -EAGAIN where there is none, -EPIPE where the dataplane closed,
 // -EPROTO where the message is malformed.
@@ -50,3 +52,4 @@ const struct sl_session_report *sl_payload_report(
 const struct sl_welcome *sl_payload_welcome(const struct sl_message *message);
 const struct sl_media_event *sl_payload_event(const struct sl_message *message);
 const struct sl_counter *sl_payload_counters(const struct sl_message *message, size_t *n_counters);
+const struct sl_codec *sl_payload_codecs(const struct sl_message *message, size_t *n_codecs);

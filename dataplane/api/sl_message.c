@@ -17,7 +17,9 @@ static_assert(sizeof(struct sl_leg_stats) == 272, "no implicit padding");
 static_assert(sizeof(struct sl_session_report) ==
 		      sizeof(struct sl_session) + 8 + SL_LEGS_MAX * sizeof(struct sl_leg_stats),
 	"no implicit padding");
-static_assert(sizeof(struct sl_media_event) == 40, "no implicit padding");
+static_assert(sizeof(struct sl_media_event) == 44, "no implicit padding");
+static_assert(sizeof(struct sl_codec) == 76, "no implicit padding");
+static_assert(sizeof(struct sl_dtmf) == 24, "no implicit padding");
 static_assert(sizeof(struct sl_counter) == 64, "no implicit padding");
 static_assert(sizeof(struct sl_voip_metrics) == 32, "no implicit padding");
 static_assert(sizeof(struct sl_datagram) == 40 + SL_DATAGRAM_MAX, "no implicit padding");
@@ -68,6 +70,8 @@ static const struct {
 	{SL_STATS_RESET, true, true, NOTHING, NOTHING},
 	{SL_INJECT, true, true, EXACTLY(struct sl_datagram), NOTHING},
 	{SL_PROFILE, true, true, EXACTLY(struct sl_profile), NOTHING},
+	{SL_CODECS_GET, true, true, NOTHING, ARRAY(struct sl_codec)},
+	{SL_DTMF, true, true, EXACTLY(struct sl_dtmf), NOTHING},
 	{SL_MEDIA_EVENT, false, false, NOTHING, EXACTLY(struct sl_media_event)},
 	{SL_PUNT, false, false, NOTHING, EXACTLY(struct sl_datagram)},
 };
@@ -176,4 +180,18 @@ const struct sl_counter *sl_payload_counters(const struct sl_message *message, s
 			return NULL;
 	*n_counters = n;
 	return counters;
+}
+
+const struct sl_codec *sl_payload_codecs(const struct sl_message *message, size_t *n_codecs)
+{
+	const struct sl_codec *codecs = message->payload;
+	size_t n = message->payload_length / sizeof(*codecs);
+
+	if (message->payload_length % sizeof(*codecs))
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (codecs[i].name[sizeof(codecs[i].name) - 1] != '\0')
+			return NULL;
+	*n_codecs = n;
+	return codecs;
 }

@@ -2,15 +2,21 @@
 // and ends the connection.
 #include "requests.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
+#include "codec_cost.h"
 #include "log.h"
 #include "log_server.h"
 
 #define COUNTERS_PER_MESSAGE \
 	((SL_MESSAGE_MAX - sizeof(struct sl_header)) / sizeof(struct sl_counter))
+
+static_assert(CODECS_MAX * sizeof(struct sl_codec) <= SL_MESSAGE_MAX - sizeof(struct sl_header),
+	"all codecs are one message");
 
 struct request {
 	struct request_context *context;
@@ -199,6 +205,34 @@ static void handle_stats_get(const struct request *request)
 	}
 }
 
+static void handle_codecs_get(const struct request *request)
+{
+	const struct transcode *engine = request->context->config->workers->config.transcode;
+	struct sl_codec list[CODECS_MAX];
+	size_t n = 0;
+
+	for (; engine && codecs[n]; n++) {
+		const struct codec *codec = codecs[n];
+		struct codec_cost cost = codec_cost(codec);
+		struct transcode_codec_streams streams =
+			transcode_codec_streams(engine, (unsigned int)n);
+
+		list[n] = (struct sl_codec){
+			.clock_hz = codec->clock_hz,
+			.encode_ns = cost.encode_ns,
+			.decode_ns = cost.decode_ns,
+			.encoders_now = streams.encoders,
+			.decoders_now = streams.decoders,
+			.channels = codec->channels,
+			.static_pt = codec->static_pt,
+		};
+		snprintf(list[n].name, sizeof(list[n].name), "%s", codec->name);
+		memcpy(list[n].sample_rates, codec->sample_rates, sizeof(list[n].sample_rates));
+		memcpy(list[n].frames_ms, codec->frames_ms, sizeof(list[n].frames_ms));
+	}
+	respond(request, 0, list, n * sizeof(list[0]), NULL, 0);
+}
+
 static void handle_stats_reset(const struct request *request)
 {
 	stats_reset(request->context->stats, request->context->config);
@@ -213,6 +247,7 @@ static void (*const handlers[])(const struct request *) = {
 	[SL_SESSION_LIST] = handle_list,
 	[SL_STATS_GET] = handle_stats_get,
 	[SL_STATS_RESET] = handle_stats_reset,
+	[SL_CODECS_GET] = handle_codecs_get,
 };
 
 // The answer to what could not be parsed is well-formed whatever came: of the same type and request
@@ -240,7 +275,7 @@ void request_handle(struct request_context *context, struct connection *connecti
 	struct request request = {context, connection, &message};
 
 	if (sl_message_parse(packet, length, &message) || message.response ||
-		message.type >= RTE_DIM(handlers)) {
+		message.type >= RTE_DIM(handlers) || !handlers[message.type]) {
 		refuse_garbage(&request, packet, length);
 		return;
 	}

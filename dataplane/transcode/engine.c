@@ -183,6 +183,8 @@ struct transcode_stream *transcode_stream_create(struct transcode *engine,
 		return NULL;
 	stream->lane = engine_lane(engine, worker, choose_lcore(engine, worker));
 	stream->lane->lcore->cost_ns += stream->cost_ns;
+	engine->codec_streams[stream->from_index].decoders++;
+	engine->codec_streams[stream->to_index].encoders++;
 	STAT_ADD(stream->lane->lcore->n_streams, 1);
 	atomic_store_explicit(&stream->cookie, cookie, memory_order_release);
 	TAILQ_INSERT_TAIL(&engine->streams, stream, entry);
@@ -201,10 +203,18 @@ void transcode_stream_destroy(struct transcode *engine, struct transcode_stream 
 
 	transcode_stream_stop(stream);
 	lcore->cost_ns -= stream->cost_ns;
+	engine->codec_streams[stream->from_index].decoders--;
+	engine->codec_streams[stream->to_index].encoders--;
 	STAT_ADD(lcore->n_streams, -1u);
 	// Holds streams_max, and a stream is in it once: never full.
 	rte_ring_sp_enqueue_elem(lcore->removals, &stream, sizeof(stream));
 	transcode_reap(engine);
+}
+
+struct transcode_codec_streams transcode_codec_streams(
+	const struct transcode *engine, unsigned int index)
+{
+	return engine->codec_streams[index];
 }
 
 unsigned int transcode_reap(struct transcode *engine)

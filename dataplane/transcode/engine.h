@@ -79,6 +79,7 @@ struct transcode {
 	struct transcode_lane *lanes; // [worker * n_lcores + lcore]
 	struct stream_list streams;   // main only: all that are not freed
 	unsigned int n_streams;
+	struct transcode_codec_streams codec_streams[CODECS_MAX]; // main only
 };
 
 // The lane between a worker and an lcore, NULL where there is none.

@@ -5,6 +5,7 @@
 #include <rte_malloc.h>
 #include <rte_random.h>
 
+#include "codec_cost.h"
 #include "resample.h"
 #include "stream.h"
 
@@ -71,7 +72,7 @@ int transcode_supported(const struct transcode_spec *spec)
 static uint32_t estimate_cost(const struct transcode_spec *spec, const struct codec_rates *rates)
 {
 	const struct codec *from = spec->from, *to = spec->to;
-	uint32_t decode_ns = from->decode_ns, encode_ns = to->encode_ns;
+	uint32_t decode_ns = codec_cost(from).decode_ns, encode_ns = codec_cost(to).encode_ns;
 
 	decode_ns *= rates->decode_hz > from->sample_rates[0] ? 2 : 1;
 	encode_ns *= rates->encode_hz > to->sample_rates[0] ? 2 : 1;

@@ -92,6 +92,16 @@ struct transcode_lcore_stats {
 void transcode_lcore_stats(
 	const struct transcode *engine, unsigned int index, struct transcode_lcore_stats *stats);
 
+// Streams that run, by what they decode and encode.
+struct transcode_codec_streams {
+	uint32_t decoders;
+	uint32_t encoders;
+};
+
+// main lcore: of codecs[index].
+struct transcode_codec_streams transcode_codec_streams(
+	const struct transcode *engine, unsigned int index);
+
 // main lcore: a stream whose output goes to `worker`'s collect ring with `cookie`. NULL with errno
 // set (ENOMEM, ENOSPC, EOPNOTSUPP).
 struct transcode_stream *transcode_stream_create(struct transcode *engine,

@@ -19,6 +19,7 @@ static const struct {
 	{"counters", show_counters},
 	{"drops", show_drops},
 	{"trunks", show_trunks},
+	{"codecs", show_codecs},
 };
 
 static show_fn *find(const char *command)

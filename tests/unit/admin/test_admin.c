@@ -94,6 +94,15 @@ static void send_report(int fd, const struct sl_header *request, const struct sl
 static void answer(int fd, const struct sl_header *request, const uint8_t *payload)
 {
 	struct sl_welcome welcome = {.version = SL_API_VERSION, .n_workers = 1, .instance = 1};
+	static const struct sl_codec g722 = {.name = "G722",
+		.clock_hz = 8000,
+		.channels = 1,
+		.static_pt = 9,
+		.sample_rates = {8000, 16000},
+		.frames_ms = {10, 20},
+		.encode_ns = 500,
+		.decode_ns = 250,
+		.encoders_now = 3};
 	struct sl_id id;
 
 	switch (request->type) {
@@ -102,6 +111,9 @@ static void answer(int fd, const struct sl_header *request, const uint8_t *paylo
 		break;
 	case SL_SESSION_LIST:
 		send_answer(fd, request, 0, 0, NULL, 0);
+		break;
+	case SL_CODECS_GET:
+		send_answer(fd, request, 0, 0, &g722, sizeof(g722));
 		break;
 	case SL_STATS_GET:
 		send_counters(fd, request);
@@ -308,6 +320,19 @@ static void stale_socket_is_replaced(void **)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static void codecs_are_as_the_dataplane_tells_them(void **)
+{
+	json_t *answer = ask("{\"command\":\"codecs\"}"), *list = result_of(answer), *want;
+
+	want = json_pack("[{s:s, s:i, s:i, s:[i,i], s:[i,i], s:i, s:i, s:i, s:i, s:i, s:i}]",
+		"name", "G722", "clock_hz", 8000, "channels", 1, "sample_rates", 8000, 16000,
+		"frames_ms", 10, 20, "encode_ns", 500, "decode_ns", 250, "encode_streams_per_core",
+		40000, "decode_streams_per_core", 80000, "encoders", 3, "decoders", 0);
+	assert_true(json_equal(list, want));
+	json_decref(want);
+	json_decref(answer);
+}
+
 static void what_is_no_request_is_refused(void **)
 {
 	assert_refused("", "expected a JSON object on one line");
@@ -507,6 +532,7 @@ int main(void)
 		cmocka_unit_test(trunks_are_described),
 		cmocka_unit_test(log_level_is_set),
 		cmocka_unit_test(counters_come_from_both_processes),
+		cmocka_unit_test(codecs_are_as_the_dataplane_tells_them),
 		cmocka_unit_test(session_is_described),
 		cmocka_unit_test(answer_for_a_closed_connection_goes_nowhere),
 	};

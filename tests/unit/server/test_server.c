@@ -412,6 +412,79 @@ static void counters_are_reset_and_gauges_are_not(void **)
 	sl_client_close(client);
 }
 
+static const struct sl_codec *codec_of(
+	struct sl_client *client, struct sl_message *message, const char *name)
+{
+	const struct sl_codec *list;
+	size_t n;
+
+	sl_client_codecs_get(client);
+	expect(client, message, SL_CODECS_GET, 0);
+	list = sl_payload_codecs(message, &n);
+	assert_non_null(list);
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(list[i].name, name))
+			return &list[i];
+	fail_msg("no codec %s", name);
+	return NULL;
+}
+
+static void codecs_are_told_with_their_costs_and_streams(void **)
+{
+	struct sl_client *client = connect_client(false);
+	struct sl_session session = rig_session(1);
+	struct sl_message message;
+	const struct sl_codec *codec;
+
+	codec = codec_of(client, &message, "opus");
+	assert_int_equal(codec->clock_hz, 48000);
+	assert_int_equal(codec->channels, 2);
+	assert_int_equal(codec->static_pt, SL_NO_PT);
+	assert_int_equal(codec->sample_rates[4], 48000);
+	assert_int_equal(codec->frames_ms[0], 10);
+	assert_true(codec->encode_ns > 0 && codec->decode_ns > 0);
+	assert_int_equal(codec->encoders_now + codec->decoders_now, 0);
+	session.legs[0].n_formats = session.legs[1].n_formats = 1;
+	session.legs[0].formats[0] = (struct sl_format){
+		.name = "PCMU", .clock_hz = 8000, .pt = 0, .receive_pt = 0, .channels = 1};
+	session.legs[1].formats[0] = (struct sl_format){
+		.name = "G722", .clock_hz = 8000, .pt = 9, .receive_pt = 9, .channels = 1};
+	sl_client_session_set(client, &session, NULL);
+	expect(client, &message, SL_SESSION_SET, 0);
+	codec = codec_of(client, &message, "G722");
+	assert_int_equal(codec->encoders_now, 1);
+	assert_int_equal(codec->decoders_now, 1);
+	sl_client_session_delete(client, &session.id);
+	expect(client, &message, SL_SESSION_DELETE, 0);
+	sl_client_close(client);
+}
+
+// Types that the header names but nobody handles end the connection, not the process.
+static void a_request_without_a_handler_is_refused(void **)
+{
+	for (uint16_t type = SL_HELLO; type <= SL_DTMF + 1; type++) {
+		struct sockaddr_un address = {.sun_family = AF_UNIX};
+		int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		struct {
+			struct sl_header header;
+			uint8_t payload[SL_DATAGRAM_MAX + 40];
+		} packet = {.header = {.type = type, .request_id = 1}};
+		size_t length = sizeof(packet.header);
+
+		strcpy(address.sun_path, socket_path);
+		assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+		length += type == SL_INJECT    ? sizeof(struct sl_datagram)
+			  : type == SL_PROFILE ? sizeof(struct sl_profile)
+			  : type == SL_DTMF    ? sizeof(struct sl_dtmf)
+					       : 0;
+		packet.header.length = (uint32_t)length;
+		assert_int_equal(send(fd, &packet, length, 0), length);
+		pump();
+		close(fd);
+		pump();
+	}
+}
+
 static void the_socket_is_ours_alone_and_goes_with_us(void **)
 {
 	struct stat status;
@@ -495,6 +568,8 @@ int main(void)
 		TEST(who_does_not_read_events_is_cut_off),
 		TEST(time_outs_are_repeated_after_a_hello),
 		TEST(counters_are_reset_and_gauges_are_not),
+		TEST(codecs_are_told_with_their_costs_and_streams),
+		TEST(a_request_without_a_handler_is_refused),
 		TEST(the_socket_is_ours_alone_and_goes_with_us),
 		TEST(a_live_socket_is_an_error_and_a_stale_one_is_replaced),
 		TEST(another_user_is_turned_away),
