@@ -48,6 +48,7 @@ struct codec_encode_job {
 	uint16_t n_samples; // per channel
 	uint8_t request;    // what the far end asks for (see the decode job); 0: nothing
 	uint8_t *payload;   // CODEC_FRAME_BYTES_MAX bytes of room
+	bool is_noise;	    // out: the payload describes silence, no talk spurt begins with it
 	int n_bytes;	    // out: payload bytes; 0: nothing to send (DTX); negative errno
 };
 
@@ -60,7 +61,9 @@ struct codec_decode_job {
 	uint16_t n_samples; // in: room (CODEC_FRAME_SAMPLES_MAX) or the length of the loss
 	uint8_t request;    // out: what the far end asks of the encoder towards it, 0: nothing.
 			    // AMR's codec mode request: mode + 1
-	int n_decoded;	    // out: samples per channel, or -EBADMSG (nothing was written)
+	bool is_noise; // out: silence was described. Until the next payload comes, which may be
+		       // a while, losses are concealed by comfort noise
+	int n_decoded; // out: samples per channel, or -EBADMSG (nothing was written)
 };
 
 struct codec {

@@ -12,6 +12,8 @@ extern const struct codec codec_gsm;
 extern const struct codec codec_g726_16, codec_g726_24, codec_g726_32, codec_g726_40;
 extern const struct codec codec_aal2_g726_16, codec_aal2_g726_24, codec_aal2_g726_32,
 	codec_aal2_g726_40;
+extern const struct codec codec_amr;
+extern const struct codec codec_amr_wb;
 
 bool codec_has_rate(const struct codec *codec, uint32_t sample_hz);
 void g722_init(void);

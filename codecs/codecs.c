@@ -12,6 +12,8 @@ const struct codec *codecs[CODECS_MAX + 1] = {
 	&codec_pcma,
 	&codec_g722,
 	&codec_opus,
+	&codec_amr,
+	&codec_amr_wb,
 	&codec_gsm,
 	&codec_g726_16,
 	&codec_g726_24,

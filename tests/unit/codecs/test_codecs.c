@@ -43,8 +43,12 @@ static void stream_init(struct stream *s, const struct codec *codec, uint32_t hz
 	assert_int_equal(codec->decoder_init(s->decoder, &params), 0);
 }
 
-static void stream_fini(struct stream *s)
+static void stream_fini(struct stream *s, const struct codec *codec)
 {
+	if (codec->encoder_fini)
+		codec->encoder_fini(s->encoder);
+	if (codec->decoder_fini)
+		codec->decoder_fini(s->decoder);
 	free(s->encoder);
 	free(s->decoder);
 }
@@ -121,8 +125,8 @@ static void check_moved(const struct codec *codec, uint32_t hz, uint16_t frame)
 		run_batch(codec, &moving, 1, speech + k * frame, frame, k % 9 == 4);
 		assert_same(&still, &moving, frame);
 	}
-	stream_fini(&still);
-	stream_fini(&moving);
+	stream_fini(&still, codec);
+	stream_fini(&moving, codec);
 }
 
 static void state_can_be_moved_between_frames(void **)
@@ -148,8 +152,8 @@ static void check_batch(const struct codec *codec, uint32_t hz, uint16_t frame)
 		}
 	}
 	for (int i = 0; i < N_STREAMS; i++) {
-		stream_fini(&single[i]);
-		stream_fini(&batch[i]);
+		stream_fini(&single[i], codec);
+		stream_fini(&batch[i], codec);
 	}
 }
 
@@ -173,7 +177,7 @@ static void check_const_input(const struct codec *codec, uint32_t hz, uint16_t f
 		run_batch(codec, &s, 1, sealed + k * frame, frame, false);
 		assert_int_equal(s.n_decoded, frame);
 	}
-	stream_fini(&s);
+	stream_fini(&s, codec);
 	munmap(sealed, sizeof(speech));
 }
 
@@ -199,8 +203,8 @@ static void check_restart(const struct codec *codec, uint32_t hz, uint16_t frame
 		run_batch(codec, &used, 1, speech + k * frame, frame, false);
 		assert_same(&fresh, &used, frame);
 	}
-	stream_fini(&fresh);
-	stream_fini(&used);
+	stream_fini(&fresh, codec);
+	stream_fini(&used, codec);
 }
 
 static void stream_that_begins_anew_forgets_everything(void **)
