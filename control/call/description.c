@@ -233,11 +233,17 @@ static void formats_fill(struct sl_leg *leg, const struct media_summary_leg *fro
 
 // Sent: with another key the count of the far end starts again (RFC 4568 7.1.4), as it does in the
 // libraries that phones have.
+// `resume` is media's, and of the key that there is.
 static void key_fill(struct sl_srtp *srtp, const struct sdp_crypto *from, uint8_t flags)
 {
+	struct sl_srtp_indices resume = srtp->resume;
+	bool same = srtp->suite == from->suite && !memcmp(srtp->key, from->key, sizeof(srtp->key));
+
 	explicit_bzero(srtp, sizeof(*srtp));
 	if (from->suite == SDP_SUITE_NONE)
 		return;
+	if (same)
+		srtp->resume = resume;
 	srtp->suite = from->suite;
 	srtp->flags = flags;
 	srtp->mki_bytes = from->mki_bytes;

@@ -67,6 +67,7 @@ static int call_recover(
 		return err;
 	media_session_adopt(call->calls->media, &call->session, report);
 	description_keys_restore(call);
+	media_session_heard(&call->session, report);
 	media_session_update(&call->session); // with a record of this run
 	return 0;
 }

@@ -13,35 +13,11 @@
 #include "log.h"
 #include "media_link.h"
 #include "media_log.h"
+#include "media_private.h"
 
 LOG_MODULE(log_media, "media");
 
 #define TABLE_MIN 1024 // power of two
-
-LIST_HEAD(bucket, media_session);
-
-// A session to delete that has no owner any more.
-struct orphan {
-	STAILQ_ENTRY(orphan) next;
-	struct sl_id id;
-};
-
-struct media {
-	const struct media_ops *ops;
-	void *arg;
-	struct media_link *link;
-	struct event *flush;
-
-	struct bucket *buckets;
-	size_t n_buckets;
-	TAILQ_HEAD(, media_session) queue; // something to send
-	STAILQ_HEAD(, orphan) orphans;
-
-	uint64_t instance; // of the dataplane that we last spoke to
-	bool up;	   // connected and synchronised
-	bool recovered;
-	struct media_status counts;
-};
 
 static void flush_soon(struct media *media)
 {
@@ -274,6 +250,7 @@ static void list_end(struct media *media)
 			if (session->listed || !session->exists)
 				continue;
 			session->exists = false;
+			media_srtp_lost(session);
 			session->dirty = !session->closing;
 			session_queue(session);
 			n_restored++;
@@ -367,8 +344,11 @@ static void on_event(void *arg, const struct sl_media_event *event)
 	struct media *media = arg;
 	struct media_session *session = media_session_find(media, &event->id);
 
-	if (session && !session->closing && event->leg < MEDIA_LEGS)
-		media->ops->event(session, event);
+	if (!session || session->closing || event->leg >= MEDIA_LEGS)
+		return;
+	if (event->type == SL_EVENT_FIRST_PACKET)
+		media_srtp_ask(session);
+	media->ops->event(session, event);
 }
 
 static void on_writable(void *arg)
@@ -419,32 +399,6 @@ void media_session_close(struct media_session *session)
 	session_queue(session);
 }
 
-static int ask(struct media *media, const struct media_request *request)
-{
-	return media_link_send(media->link, request, NULL, NULL);
-}
-
-int media_get(struct media *media, const struct sl_id *id, media_answer_fn *fn, void *arg)
-{
-	return ask(media,
-		&(struct media_request){.type = SL_SESSION_GET, .id = *id, .fn = fn, .arg = arg});
-}
-
-int media_list(struct media *media, media_answer_fn *fn, void *arg)
-{
-	return ask(media, &(struct media_request){.type = SL_SESSION_LIST, .fn = fn, .arg = arg});
-}
-
-int media_stats(struct media *media, media_answer_fn *fn, void *arg)
-{
-	return ask(media, &(struct media_request){.type = SL_STATS_GET, .fn = fn, .arg = arg});
-}
-
-int media_codecs(struct media *media, media_answer_fn *fn, void *arg)
-{
-	return ask(media, &(struct media_request){.type = SL_CODECS_GET, .fn = fn, .arg = arg});
-}
-
 bool media_is_up(const struct media *media)
 {
 	return media->up;
@@ -465,6 +419,7 @@ void media_status_get(const struct media *media, struct media_status *status)
 struct media *media_create(
 	struct event_base *base, const char *path, const struct media_ops *ops, void *arg)
 {
+	static const struct timeval srtp_turn = {.tv_sec = 1};
 	struct media *media = calloc(1, sizeof(*media));
 
 	if (!media)
@@ -477,11 +432,13 @@ struct media *media_create(
 	media->buckets = calloc(media->n_buckets, sizeof(*media->buckets));
 	media->flush = event_new(base, -1, 0, on_flush, media);
 	media->link = media_link_create(base, path, &link_ops, media);
-	if (!media->buckets || !media->flush || !media->link) {
+	media->srtp_timer = event_new(base, -1, EV_PERSIST, media_srtp_turn, media);
+	if (!media->buckets || !media->flush || !media->link || !media->srtp_timer) {
 		media_destroy(media);
 		errno = ENOMEM;
 		return NULL;
 	}
+	evtimer_add(media->srtp_timer, &srtp_turn);
 	return media;
 }
 
@@ -494,6 +451,8 @@ void media_destroy(struct media *media)
 	media_link_destroy(media->link);
 	if (media->flush)
 		event_free(media->flush);
+	if (media->srtp_timer)
+		event_free(media->srtp_timer);
 	while ((orphan = STAILQ_FIRST(&media->orphans))) {
 		STAILQ_REMOVE_HEAD(&media->orphans, next);
 		free(orphan);

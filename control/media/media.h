@@ -15,8 +15,9 @@
 //
 // Resync after a restart of either side: at each connect the sessions are listed. Those of an
 // earlier run of this process are offered to ops.found() once, those nobody wants are deleted, and
-// all are set again when the dataplane's instance number changed, with the ports they had. Updates
-// made while the dataplane is away are sent when it is back.
+// all are set again when the dataplane's instance number changed, with the ports they had; what is
+// sent by SRTP goes on under new SSRCs then (media_srtp.c). Updates made while the dataplane is
+// away are sent when it is back.
 //
 // Single-threaded, on one libevent loop; callbacks come from the loop, never from inside a call of
 // this header.
@@ -86,6 +87,9 @@ void media_session_open(struct media *media, struct media_session *session);
 // As media_session_open(), for one that ops.found() reports: takes the legs from the report.
 void media_session_adopt(
 	struct media *media, struct media_session *session, const struct sl_session_report *report);
+// A report says how far the far ends' SRTP has come, which has to be known after a restart of the
+// dataplane. media asks for itself; this is for an adopted session once its keys are there.
+void media_session_heard(struct media_session *session, const struct sl_session_report *report);
 // Have the dataplane take over what session->legs says, and a fresh record. Several updates in one
 // turn of the loop are one request.
 void media_session_update(struct media_session *session);

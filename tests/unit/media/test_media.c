@@ -243,6 +243,76 @@ static void restarted_dataplane_gets_the_sessions_with_their_ports(void **)
 	assert_true(seen.closed_with_report);
 }
 
+static void secure(struct sl_leg *leg, uint8_t first)
+{
+	leg->srtp_receive.suite = leg->srtp_send.suite = SL_SRTP_AEAD_AES_128_GCM;
+	leg->srtp_receive.key[0] = first;
+	leg->srtp_send.key[0] = (uint8_t)(first + 1);
+}
+
+// RFC 3711 9.1: no index is used twice under a key, and those of an SSRC are lost.
+static void restarted_dataplane_sends_srtp_under_a_new_ssrc(void **)
+{
+	struct media_session session = session_of(1);
+	struct sl_leg before[MEDIA_LEGS];
+
+	secure(&session.legs[0], 1);
+	open_and_set(&session);
+	memcpy(before, session.legs, sizeof(before));
+	dataplane_stop(false);
+	until(!seen.up);
+	dataplane_start(socket_path);
+	until(seen.up);
+	until(seen.n_ready == 2);
+	assert_int_equal(seen.status, 0);
+	assert_int_not_equal(session.legs[0].ssrc, 0);
+	assert_int_not_equal(session.legs[0].ssrc, before[0].ssrc);
+	assert_int_equal(session.legs[1].ssrc, before[1].ssrc); // plain
+	assert_memory_equal(
+		&session.legs[0].srtp_send, &before[0].srtp_send, sizeof(before[0].srtp_send));
+	close_and_wait(&session);
+}
+
+static void broken_connection_alone_keeps_the_ssrc_of_srtp(void **)
+{
+	struct media_session session = session_of(1);
+	uint32_t ssrc;
+
+	secure(&session.legs[0], 1);
+	open_and_set(&session);
+	ssrc = session.legs[0].ssrc;
+	dataplane_stop(true);
+	until(!seen.up);
+	dataplane_start(socket_path);
+	until(seen.up);
+	media_session_update(&session);
+	until(seen.n_ready == 2);
+	assert_int_equal(session.legs[0].ssrc, ssrc);
+	close_and_wait(&session);
+}
+
+static void indices_of_the_far_end_are_kept_for_a_restart(void **)
+{
+	struct media_session session = session_of(1);
+	struct sl_session_report report = {.session.n_legs = MEDIA_LEGS};
+	const struct sl_srtp_indices heard = {.rtp_next = 3 << 16 | 17, .rtcp_next = 5, .ssrc = 9};
+
+	secure(&session.legs[0], 1);
+	open_and_set(&session);
+	report.stats[0].srtp_received = heard;
+	report.stats[1].srtp_received = heard; // means nothing without a key
+	media_session_heard(&session, &report);
+	report.stats[0].srtp_received = (struct sl_srtp_indices){}; // no packet since
+	media_session_heard(&session, &report);
+	assert_memory_equal(&session.legs[0].srtp_receive.resume, &heard, sizeof(heard));
+	assert_int_equal(session.legs[0].srtp_send.resume.rtp_next, 0);
+	assert_int_equal(session.legs[1].srtp_receive.resume.rtp_next, 0);
+	media_session_update(&session);
+	until(seen.n_ready == 2);
+	assert_int_equal(seen.status, 0);
+	close_and_wait(&session);
+}
+
 static void broken_connection_alone_sets_nothing_again(void **)
 {
 	struct media_session session = session_of(1);
@@ -413,6 +483,27 @@ int main(void)
 		TEST(session_that_was_never_set_closes_without_a_report),
 		TEST(closed_session_hears_nothing_more),
 		TEST(restarted_dataplane_gets_the_sessions_with_their_ports),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(ports_are_chosen_and_known),
+		TEST(updates_of_one_turn_are_one_request),
+		TEST(state_that_contradicts_itself_is_reported),
+		TEST(session_that_was_never_set_closes_without_a_report),
+		TEST(closed_session_hears_nothing_more),
+		TEST(restarted_dataplane_sends_srtp_under_a_new_ssrc),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(ports_are_chosen_and_known),
+		TEST(updates_of_one_turn_are_one_request),
+		TEST(state_that_contradicts_itself_is_reported),
+		TEST(session_that_was_never_set_closes_without_a_report),
+		TEST(closed_session_hears_nothing_more),
+		TEST(broken_connection_alone_keeps_the_ssrc_of_srtp),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(ports_are_chosen_and_known),
+		TEST(updates_of_one_turn_are_one_request),
+		TEST(state_that_contradicts_itself_is_reported),
+		TEST(session_that_was_never_set_closes_without_a_report),
+		TEST(closed_session_hears_nothing_more),
+		TEST(indices_of_the_far_end_are_kept_for_a_restart),
 		TEST(broken_connection_alone_sets_nothing_again),
 		TEST(update_while_away_is_made_good),
 		TEST(session_closed_while_away_is_deleted_later),
