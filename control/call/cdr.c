@@ -107,6 +107,8 @@ static void stats_write(struct json_text *json, const struct sl_leg_stats *stats
 	json_text_number(json, "jitter_max_us", stats->jitter_max_us);
 	json_text_number(json, "dropped_source", stats->dropped_source);
 	json_text_number(json, "dropped_other", stats->dropped_other);
+	json_text_number(json, "dropped_auth", stats->dropped_auth);
+	json_text_number(json, "dropped_replay", stats->dropped_replay);
 	json_text_number(json, "transcoded", stats->transcoded);
 	json_text_number(json, "concealed", stats->concealed);
 	if (n_frames)
@@ -116,6 +118,7 @@ static void stats_write(struct json_text *json, const struct sl_leg_stats *stats
 static void leg_write(
 	struct json_text *json, const struct leg *leg, const struct sl_session_report *report)
 {
+	const char *suite = description_suite(leg->call, leg->index);
 	char codec[40];
 
 	json_text_open(json, NULL, '{');
@@ -123,6 +126,7 @@ static void leg_write(
 	json_text_string(json, "trunk", leg->trunk ? leg->trunk->name : NULL);
 	json_text_string(
 		json, "codec", description_codec(leg->call, leg->index, codec, sizeof(codec)));
+	json_text_string(json, "srtp", suite[0] ? suite : NULL);
 	if (report)
 		stats_write(json, &report->stats[leg->index]);
 	json_text_close(json, '}');

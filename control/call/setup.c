@@ -223,13 +223,22 @@ static int far_description_take(struct call *call, const struct sip_message *res
 	return call->negotiation.legs[LEG_B].state == NEGOTIATION_STABLE ? 0 : 502;
 }
 
+static const char *suite_text(const struct call *call, unsigned int leg)
+{
+	const char *suite = description_suite(call, leg);
+
+	return suite[0] ? suite : "none";
+}
+
 static void answer_log(struct call *call)
 {
 	char a_codec[40], b_codec[40];
 
-	log_info(&log_call, "answered", "call=%s status=200 codec_a=%s codec_b=%s after_ms=%llu",
+	log_info(&log_call, "answered",
+		"call=%s status=200 codec_a=%s srtp_a=%s codec_b=%s srtp_b=%s after_ms=%llu",
 		call->id_text, description_codec(call, LEG_A, a_codec, sizeof(a_codec)),
-		description_codec(call, LEG_B, b_codec, sizeof(b_codec)),
+		suite_text(call, LEG_A), description_codec(call, LEG_B, b_codec, sizeof(b_codec)),
+		suite_text(call, LEG_B),
 		(unsigned long long)(call->times.answer_ms - call->times.invite_ms));
 }
 

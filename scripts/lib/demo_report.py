@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Tell a person what happened in the call of scripts/demo. Exit status 1 where it was not well.
 
-usage: demo_report.py LABORATORY_DIRECTORY
+usage: demo_report.py LABORATORY_DIRECTORY [--plain] [--srtp]
 
 What is said comes from the gateway (the CDR and the log of sluice-control) but for the last part,
 which comes from what the phones recorded (heard-by-*.json, written by audio.py).
@@ -67,6 +67,15 @@ def report_media(cdr):
         print(f"  {'to ' + name:21}{leg['codec']:>14}{leg['tx_packets']:9}{leg['tx_bytes']:9}")
 
 
+def report_srtp(cdr):
+    if not any(leg["srtp"] for leg in cdr["legs"]):
+        return
+    print("\nEncryption")
+    for leg in cdr["legs"]:
+        said = f"SRTP, {leg['srtp']}" if leg["srtp"] else "none: plain RTP"
+        print(f"  {NAMES[leg['leg']]}: {said}")
+
+
 def both_ways(cdr):
     """(where it comes from, where it goes) of each direction."""
     a, b = cdr["legs"]
@@ -97,10 +106,15 @@ def report_audio(laboratory):
     return well
 
 
-def faults_of(cdr, plain):
+def faults_of(cdr, plain, srtp):
     """What the gateway's figures show that should not be."""
+    if srtp and not cdr["legs"][0]["srtp"]:
+        yield "Alice's side was not encrypted"
     for leg, other in both_ways(cdr):
         name = NAMES[leg["leg"]]
+        # A phone opens the way through NAT with one packet that is not even RTP.
+        if leg["dropped_auth"] > 1 or leg["dropped_replay"]:
+            yield f"SRTP from {name} was refused"
         if leg["lost"]:
             yield f"{leg['lost']} packets from {name} were lost"
         if leg["rx_packets"] < cdr["duration_ms"] / 20 * 0.9:
@@ -113,13 +127,15 @@ def faults_of(cdr, plain):
 
 def main():
     laboratory, plain = pathlib.Path(sys.argv[1]), "--plain" in sys.argv[2:]
+    srtp = "--srtp" in sys.argv[2:]
     cdr = json.loads((laboratory / "cdr.json").read_text().splitlines()[0])
     report_call(cdr)
     report_signalling(list(events_of(laboratory / "control.log", cdr["call"])))
     report_media(cdr)
+    report_srtp(cdr)
     report_transcoding(cdr)
     well = report_audio(laboratory)
-    faults = list(faults_of(cdr, plain))
+    faults = list(faults_of(cdr, plain, srtp))
     print()
     for fault in faults:
         print(f"FAULT: {fault}")

@@ -3,11 +3,14 @@
 # laboratory of lab.sh. Either can be stopped, killed and started again at any time.
 #
 # SLUICE_BUILD is the build directory whose programs are run. Set before gateway_start() to change
-# the configuration: GATEWAY_CALLER_CODECS, GATEWAY_CALLEE_CODECS, GATEWAY_TIMERS,
+# the configuration: GATEWAY_CALLER_CODECS, GATEWAY_CALLEE_CODECS, GATEWAY_CALLER_POLICY and
+# GATEWAY_CALLEE_POLICY (more of the trunk, as "srtp: required"), GATEWAY_TIMERS,
 # GATEWAY_HUGEPAGES.
 
 GATEWAY_CALLER_CODECS=${GATEWAY_CALLER_CODECS:-PCMU}
 GATEWAY_CALLEE_CODECS=${GATEWAY_CALLEE_CODECS:-PCMU}
+GATEWAY_CALLER_POLICY=${GATEWAY_CALLER_POLICY:-}
+GATEWAY_CALLEE_POLICY=${GATEWAY_CALLEE_POLICY:-}
 GATEWAY_TIMERS=${GATEWAY_TIMERS:-}
 GATEWAY_HUGEPAGES=${GATEWAY_HUGEPAGES:-auto}
 
@@ -91,8 +94,8 @@ gateway_config_control() {
 		  - {name: caller, sip: [{address: $GATEWAY_CALLER_IP}], media_address: $GATEWAY_CALLER_IP}
 		  - {name: callee, sip: [{address: $GATEWAY_CALLEE_IP}], media_address: $GATEWAY_CALLEE_IP}
 		trunks:
-		  - {name: caller, realm: caller, peers: [{address: $CALLER_IP}], codecs: [$GATEWAY_CALLER_CODECS]}
-		  - {name: callee, realm: callee, peers: [{address: $CALLEE_IP}], codecs: [$GATEWAY_CALLEE_CODECS]}
+		  - {name: caller, realm: caller, peers: [{address: $CALLER_IP}], codecs: [$GATEWAY_CALLER_CODECS]${GATEWAY_CALLER_POLICY:+, $GATEWAY_CALLER_POLICY}}
+		  - {name: callee, realm: callee, peers: [{address: $CALLEE_IP}], codecs: [$GATEWAY_CALLEE_CODECS]${GATEWAY_CALLEE_POLICY:+, $GATEWAY_CALLEE_POLICY}}
 		routes:
 		  - {prefix: "2", trunk: callee}
 		  - {prefix: "1", trunk: caller}

@@ -14,25 +14,30 @@ speech_make() {
 
 # phone_start SIDE IP NUMBER CODEC SPEECH.wav [ANSWERMODE]. CODEC as in baresip's audio_codecs:
 # PCMU/8000/1, opus/48000/1 (mono sound; its SDP says /2 all the same). ANSWERMODE: auto (default),
-# early (183 with media), manual.
+# early (183 with media), manual. PHONE_MEDIAENC: srtp (optional), srtp-mand (required); empty: RTP.
 phone_start() {
 	local side=$1 ip=$2 number=$3 codec=$4 speech=$5 answer=${6:-auto}
 	local dir=$LAB/phone-$side
 	mkdir -p "$dir/recordings"
 	phone_config "$dir" "$ip" "$speech" >"$dir/config"
-	printf '<sip:%s@%s>;regint=0;answermode=%s;audio_codecs=%s\n' \
-		"$number" "$ip" "$answer" "$codec" >"$dir/accounts"
+	printf '<sip:%s@%s>;regint=0;answermode=%s;audio_codecs=%s%s\n' "$number" "$(uri_host "$ip")" \
+		"$answer" "$codec" "${PHONE_MEDIAENC:+;mediaenc=$PHONE_MEDIAENC}" >"$dir/accounts"
 	: >"$dir/contacts"
 	lab_spawn "phone-$side" "$side" baresip -f "$dir"
 	wait_until 5 phone_logged "$side" "baresip is ready" ||
 		die "the phone of the $side did not start: see $LAB/phone-$side.log"
 }
 
+# An IPv6 address has brackets in URIs and before a port.
+uri_host() {
+	case $1 in *:*) echo "[$1]" ;; *) echo "$1" ;; esac
+}
+
 phone_config() {
 	local dir=$1 ip=$2 speech=$3
 	cat <<-CONFIG
 		poll_method epoll
-		sip_listen $ip:5060
+		sip_listen $(uri_host "$ip"):5060
 		net_interface eth0
 		call_max_calls 1
 		statmode_default off
@@ -45,6 +50,7 @@ phone_config() {
 		snd_path $dir/recordings
 		ctrl_tcp_listen 127.0.0.1:4444
 		module_path /usr/lib/baresip/modules
+		module srtp.so
 		module g711.so
 		module opus.so
 		module aufile.so

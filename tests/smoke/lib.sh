@@ -21,6 +21,9 @@ FORMATS="0 101"
 RTPMAPS=$'a=rtpmap:0 PCMU/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\na=ptime:20'
 OPUS_FORMATS="96 101"
 OPUS_RTPMAPS=$'a=rtpmap:96 opus/48000/2\na=rtpmap:101 telephone-event/48000\na=fmtp:101 0-15\na=ptime:20'
+SPEECH="The quick brown fox jumps over the lazy dog, while five boxing wizards watch quietly from the
+garden wall. Yesterday we sent nine parcels to the harbour, and seven of them arrived before noon.
+Please tell me whether the other two have been found, because the ship will leave on Thursday evening."
 
 # --- begin and end ---
 
@@ -157,6 +160,52 @@ media_both() {
 	media_start caller "$1"
 	media_start callee "$1"
 	media_done caller callee
+}
+
+# --- phones, which do SRTP ---
+
+# Two phones that speak PCMU; PHONE_CALLER_MEDIAENC and PHONE_CALLEE_MEDIAENC as PHONE_MEDIAENC of
+# phone.sh, PHONE_CALLER_IP and PHONE_CALLEE_IP where they are not the laboratory's first.
+phones_start() {
+	speech_make "$LAB/caller.wav" PCMU/8000/1 en-gb "$SPEECH"
+	speech_make "$LAB/callee.wav" PCMU/8000/1 en-us+f3 "$SPEECH"
+	PHONE_MEDIAENC=${PHONE_CALLER_MEDIAENC:-} \
+		phone_start caller "${PHONE_CALLER_IP:-$CALLER_IP}" 1001 PCMU/8000/1 "$LAB/caller.wav"
+	PHONE_MEDIAENC=${PHONE_CALLEE_MEDIAENC:-} \
+		phone_start callee "${PHONE_CALLEE_IP:-$CALLEE_IP}" 2001 PCMU/8000/1 "$LAB/callee.wav"
+}
+
+# phones_talk SECONDS [GATEWAY]
+phones_talk() {
+	phone_do caller dial "sip:2001@$(uri_host "${2:-$GATEWAY_CALLER_IP}")"
+	wait_until 10 phone_logged caller "Call established" || fail "the call was not answered"
+	pause "$1"
+}
+
+# expect_heard_speech CORRELATION [PART]: each phone heard what the other said, once its call is
+# over. PART, as sox trims ("0 5": the first five seconds, "-4": the last four): after a gap, what
+# was sent and what was heard run apart.
+expect_heard_speech() {
+	local listener speaker recording
+	for listener in caller callee; do
+		speaker=caller
+		[ $listener = callee ] || speaker=callee
+		recording=$(phone_heard $listener)
+		if [ -n "${2:-}" ]; then
+			# shellcheck disable=SC2086
+			sox -V1 "$recording" "$LAB/$listener-part.wav" trim $2
+			recording=$LAB/$listener-part.wav
+		fi
+		audio_compare "$LAB/$speaker.wav" "$recording" --min-correlation "$1" >&2 ||
+			fail "what the $listener heard is not what the $speaker said"
+	done
+}
+
+# The one session that there is.
+expect_session_stats() {
+	ctl --json sessions >"$LAB/sessions.json"
+	"$SMOKE/check.py" "$LAB/sessions.json" "#=1" "${@/#/0.}" >&2 ||
+		fail "the dataplane's counters are not as expected"
 }
 
 # --- expectations: see check.py for statements ---
