@@ -23,6 +23,9 @@
 #define RTP_MIN_DEFAULT	     16384
 #define RTP_MAX_DEFAULT	     32767
 #define CPUS_MOST	     64
+#define VLAN_MOST	     4094
+#define DSCP_MOST	     63
+#define DSCP_DEFAULT	     46 // EF (RFC 3246)
 
 static const cyaml_schema_value_t cpu_schema = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, unsigned int)};
 static const cyaml_schema_value_t text_schema = {
@@ -63,8 +66,6 @@ static const cyaml_schema_field_t port_fields[] = {
 		struct port_entry, interface, 1, PORT_NAME_BYTES - 1),
 	CYAML_FIELD_STRING_PTR("vdev", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct port_entry,
 		vdev, 1, sizeof(((struct port_config *)0)->vdev) - 1),
-	CYAML_FIELD_SEQUENCE("addresses", CYAML_FLAG_POINTER, struct port_entry, addresses,
-		&text_schema, 1, PORT_ADDRESSES_MAX),
 	OPTIONAL_TEXT("mac", struct port_entry, mac),
 	OPTIONAL_TEXT("next_hop", struct port_entry, next_hop),
 	CYAML_FIELD_END,
@@ -72,6 +73,25 @@ static const cyaml_schema_field_t port_fields[] = {
 
 static const cyaml_schema_value_t port_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct port_entry, port_fields)};
+
+static const cyaml_schema_field_t realm_fields[] = {
+	CYAML_FIELD_STRING_PTR(
+		"name", CYAML_FLAG_POINTER, struct realm_entry, name, 1, REALM_NAME_BYTES - 1),
+	CYAML_FIELD_STRING_PTR(
+		"port", CYAML_FLAG_POINTER, struct realm_entry, port, 1, PORT_NAME_BYTES - 1),
+	CYAML_FIELD_UINT("vlan", CYAML_FLAG_OPTIONAL, struct realm_entry, vlan),
+	CYAML_FIELD_SEQUENCE("addresses", CYAML_FLAG_POINTER, struct realm_entry, addresses,
+		&text_schema, 1, REALM_ADDRESSES_MAX),
+	CYAML_FIELD_MAPPING_PTR("rtp_ports", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+		struct realm_entry, rtp_ports, range_fields),
+	CYAML_FIELD_UINT_PTR(
+		"dscp", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct realm_entry, dscp),
+	OPTIONAL_TEXT("next_hop", struct realm_entry, next_hop),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t realm_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct realm_entry, realm_fields)};
 
 static const cyaml_schema_field_t log_fields[] = {
 #define LOG_FIELD(module) OPTIONAL_TEXT(#module, struct log_config, module),
@@ -91,6 +111,8 @@ static const cyaml_schema_field_t config_fields[] = {
 		struct config, rtp_ports, range_fields),
 	CYAML_FIELD_SEQUENCE(
 		"ports", CYAML_FLAG_POINTER, struct config, ports, &port_schema, 1, PORTS_MAX),
+	CYAML_FIELD_SEQUENCE(
+		"realms", CYAML_FLAG_POINTER, struct config, realms, &realm_schema, 1, REALMS_MAX),
 	CYAML_FIELD_MAPPING_PTR(
 		"log", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config, log, log_fields),
 	CYAML_FIELD_SEQUENCE("eal", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config, eal,
@@ -124,6 +146,23 @@ static int wrong(const struct check *check, const char *where, const char *forma
 	return -EINVAL;
 }
 
+static int fill_realm(const struct config *config, struct realm_entry *realm)
+{
+	if (!realm->rtp_ports) {
+		realm->rtp_ports = calloc(1, sizeof(*realm->rtp_ports));
+		if (!realm->rtp_ports)
+			return -ENOMEM;
+		*realm->rtp_ports = *config->rtp_ports;
+	}
+	if (!realm->dscp) {
+		realm->dscp = calloc(1, sizeof(*realm->dscp));
+		if (!realm->dscp)
+			return -ENOMEM;
+		*realm->dscp = DSCP_DEFAULT;
+	}
+	return 0;
+}
+
 static int fill_defaults(struct config *config)
 {
 	if (!config->socket)
@@ -142,6 +181,9 @@ static int fill_defaults(struct config *config)
 		config->memory->megabytes = MEGABYTES_DEFAULT;
 	if (!config->sessions_max)
 		config->sessions_max = SESSIONS_MAX_DEFAULT;
+	for (unsigned int i = 0; i < config->realms_count; i++)
+		if (fill_realm(config, &config->realms[i]))
+			return -ENOMEM;
 	return 0;
 }
 
@@ -152,10 +194,31 @@ static int parse_mac(const char *text, struct rte_ether_addr *mac)
 		       : -EINVAL;
 }
 
+static bool is_ours_ipv4(const uint8_t *ip)
+{
+	return ip[0] != 0 && ip[0] < 224;
+}
+
+// Global or unique local: SDP cannot say on which link a link-local one is.
+static bool is_ours_ipv6(const struct in6_addr *ip)
+{
+	return !IN6_IS_ADDR_UNSPECIFIED(ip) && !IN6_IS_ADDR_LOOPBACK(ip) &&
+	       !IN6_IS_ADDR_MULTICAST(ip) && !IN6_IS_ADDR_LINKLOCAL(ip) &&
+	       !IN6_IS_ADDR_V4MAPPED(ip) && !IN6_IS_ADDR_V4COMPAT(ip);
+}
+
 static int parse_address(const char *text, struct sl_address *address)
 {
+	struct in6_addr ip;
+
 	*address = (struct sl_address){.family = SL_IPV4};
-	return inet_pton(AF_INET, text, address->bytes) == 1 ? 0 : -EINVAL;
+	if (inet_pton(AF_INET, text, address->bytes) == 1)
+		return is_ours_ipv4(address->bytes) ? 0 : -EINVAL;
+	if (inet_pton(AF_INET6, text, &ip) != 1 || !is_ours_ipv6(&ip))
+		return -EINVAL;
+	address->family = SL_IPV6;
+	memcpy(address->bytes, &ip, sizeof(ip));
+	return 0;
 }
 
 static int check_cpu(const struct check *check, const char *where, unsigned int cpu)
@@ -190,25 +253,31 @@ static int check_cpus(const struct check *check, const struct cpus_config *cpus)
 	return 0;
 }
 
+static int check_range(const struct check *check, const struct config *config,
+	const struct range_config *range, const char *where)
+{
+	unsigned int pairs = (range->max + 1 - range->min) / 2;
+	char at[96];
+
+	snprintf(at, sizeof(at), "%s.min", where);
+	if (range->min < 1024 || range->min % 2)
+		return wrong(check, at, "expected an even number from 1024");
+	snprintf(at, sizeof(at), "%s.max", where);
+	if (range->max > UINT16_MAX || range->max % 2 == 0 || range->max < range->min)
+		return wrong(check, at, "expected an odd number above min, up to 65535");
+	if (pairs < config->cpus->workers_count)
+		return wrong(check, where, "%u port pairs for %u workers: expected one each", pairs,
+			config->cpus->workers_count);
+	return 0;
+}
+
 static int check_numbers(const struct check *check, const struct config *config)
 {
-	const struct range_config *range = config->rtp_ports;
-	unsigned int pairs;
-
 	if (config->sessions_max > SESSIONS_MAX_MOST)
 		return wrong(check, "sessions_max", "expected 1 to %u", SESSIONS_MAX_MOST);
 	if (config->memory->megabytes < MEGABYTES_LEAST)
 		return wrong(check, "memory.megabytes", "expected at least %u", MEGABYTES_LEAST);
-	if (range->min < 1024 || range->min % 2)
-		return wrong(check, "rtp_ports.min", "expected an even number from 1024");
-	if (range->max > UINT16_MAX || range->max % 2 == 0 || range->max < range->min)
-		return wrong(
-			check, "rtp_ports.max", "expected an odd number above min, up to 65535");
-	pairs = (range->max + 1 - range->min) / 2;
-	if (pairs < config->cpus->workers_count)
-		return wrong(check, "rtp_ports", "%u port pairs for %u workers: expected one each",
-			pairs, config->cpus->workers_count);
-	return 0;
+	return check_range(check, config, config->rtp_ports, "rtp_ports");
 }
 
 static int check_socket(const struct check *check, const struct config *config)
@@ -246,26 +315,12 @@ static int check_macs(const struct check *check, const struct port_entry *port, 
 		return wrong(check, at, "expected a unicast MAC such as \"02:00:00:00:00:02\"");
 	if (port->interface && (port->mac || port->next_hop))
 		return wrong(check, where, "mac and next_hop come from the kernel's interface");
-	if (!port->interface && !port->next_hop)
-		return wrong(
-			check, where, "expected next_hop: a vdev has no neighbours to ask for");
 	return 0;
-}
-
-// True where an address before addresses[b] of ports[a] is the same.
-static bool is_duplicate(const struct config *config, unsigned int a, unsigned int b)
-{
-	for (unsigned int i = 0; i <= a; i++)
-		for (unsigned int j = 0; j < (i == a ? b : config->ports[i].addresses_count); j++)
-			if (!strcmp(config->ports[i].addresses[j], config->ports[a].addresses[b]))
-				return true;
-	return false;
 }
 
 static int check_port(const struct check *check, const struct config *config, unsigned int i)
 {
 	const struct port_entry *port = &config->ports[i];
-	struct sl_address address;
 	char where[64];
 
 	snprintf(where, sizeof(where), "ports[%u]", i + 1);
@@ -280,13 +335,97 @@ static int check_port(const struct check *check, const struct config *config, un
 	for (unsigned int j = 0; j < i; j++)
 		if (!strcmp(port->name, config->ports[j].name))
 			return wrong(check, where, "there is a port called %s already", port->name);
-	for (unsigned int j = 0; j < port->addresses_count; j++) {
-		snprintf(where, sizeof(where), "ports[%u].addresses[%u]", i + 1, j + 1);
-		if (parse_address(port->addresses[j], &address))
-			return wrong(check, where, "expected an IPv4 address");
-		if (is_duplicate(config, i, j))
-			return wrong(check, where, "this address is there already");
+	return 0;
+}
+
+static const struct port_entry *find_port(const struct config *config, const char *name)
+{
+	for (unsigned int i = 0; i < config->ports_count; i++)
+		if (!strcmp(config->ports[i].name, name))
+			return &config->ports[i];
+	return NULL;
+}
+
+// The realm that has the address and was checked before, or that is being checked; or NULL.
+static const struct realm_entry *find_address(const struct config *config, unsigned int n_realms,
+	unsigned int n_addresses, const struct sl_address *wanted)
+{
+	for (unsigned int i = 0; i <= n_realms; i++) {
+		const struct realm_entry *realm = &config->realms[i];
+		unsigned int n = i == n_realms ? n_addresses : realm->addresses_count;
+
+		for (unsigned int j = 0; j < n; j++) {
+			struct sl_address address;
+
+			parse_address(realm->addresses[j], &address);
+			if (!memcmp(&address, wanted, sizeof(address)))
+				return realm;
+		}
 	}
+	return NULL;
+}
+
+static int check_addresses(const struct check *check, const struct config *config, unsigned int i)
+{
+	const struct realm_entry *realm = &config->realms[i], *other;
+	struct sl_address address;
+	char where[64];
+
+	for (unsigned int j = 0; j < realm->addresses_count; j++) {
+		snprintf(where, sizeof(where), "realms[%u].addresses[%u]", i + 1, j + 1);
+		if (parse_address(realm->addresses[j], &address))
+			return wrong(check, where,
+				"expected a unicast IPv4 or IPv6 address, not a link-local one");
+		other = find_address(config, i, j, &address);
+		if (other)
+			return wrong(
+				check, where, "realm %s has this address already", other->name);
+	}
+	return 0;
+}
+
+static int check_realm_path(const struct check *check, const struct config *config, unsigned int i)
+{
+	const struct realm_entry *realm = &config->realms[i];
+	const struct port_entry *port = find_port(config, realm->port);
+	struct rte_ether_addr mac;
+	char where[64];
+
+	snprintf(where, sizeof(where), "realms[%u].port", i + 1);
+	if (!port)
+		return wrong(check, where, "there is no port called %s", realm->port);
+	snprintf(where, sizeof(where), "realms[%u].vlan", i + 1);
+	if (realm->vlan > VLAN_MOST)
+		return wrong(check, where, "expected 1 to %u", VLAN_MOST);
+	snprintf(where, sizeof(where), "realms[%u].next_hop", i + 1);
+	if (realm->next_hop && parse_mac(realm->next_hop, &mac))
+		return wrong(check, where, "expected a unicast MAC such as \"02:00:00:00:00:02\"");
+	snprintf(where, sizeof(where), "realms[%u]", i + 1);
+	if (!port->interface && !port->next_hop && !realm->next_hop)
+		return wrong(check, where,
+			"expected next_hop, here or at port %s: a vdev has no neighbours to ask for",
+			port->name);
+	return 0;
+}
+
+static int check_realm(const struct check *check, const struct config *config, unsigned int i)
+{
+	const struct realm_entry *realm = &config->realms[i];
+	char where[64];
+
+	snprintf(where, sizeof(where), "realms[%u]", i + 1);
+	for (unsigned int j = 0; j < i; j++)
+		if (!strcmp(realm->name, config->realms[j].name))
+			return wrong(
+				check, where, "there is a realm called %s already", realm->name);
+	if (check_realm_path(check, config, i) || check_addresses(check, config, i))
+		return -EINVAL;
+	snprintf(where, sizeof(where), "realms[%u].rtp_ports", i + 1);
+	if (check_range(check, config, realm->rtp_ports, where))
+		return -EINVAL;
+	snprintf(where, sizeof(where), "realms[%u].dscp", i + 1);
+	if (*realm->dscp > DSCP_MOST)
+		return wrong(check, where, "expected 0 to %u", DSCP_MOST);
 	return 0;
 }
 
@@ -297,6 +436,9 @@ static int check_config(const struct check *check, const struct config *config)
 		return -EINVAL;
 	for (unsigned int i = 0; i < config->ports_count; i++)
 		if (check_port(check, config, i))
+			return -EINVAL;
+	for (unsigned int i = 0; i < config->realms_count; i++)
+		if (check_realm(check, config, i))
 			return -EINVAL;
 	return 0;
 }
@@ -334,22 +476,39 @@ unsigned int config_ports(const struct config *config, struct port_config *confi
 		const struct port_entry *entry = &config->ports[i];
 		struct port_config *port = &configs[i];
 
-		*port = (struct port_config){
-			.n_addresses = entry->addresses_count,
-			.rtp_port_min = (uint16_t)config->rtp_ports->min,
-			.rtp_port_max = (uint16_t)config->rtp_ports->max,
-		};
+		*port = (struct port_config){};
 		snprintf(port->name, sizeof(port->name), "%s", entry->name);
 		if (entry->interface)
 			snprintf(port->interface, sizeof(port->interface), "%s", entry->interface);
 		if (entry->vdev)
 			snprintf(port->vdev, sizeof(port->vdev), "%s", entry->vdev);
-		for (unsigned int j = 0; j < entry->addresses_count; j++)
-			parse_address(entry->addresses[j], &port->addresses[j]);
 		if (entry->mac)
 			parse_mac(entry->mac, &port->mac);
 		if (entry->next_hop)
 			parse_mac(entry->next_hop, &port->next_hop);
 	}
 	return config->ports_count;
+}
+
+void config_realms(const struct config *config, struct realms *realms)
+{
+	realms->n = config->realms_count;
+	for (unsigned int i = 0; i < config->realms_count; i++) {
+		const struct realm_entry *entry = &config->realms[i];
+		struct realm *realm = &realms->entries[i];
+
+		*realm = (struct realm){
+			.port = (uint16_t)(find_port(config, entry->port) - config->ports),
+			.vlan = (uint16_t)entry->vlan,
+			.rtp_port_min = (uint16_t)entry->rtp_ports->min,
+			.rtp_port_max = (uint16_t)entry->rtp_ports->max,
+			.dscp = (uint8_t)*entry->dscp,
+			.n_addresses = entry->addresses_count,
+		};
+		snprintf(realm->name, sizeof(realm->name), "%s", entry->name);
+		for (unsigned int j = 0; j < entry->addresses_count; j++)
+			parse_address(entry->addresses[j], &realm->addresses[j]);
+		if (entry->next_hop)
+			parse_mac(entry->next_hop, &realm->next_hop);
+	}
 }

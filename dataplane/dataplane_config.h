@@ -1,17 +1,27 @@
 // The configuration of sluice-dataplane: one YAML file, defaults filled in, checked as a whole.
+// Addresses belong to realms, realms to ports; a port may carry several realms (realms.h).
 //
-//   socket: /run/sluice/dataplane.sock    # of the API
+// clang-format off
+//   socket: /run/sluice/dataplane.sock                # of the API
 //   cpus: {main: 0, workers: [1], transcoders: [0]}   # several may share one CPU
-//   idle: false                # true: sleep a little when there is nothing to do (not in
-//   production) memory: {hugepages: auto, megabytes: 512}         # auto: where enough of them are
-//   free sessions_max: 10000 rtp_ports: {min: 16384, max: 32767}               # of each address
+//   idle: false                 # true: sleep a little when there is nothing to do (not in production)
+//   memory: {hugepages: auto, megabytes: 512}         # auto: where enough of them are free
+//   sessions_max: 10000
+//   rtp_ports: {min: 16384, max: 32767}               # of each address, unless its realm says
 //   ports:
-//     - {name: wan, interface: eth0, addresses: [192.0.2.1]}            # AF_XDP on a kernel
-//     interface
-//     - {name: bench, vdev: "net_memif0,role=client", addresses: [198.51.100.1],
-//        mac: "02:00:00:00:00:01", next_hop: "02:00:00:00:00:02"}       # any DPDK device
+//     - {name: eth-a, interface: eth0}                # AF_XDP on a kernel interface
+//     - {name: bench, vdev: "net_memif0,role=client", # any DPDK device
+//        mac: "02:00:00:00:00:01", next_hop: "02:00:00:00:00:02"}
+//   realms:
+//     - {name: wan, port: eth-a, addresses: [192.0.2.1, "2001:db8::1"]}
+//     - {name: lan, port: eth-a, vlan: 100, addresses: [10.0.0.1],
+//        rtp_ports: {min: 20000, max: 39999},
+//        dscp: 34,                                    # else 46 (EF)
+//        next_hop: "02:00:00:00:00:03"}               # else as the port's, or the kernel's routes say
+//     - {name: far, port: bench, addresses: [198.51.100.1]}
 //   log: {all: info, eal: warn}                       # error, warn, info, debug
-//   eal: ["--no-pci"]          # further arguments of DPDK's
+//   eal: ["--no-pci"]                                 # further arguments of DPDK's
+// clang-format on
 #pragma once
 
 #include <stdbool.h>
@@ -45,9 +55,18 @@ struct port_entry {
 	char *name;
 	char *interface;
 	char *vdev;
+	char *mac;
+	char *next_hop;
+};
+
+struct realm_entry {
+	char *name;
+	char *port;
+	unsigned int vlan; // 0: none
 	char **addresses;
 	unsigned int addresses_count;
-	char *mac;
+	struct range_config *rtp_ports;
+	unsigned int *dscp;
 	char *next_hop;
 };
 
@@ -74,6 +93,8 @@ struct config {
 	struct range_config *rtp_ports;
 	struct port_entry *ports;
 	unsigned int ports_count;
+	struct realm_entry *realms;
+	unsigned int realms_count;
 	struct log_config *log;
 	char **eal;
 	unsigned int eal_count;
@@ -89,3 +110,6 @@ char *config_text(const struct config *config);
 
 // The ports as the port module takes them; `configs` has room for PORTS_MAX. Returns how many.
 unsigned int config_ports(const struct config *config, struct port_config *configs);
+
+// The same of the realms.
+void config_realms(const struct config *config, struct realms *realms);

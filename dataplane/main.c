@@ -45,6 +45,7 @@ struct dataplane {
 	const struct config *config;
 	struct port ports[PORTS_MAX];
 	unsigned int n_ports;
+	struct realms realms;
 	struct rte_mempool *pool;
 	struct rte_rcu_qsbr *rcu;
 	struct next_hops *hops;
@@ -121,13 +122,19 @@ static void stop_rcu(struct dataplane *dataplane)
 static int start_ports(struct dataplane *dataplane)
 {
 	struct port_config configs[PORTS_MAX];
-	unsigned int n_ports = config_ports(dataplane->config, configs);
-	int rc = ports_open(dataplane->ports, configs, n_ports,
-		dataplane->config->cpus->workers_count, dataplane->pool, dataplane->error,
-		sizeof(dataplane->error));
+	const struct ports_config config = {
+		.ports = configs,
+		.n_ports = config_ports(dataplane->config, configs),
+		.realms = &dataplane->realms,
+		.n_workers = dataplane->config->cpus->workers_count,
+		.pool = dataplane->pool,
+	};
+	int rc;
 
+	config_realms(dataplane->config, &dataplane->realms);
+	rc = ports_open(dataplane->ports, &config, dataplane->error, sizeof(dataplane->error));
 	if (rc == 0)
-		dataplane->n_ports = n_ports;
+		dataplane->n_ports = config.n_ports;
 	return rc;
 }
 
@@ -138,7 +145,8 @@ static void stop_ports(struct dataplane *dataplane)
 
 static int start_next_hops(struct dataplane *dataplane)
 {
-	dataplane->hops = next_hops_create(dataplane->ports, dataplane->n_ports);
+	dataplane->hops =
+		next_hops_create(dataplane->ports, dataplane->n_ports, &dataplane->realms);
 	return dataplane->hops ? 0 : fail(dataplane, "routes and neighbours of the kernel", errno);
 }
 
@@ -181,8 +189,7 @@ static void on_event(void *context, const struct sl_media_event *event)
 static int start_sessions(struct dataplane *dataplane)
 {
 	const struct sessions_config config = {
-		.ports = dataplane->ports,
-		.n_ports = dataplane->n_ports,
+		.realms = &dataplane->realms,
 		.n_workers = dataplane->config->cpus->workers_count,
 		.sessions_max = dataplane->config->sessions_max,
 		.hops = dataplane->hops,

@@ -5,14 +5,20 @@
 	X(segmented, "frame in more than one buffer")                                \
 	X(too_short, "shorter than its headers say")                                 \
 	X(wrong_mac, "not for our MAC")                                              \
-	X(not_ipv4, "no IPv4 packet")                                                \
+	X(qinq, "with two VLAN tags")                                                \
+	X(not_ip, "no IP packet")                                                    \
 	X(ip_options, "IPv4 header with options")                                    \
 	X(ip_checksum, "IPv4 header checksum is wrong")                              \
-	X(fragment, "IPv4 fragment")                                                 \
-	X(not_udp, "IPv4 but no UDP")                                                \
+	X(fragment, "fragment, IPv4 or IPv6")                                        \
+	X(ipv6_hop_by_hop, "IPv6 with hop-by-hop options")                           \
+	X(ipv6_routing, "IPv6 with a routing header")                                \
+	X(ipv6_destination, "IPv6 with destination options")                         \
+	X(not_udp, "IP but no UDP")                                                  \
 	X(udp_checksum, "UDP checksum is wrong, says the device")                    \
+	X(udp_no_checksum, "UDP over IPv6 without a checksum")                       \
 	X(bad_source, "from an address that nobody can have")                        \
 	X(unknown_address, "for an address that is not the port's")                  \
+	X(wrong_vlan, "for an address of another VLAN, or tagged where none is")     \
 	X(unknown_port, "for a UDP port without a leg")                              \
 	X(handover_full, "for another worker, whose ring is full")                   \
 	X(not_rtp, "neither RTP nor RTCP")                                           \

@@ -6,7 +6,10 @@
 // Fill the burst from the other workers' hand-overs and from our queues.
 void rx(struct worker *worker);
 
-// Ethernet, IPv4, UDP: whose packet is it, and is it RTP or RTCP? Another worker's is handed over.
+// Ethernet, IP, UDP: which slot of the table is it for?
+void parse(struct worker *worker);
+
+// Whose packet is it, and is it RTP or RTCP? Another worker's is handed over.
 void classify(struct worker *worker);
 
 // SRTP and SRTCP of all legs at once: from here on it is RTP and RTCP, proven to be the far end's.
@@ -36,7 +39,7 @@ void send_reports(struct worker *worker);
 // What goes to legs with SRTP, media and reports.
 void protect(struct worker *worker);
 
-// UDP, IPv4 and Ethernet headers of both, and into the transmit queues.
+// UDP, IP and Ethernet headers of both, and into the transmit queues.
 void encapsulate(struct worker *worker);
 
 // To the devices.

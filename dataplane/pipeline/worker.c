@@ -37,6 +37,7 @@ unsigned int worker_turn(struct worker *worker)
 	worker->now_ns = clock_from_tsc(begin);
 	rx(worker);
 	work = worker->burst.n;
+	parse(worker);
 	classify(worker);
 	unprotect(worker);
 	latch(worker);

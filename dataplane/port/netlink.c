@@ -2,8 +2,11 @@
 // that a neighbour matters: an unknown one is resolved, a stale one is probed.
 #include "netlink.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdalign.h>
@@ -77,13 +80,14 @@ struct mnl_socket *netlink_monitor_open(void)
 	return socket;
 }
 
+static unsigned int sequence; // of the last request; main lcore only
+
 // Send the request in `buffer` and read its answer into the same. Answers of earlier requests that
 // nobody waited for are skipped. Returns 0 or the kernel's negative errno.
 static int query(struct mnl_socket *socket, char *buffer, mnl_cb_t parse, void *arg)
 {
 	struct nlmsghdr *message = (struct nlmsghdr *)buffer;
 	unsigned int portid = mnl_socket_get_portid(socket);
-	static unsigned int sequence; // main lcore only
 	unsigned int expected = ++sequence;
 	ssize_t n;
 	int ret;
@@ -234,6 +238,98 @@ int netlink_neighbour_probe(struct mnl_socket *socket, const struct netlink_neig
 	return query(socket, buffer, NULL, NULL);
 }
 
+// Of IFLA_LINKINFO: the number of an 802.1Q VLAN, or 0.
+static uint16_t read_vlan(const struct nlattr *info)
+{
+	const struct nlattr *attr, *data = NULL;
+	uint16_t protocol = htons(ETH_P_8021Q), vlan = 0;
+	bool is_vlan = false;
+
+	mnl_attr_for_each_nested(attr, info)
+	{
+		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
+			is_vlan = mnl_attr_get_payload_len(attr) >= 4 &&
+				  !memcmp(mnl_attr_get_payload(attr), "vlan", 4);
+		else if (mnl_attr_get_type(attr) == IFLA_INFO_DATA)
+			data = attr;
+	}
+	if (!is_vlan || !data)
+		return 0;
+	mnl_attr_for_each_nested(attr, data)
+	{
+		if (mnl_attr_get_payload_len(attr) < sizeof(uint16_t))
+			continue;
+		if (mnl_attr_get_type(attr) == IFLA_VLAN_ID)
+			vlan = mnl_attr_get_u16(attr);
+		else if (mnl_attr_get_type(attr) == IFLA_VLAN_PROTOCOL)
+			protocol = mnl_attr_get_u16(attr);
+	}
+	return protocol == htons(ETH_P_8021Q) ? vlan & 0xfff : 0;
+}
+
+bool netlink_link_read(const struct nlmsghdr *message, struct netlink_link *link)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(message);
+	const struct nlattr *attr;
+
+	if ((message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK) ||
+		mnl_nlmsg_get_payload_len(message) < sizeof(*ifi))
+		return false;
+	*link = (struct netlink_link){.ifindex = (unsigned int)ifi->ifi_index,
+		.gone = message->nlmsg_type == RTM_DELLINK};
+	mnl_attr_for_each(attr, message, sizeof(*ifi))
+	{
+		switch (mnl_attr_get_type(attr)) {
+		case IFLA_LINK:
+			if (mnl_attr_get_payload_len(attr) >= sizeof(uint32_t))
+				link->lower = mnl_attr_get_u32(attr);
+			break;
+		case IFLA_LINKINFO:
+			link->vlan = read_vlan(attr);
+			break;
+		case IFLA_LINK_NETNSID: // `lower` is a number of another namespace
+			*link = (struct netlink_link){.ifindex = link->ifindex, .gone = true};
+			return true;
+		}
+	}
+	return true;
+}
+
+static int parse_link(const struct nlmsghdr *message, void *arg)
+{
+	const struct netlink_listener *listener = arg;
+	struct netlink_link link;
+
+	if (netlink_link_read(message, &link))
+		listener->link_changed(listener->arg, &link);
+	return MNL_CB_OK;
+}
+
+int netlink_links_get(struct mnl_socket *socket, const struct netlink_listener *listener)
+{
+	alignas(struct nlmsghdr) char buffer[BUFFER_BYTES * 4];
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	unsigned int expected = ++sequence;
+	int ret = MNL_CB_OK;
+
+	message->nlmsg_type = RTM_GETLINK;
+	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	message->nlmsg_seq = expected;
+	mnl_nlmsg_put_extra_header(message, sizeof(struct ifinfomsg));
+	if (mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
+		return -errno;
+	do {
+		ssize_t n = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
+
+		if (n < 0)
+			return -errno;
+		if ((size_t)n >= sizeof(*message) && message->nlmsg_seq == expected)
+			ret = mnl_cb_run(buffer, (size_t)n, expected, mnl_socket_get_portid(socket),
+				parse_link, (void *)(uintptr_t)listener);
+	} while (ret == MNL_CB_OK);
+	return ret < 0 ? -errno : 0;
+}
+
 static int parse_announcement(const struct nlmsghdr *message, void *arg)
 {
 	const struct netlink_listener *listener = arg;
@@ -244,6 +340,11 @@ static int parse_announcement(const struct nlmsghdr *message, void *arg)
 	case RTM_DELNEIGH:
 		if (read_neighbour(message, &neighbour))
 			listener->neighbour_changed(listener->arg, &neighbour);
+		break;
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		parse_link(message, arg);
+		listener->routes_changed(listener->arg);
 		break;
 	default:
 		listener->routes_changed(listener->arg);

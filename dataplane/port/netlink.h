@@ -25,6 +25,14 @@ struct netlink_neighbour {
 	bool permanent;
 };
 
+// What matters of an interface: whether it is a VLAN of another (802.1Q).
+struct netlink_link {
+	unsigned int ifindex;
+	unsigned int lower; // interface that it is on
+	uint16_t vlan;	    // 0: no VLAN
+	bool gone;
+};
+
 // A socket for questions, and one that announces changes; NULL with errno set.
 struct mnl_socket *netlink_open(void);
 struct mnl_socket *netlink_monitor_open(void);
@@ -39,11 +47,19 @@ int netlink_neighbour_get(struct mnl_socket *socket, struct netlink_neighbour *n
 // Have the kernel find out the neighbour's MAC, or make sure that it still holds.
 int netlink_neighbour_probe(struct mnl_socket *socket, const struct netlink_neighbour *neighbour);
 
+// Read a link message (RTM_NEWLINK, RTM_DELLINK). false: it is about none, or malformed.
+struct nlmsghdr;
+bool netlink_link_read(const struct nlmsghdr *message, struct netlink_link *link);
+
 struct netlink_listener {
 	void (*routes_changed)(void *arg);
+	void (*link_changed)(void *arg, const struct netlink_link *link); // routes may have, too
 	void (*neighbour_changed)(void *arg, const struct netlink_neighbour *neighbour);
 	void *arg;
 };
+
+// Call `link_changed` for every interface there is. Returns 0 or a negative errno.
+int netlink_links_get(struct mnl_socket *socket, const struct netlink_listener *listener);
 
 // Read what has been announced. Returns 0, or -ENOBUFS where announcements were lost.
 int netlink_monitor_read(struct mnl_socket *socket, const struct netlink_listener *listener);

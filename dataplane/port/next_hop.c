@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "links.h"
 #include "netlink.h"
 #include "port.h"
 
@@ -23,6 +24,7 @@
 struct neighbour {
 	struct netlink_neighbour kernel; // as last heard
 	uint16_t port;
+	uint16_t vlan;
 	unsigned int n_refs;
 	uint64_t refresh_at_ms;
 	LIST_HEAD(, hop) hops;
@@ -43,8 +45,8 @@ struct hop {
 };
 
 struct next_hops {
-	const struct port *ports;
-	unsigned int n_ports;
+	const struct realms *realms;
+	struct links links;
 	struct mnl_socket *query;
 	struct mnl_socket *monitor;
 	uint64_t now_ms;
@@ -54,7 +56,7 @@ struct next_hops {
 	TAILQ_HEAD(, neighbour) neighbours;
 	LIST_HEAD(, hop) hop_buckets[BUCKETS];
 	LIST_HEAD(, neighbour) neighbour_buckets[BUCKETS];
-	struct next_hop bare[PORTS_MAX]; // of ports without a kernel interface
+	struct next_hop fixed[REALMS_MAX]; // of realms that do not ask the kernel
 };
 
 static bool same_host(const struct sl_address *a, const struct sl_address *b)
@@ -75,13 +77,14 @@ static unsigned int bucket_of(const struct sl_address *address, uint32_t seed)
 	return rte_jhash(address->bytes, sizeof(address->bytes), seed) & (BUCKETS - 1);
 }
 
-static uint64_t word_of(uint16_t port, const struct rte_ether_addr *mac)
+static uint64_t word_of(uint16_t port, uint16_t vlan, const struct rte_ether_addr *mac)
 {
 	uint64_t word = 0;
 
 	memcpy(&word, mac, sizeof(*mac));
 	word = rte_le_to_cpu_64(word);
-	return word | (uint64_t)port << NEXT_HOP_PORT_SHIFT | NEXT_HOP_USABLE;
+	return word | (uint64_t)port << NEXT_HOP_PORT_SHIFT |
+	       (uint64_t)vlan << NEXT_HOP_VLAN_SHIFT | NEXT_HOP_USABLE;
 }
 
 static void publish(struct hop *hop)
@@ -90,7 +93,7 @@ static void publish(struct hop *hop)
 	uint64_t word = 0;
 
 	if (neighbour && neighbour->kernel.valid)
-		word = word_of(neighbour->port, &neighbour->kernel.mac);
+		word = word_of(neighbour->port, neighbour->vlan, &neighbour->kernel.mac);
 	__atomic_store_n(&hop->next_hop.word, word, __ATOMIC_RELAXED);
 }
 
@@ -139,11 +142,13 @@ static struct neighbour *neighbour_find(
 }
 
 static struct neighbour *neighbour_take(
-	struct next_hops *hops, uint16_t port, const struct netlink_route *route)
+	struct next_hops *hops, const struct link *link, const struct netlink_route *route)
 {
 	struct neighbour *neighbour = neighbour_find(hops, route->ifindex, &route->gateway);
 
 	if (neighbour) {
+		neighbour->port = link->port; // an index may be another interface's by now
+		neighbour->vlan = link->vlan;
 		neighbour->n_refs++;
 		return neighbour;
 	}
@@ -152,7 +157,8 @@ static struct neighbour *neighbour_take(
 		return NULL;
 	neighbour->kernel.ifindex = route->ifindex;
 	neighbour->kernel.address = route->gateway;
-	neighbour->port = port;
+	neighbour->port = link->port;
+	neighbour->vlan = link->vlan;
 	neighbour->n_refs = 1;
 	LIST_INIT(&neighbour->hops);
 	LIST_INSERT_HEAD(&hops->neighbour_buckets[bucket_of(&route->gateway, route->ifindex)],
@@ -171,32 +177,24 @@ static void neighbour_return(struct next_hops *hops, struct neighbour *neighbour
 	free(neighbour);
 }
 
-static int port_of_interface(const struct next_hops *hops, unsigned int ifindex)
-{
-	for (unsigned int i = 0; i < hops->n_ports; i++)
-		if (hops->ports[i].ifindex == ifindex)
-			return (int)i;
-	return -ENETUNREACH;
-}
-
 // Give the hop the neighbour that the kernel's routes name now. On error it keeps none.
 static int hop_resolve(struct next_hops *hops, struct hop *hop)
 {
 	struct neighbour *old = hop->neighbour;
 	struct netlink_route route;
 	int ret = netlink_route_get(hops->query, &hop->source, &hop->destination, &route);
-	int port = ret ? -ENETUNREACH : port_of_interface(hops, route.ifindex);
+	const struct link *link = ret ? NULL : links_find(&hops->links, route.ifindex);
 
 	hop->routes_seen = hops->routes;
 	if (old)
 		LIST_REMOVE(hop, of_neighbour);
-	hop->neighbour = port < 0 ? NULL : neighbour_take(hops, (uint16_t)port, &route);
+	hop->neighbour = link ? neighbour_take(hops, link, &route) : NULL;
 	if (hop->neighbour)
 		LIST_INSERT_HEAD(&hop->neighbour->hops, hop, of_neighbour);
 	neighbour_return(hops, old);
 	publish(hop);
-	if (port < 0)
-		return port;
+	if (!link)
+		return -ENETUNREACH;
 	return hop->neighbour ? 0 : -ENOMEM;
 }
 
@@ -248,35 +246,32 @@ static const struct next_hop *hop_create(struct next_hops *hops, const struct sl
 	return NULL;
 }
 
-static const struct port *port_of_source(
-	const struct next_hops *hops, const struct sl_address *source)
+// Index of the realm that an address is of, or -EADDRNOTAVAIL.
+static int realm_of_source(const struct next_hops *hops, const struct sl_address *source)
 {
-	for (unsigned int i = 0; i < hops->n_ports; i++) {
-		const struct port *port = &hops->ports[i];
+	for (unsigned int i = 0; i < hops->realms->n; i++) {
+		const struct realm *realm = &hops->realms->entries[i];
 
-		for (unsigned int j = 0; j < port->config.n_addresses; j++) {
-			struct sl_address address = host_of(&port->config.addresses[j]);
-
-			if (same_host(&address, source))
-				return port;
-		}
+		for (unsigned int j = 0; j < realm->n_addresses; j++)
+			if (same_host(&realm->addresses[j], source))
+				return (int)i;
 	}
-	return NULL;
+	return -EADDRNOTAVAIL;
 }
 
 const struct next_hop *next_hop_hold(struct next_hops *hops, const struct sl_address *source,
 	const struct sl_address *destination)
 {
 	struct sl_address from = host_of(source), to = host_of(destination);
-	const struct port *port = port_of_source(hops, &from);
+	int realm = realm_of_source(hops, &from);
 	struct hop *hop;
 
-	if (!port) {
+	if (realm < 0) {
 		errno = EADDRNOTAVAIL;
 		return NULL;
 	}
-	if (!port->ifindex)
-		return &hops->bare[port - hops->ports];
+	if (hops->fixed[realm].word)
+		return &hops->fixed[realm];
 	hop = hop_find(hops, &from, &to);
 	if (!hop)
 		return hop_create(hops, &from, &to);
@@ -292,7 +287,7 @@ void next_hop_release(struct next_hops *hops, const struct next_hop *next_hop)
 {
 	struct hop *hop = (struct hop *)(uintptr_t)next_hop;
 
-	if (!next_hop || (next_hop >= hops->bare && next_hop < hops->bare + PORTS_MAX))
+	if (!next_hop || (next_hop >= hops->fixed && next_hop < hops->fixed + REALMS_MAX))
 		return;
 	if (--hop->n_refs == 0)
 		hop_destroy(hops, hop);
@@ -304,6 +299,13 @@ static void routes_changed(void *arg)
 
 	if (!hops->routes_changed_ms)
 		hops->routes_changed_ms = hops->now_ms ? hops->now_ms : 1;
+}
+
+static void link_changed(void *arg, const struct netlink_link *link)
+{
+	struct next_hops *hops = arg;
+
+	links_update(&hops->links, link);
 }
 
 static void neighbour_changed(void *arg, const struct netlink_neighbour *kernel)
@@ -324,9 +326,11 @@ static void neighbour_changed(void *arg, const struct netlink_neighbour *kernel)
 // Announcements were lost: everything may have changed.
 static void resynchronise(struct next_hops *hops)
 {
+	const struct netlink_listener listener = {.link_changed = link_changed, .arg = hops};
 	struct neighbour *neighbour;
 
 	log_warn(&log_port, "netlink_overrun", "action=resynchronise");
+	netlink_links_get(hops->query, &listener);
 	TAILQ_FOREACH (neighbour, &hops->neighbours, entry)
 		neighbour->refresh_at_ms = 0;
 	routes_changed(hops);
@@ -366,7 +370,8 @@ static void refresh_neighbours(struct next_hops *hops)
 
 void next_hops_poll(struct next_hops *hops, uint64_t now_ms)
 {
-	const struct netlink_listener listener = {routes_changed, neighbour_changed, hops};
+	const struct netlink_listener listener = {
+		routes_changed, link_changed, neighbour_changed, hops};
 
 	hops->now_ms = now_ms;
 	if (netlink_monitor_read(hops->monitor, &listener) == -ENOBUFS)
@@ -380,24 +385,42 @@ int next_hops_fd(const struct next_hops *hops)
 	return mnl_socket_get_fd(hops->monitor);
 }
 
-struct next_hops *next_hops_create(const struct port *ports, unsigned int n_ports)
+// A realm's own, or where its port has no kernel to ask the port's.
+static uint64_t fixed_word(const struct port *ports, const struct realm *realm)
+{
+	const struct port *port = &ports[realm->port];
+
+	if (!rte_is_zero_ether_addr(&realm->next_hop))
+		return word_of(realm->port, realm->vlan, &realm->next_hop);
+	if (!port->ifindex)
+		return word_of(realm->port, realm->vlan, &port->config.next_hop);
+	return 0;
+}
+
+struct next_hops *next_hops_create(
+	const struct port *ports, unsigned int n_ports, const struct realms *realms)
 {
 	struct next_hops *hops = calloc(1, sizeof(*hops));
+	const struct netlink_listener listener = {.link_changed = link_changed, .arg = hops};
 	int error;
 
 	if (!hops)
 		return NULL;
-	hops->ports = ports;
-	hops->n_ports = n_ports;
+	hops->realms = realms;
 	TAILQ_INIT(&hops->hops);
 	TAILQ_INIT(&hops->neighbours);
-	for (unsigned int i = 0; i < n_ports; i++)
-		hops->bare[i].word = word_of((uint16_t)i, &ports[i].config.next_hop);
+	for (unsigned int i = 0; i < realms->n; i++)
+		hops->fixed[i].word = fixed_word(ports, &realms->entries[i]);
+	links_init(&hops->links, ports, n_ports);
 	hops->query = netlink_open();
 	hops->monitor = netlink_monitor_open();
-	if (hops->query && hops->monitor)
-		return hops;
-	error = errno;
+	if (hops->query && hops->monitor) {
+		error = -netlink_links_get(hops->query, &listener);
+		if (!error)
+			return hops;
+	} else {
+		error = errno;
+	}
 	next_hops_destroy(hops);
 	errno = error;
 	return NULL;

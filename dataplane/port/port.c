@@ -25,8 +25,8 @@ LOG_MODULE(log_port, "port");
 
 // What opening one port needs besides the port, and where its error goes.
 struct opening {
-	unsigned int n_workers;
-	struct rte_mempool *pool;
+	const struct ports_config *config;
+	unsigned int index;
 	const char *name;
 	char *error;
 	size_t error_size;
@@ -58,10 +58,10 @@ static int check_interface(
 			"%s has %u rx queues that are not combined with tx queues, and the driver "
 			"serves one: ethtool -L %s rx 1 tx 1",
 			name, info->n_rx_queues, name);
-	if (opening->pool->nb_mem_chunks != 1)
+	if (opening->config->pool->nb_mem_chunks != 1)
 		return fail(opening, -EINVAL,
 			"the packet pool is in %u pieces of memory, af_xdp needs one",
-			opening->pool->nb_mem_chunks);
+			opening->config->pool->nb_mem_chunks);
 	if (!info->up)
 		log_warn(&log_port, "interface_down", "port=%s interface=%s", port->config.name,
 			name);
@@ -143,7 +143,7 @@ static int configure_device(const struct opening *opening, struct port *port)
 		return fail(opening, ret, "device: %s", strerror(-ret));
 	n_queues = RTE_MIN(info.max_rx_queues, info.max_tx_queues);
 	if (port->config.vdev[0])
-		port->n_queues = (uint16_t)RTE_MIN(n_queues, opening->n_workers);
+		port->n_queues = (uint16_t)RTE_MIN(n_queues, opening->config->n_workers);
 	if (port->n_queues == 0 || port->n_queues > n_queues)
 		return fail(opening, -EINVAL, "device has %u queue pairs, %u needed", n_queues,
 			RTE_MAX(port->n_queues, 1));
@@ -166,12 +166,12 @@ static int set_up_queues(const struct opening *opening, struct port *port)
 		return fail(opening, ret, "descriptors: %s", strerror(-ret));
 	for (uint16_t i = 0; i < port->n_queues; i++) {
 		ret = rte_eth_rx_queue_setup(
-			port->id, i, n_rx, (unsigned int)socket, NULL, opening->pool);
+			port->id, i, n_rx, (unsigned int)socket, NULL, opening->config->pool);
 		if (ret)
 			return fail(opening, ret,
 				"rx queue %u: %s (the driver's log says more; the pool has %u "
 				"packets left)",
-				i, strerror(-ret), rte_mempool_avail_count(opening->pool));
+				i, strerror(-ret), rte_mempool_avail_count(opening->config->pool));
 		ret = rte_eth_tx_queue_setup(port->id, i, n_tx, (unsigned int)socket, NULL);
 		if (ret)
 			return fail(opening, ret, "tx queue %u: %s", i, strerror(-ret));
@@ -211,7 +211,7 @@ static int open_af_xdp(const struct opening *opening, struct port *port)
 	close(object);
 	if (ret)
 		return ret;
-	ret = steer_configure(port->ifindex, &port->config);
+	ret = steer_configure(port->ifindex, opening->config->realms, opening->index);
 	return ret ? fail(opening, ret, "steering: %s", strerror(-ret)) : 0;
 }
 
@@ -277,16 +277,17 @@ static void port_close(struct port *port)
 	port->lock_fd = -1;
 }
 
-int ports_open(struct port *ports, const struct port_config *configs, unsigned int n_ports,
-	unsigned int n_workers, struct rte_mempool *pool, char *error, size_t error_size)
+int ports_open(
+	struct port *ports, const struct ports_config *config, char *error, size_t error_size)
 {
-	struct opening opening = {n_workers, pool, NULL, error, error_size};
+	struct opening opening = {.config = config, .error = error, .error_size = error_size};
 	int ret;
 
-	for (unsigned int i = 0; i < n_ports; i++) {
-		ports[i] =
-			(struct port){.config = configs[i], .id = RTE_MAX_ETHPORTS, .lock_fd = -1};
-		opening.name = configs[i].name;
+	for (unsigned int i = 0; i < config->n_ports; i++) {
+		ports[i] = (struct port){
+			.config = config->ports[i], .id = RTE_MAX_ETHPORTS, .lock_fd = -1};
+		opening.index = i;
+		opening.name = config->ports[i].name;
 		ret = port_open(&opening, &ports[i]);
 		if (ret) {
 			ports_close(ports, i + 1);

@@ -1,6 +1,7 @@
 // Ports: where packets come from and go to. One `struct port` is one DPDK ethdev (af_xdp beside the
-// kernel, or any vdev string), its kernel interface where it has one, and the addresses we answer
-// media on. Next hops come from the kernel (netlink routes and neighbours).
+// kernel, or any vdev string) and its kernel interface where it has one. Which addresses we answer
+// media on there is said by realms (realms.h). Next hops come from the kernel (netlink routes and
+// neighbours), or are fixed.
 #pragma once
 
 #include <assert.h>
@@ -12,25 +13,21 @@
 #include <string.h>
 
 #include "log.h"
+#include "realms.h"
 #include "sl_api.h"
 
 extern struct log_module log_port;
 
-#define PORT_NAME_BYTES	   16
-#define PORT_ADDRESSES_MAX 8
-#define PORTS_MAX	   8
+#define PORT_NAME_BYTES 16
+#define PORTS_MAX	8
 
 struct port_config {
 	char name[PORT_NAME_BYTES];	 // ours: "wan"
 	char interface[PORT_NAME_BYTES]; // kernel interface, "": none (bare vdev)
 	char vdev[256];			 // "": af_xdp on `interface`; else an EAL vdev string, or
 					 // the name of a device that EAL has already
-	struct sl_address addresses[PORT_ADDRESSES_MAX]; // media addresses, port 0
-	unsigned int n_addresses;
-	uint16_t rtp_port_min; // of the range steered to us, RTCP ports included; same for all
-	uint16_t rtp_port_max;
-	struct rte_ether_addr mac;	// bare vdev only: ours, all zero: the device's
-	struct rte_ether_addr next_hop; // bare vdev only: where everything is sent
+	struct rte_ether_addr mac;	 // bare vdev only: ours, all zero: the device's
+	struct rte_ether_addr next_hop;	 // bare vdev only: of realms that have none of their own
 };
 
 struct port {
@@ -45,18 +42,26 @@ struct port {
 	int lock_fd;	 // -1, or held while the interface is ours
 };
 
+struct ports_config {
+	const struct port_config *ports;
+	unsigned int n_ports;
+	const struct realms *realms;
+	unsigned int n_workers;
+	struct rte_mempool *pool;
+};
+
 // main lcore, after EAL is up: create, configure and start the ports with one rx and tx queue per
 // worker (fewer where the device has fewer; every rx queue of a kernel interface is ours, so it may
 // have more: worker i polls queues i, i + n_workers, ... below n_queues). A stale XDP program of a
 // killed process is replaced; one of somebody else's is an error. `pool` must be one chunk of
 // memory for af_xdp, which a process can open once only: the driver of DPDK 22.11 keeps the queues
-// of a closed port until the process ends. Returns 0 or a negative errno with `error` saying what
-// and where.
+// of a closed port until the process ends. `realms` says which packets of a kernel interface are
+// for us. Returns 0 or a negative errno with `error` saying what and where.
 //
 // Received packets may carry a UDP checksum that is only partial (af_xdp on a veth or tap whose
 // peer offloads checksums): never update it incrementally, compute it anew, or send 0 over IPv4.
-int ports_open(struct port *ports, const struct port_config *configs, unsigned int n_ports,
-	unsigned int n_workers, struct rte_mempool *pool, char *error, size_t error_size);
+int ports_open(
+	struct port *ports, const struct ports_config *config, char *error, size_t error_size);
 void ports_close(struct port *ports, unsigned int n_ports); // workers have stopped; detaches XDP
 
 // Counters of the device since it was opened: X(name).
@@ -123,14 +128,15 @@ static inline bool next_hop_read(const struct next_hop *hop, struct next_hop_vie
 
 struct next_hops;
 
-struct next_hops *next_hops_create(const struct port *ports, unsigned int n_ports);
+struct next_hops *next_hops_create(
+	const struct port *ports, unsigned int n_ports, const struct realms *realms);
 void next_hops_destroy(struct next_hops *hops);
 
 // main lcore: resolve `destination` from `source` (one of our addresses; ports are ignored) and
 // hold an entry for it. Never blocks: the entry becomes usable when the kernel knows the neighbour
 // (it is asked to probe, and asked again for as long as the entry is held). NULL with errno set:
-// ENETUNREACH no route, or it leaves through an interface that is no port of ours; EADDRNOTAVAIL
-// source is none of our addresses; ENOMEM.
+// ENETUNREACH no route, or it leaves through an interface that is neither a port of ours nor a VLAN
+// of one; EADDRNOTAVAIL source is none of our addresses; ENOMEM.
 const struct next_hop *next_hop_hold(struct next_hops *hops, const struct sl_address *source,
 	const struct sl_address *destination);
 

@@ -1,6 +1,8 @@
 // XDP program of an af_xdp port: UDP to one of our media addresses, on a port of its RTP range,
 // goes to the AF_XDP socket of the queue it came in on; all the rest stays with the kernel: ARP,
-// ICMP, SIP, SSH, fragments (whose ports cannot be known), packets with IP options.
+// ICMP, SIP, SSH, fragments (whose ports cannot be known), packets with IP options or extension
+// headers, other VLANs. It sees a VLAN tag only where the device leaves it in the frame (ethtool -K
+// X rxvlan off).
 //
 // Subtle: it starts with an empty `media` map, so nothing is taken until every queue has its
 // socket. The driver fills `xsks_map` (it looks for that name); a queue without a socket passes.
@@ -17,6 +19,12 @@
 #include "steer_map.h"
 
 #define IPV4_FRAGMENT 0x3fff // more fragments, or an offset
+#define VLAN_ID	      0x0fff
+
+struct vlan_header { // behind the Ethernet header; the kernel's own is not for programs
+	__be16 tci;
+	__be16 protocol;
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -43,11 +51,11 @@ static __always_inline int redirect_media(
 	return bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_PASS);
 }
 
-static __always_inline int steer_ipv4(struct xdp_md *ctx, const struct iphdr *ip)
+static __always_inline int steer_ipv4(struct xdp_md *ctx, const struct iphdr *ip, __u16 vlan)
 {
 	const void *end = (const void *)(long)ctx->data_end;
 	const struct udphdr *udp = (const void *)(ip + 1);
-	struct steer_address address = {.family = STEER_FAMILY_IPV4};
+	struct steer_address address = {.family = STEER_FAMILY_IPV4, .vlan = vlan};
 
 	if ((const void *)(udp + 1) > end)
 		return XDP_PASS;
@@ -59,11 +67,11 @@ static __always_inline int steer_ipv4(struct xdp_md *ctx, const struct iphdr *ip
 	return redirect_media(ctx, &address, udp);
 }
 
-static __always_inline int steer_ipv6(struct xdp_md *ctx, const struct ipv6hdr *ip)
+static __always_inline int steer_ipv6(struct xdp_md *ctx, const struct ipv6hdr *ip, __u16 vlan)
 {
 	const void *end = (const void *)(long)ctx->data_end;
 	const struct udphdr *udp = (const void *)(ip + 1);
-	struct steer_address address = {.family = STEER_FAMILY_IPV6};
+	struct steer_address address = {.family = STEER_FAMILY_IPV6, .vlan = vlan};
 
 	if ((const void *)(udp + 1) > end)
 		return XDP_PASS;
@@ -78,13 +86,25 @@ int sluice_steer(struct xdp_md *ctx)
 {
 	const void *end = (const void *)(long)ctx->data_end;
 	const struct ethhdr *eth = (const void *)(long)ctx->data;
+	const struct vlan_header *tag = (const void *)(eth + 1);
+	const void *ip = tag;
+	__be16 protocol;
+	__u16 vlan = 0;
 
 	if ((const void *)(eth + 1) > end)
 		return XDP_PASS;
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return steer_ipv4(ctx, (const void *)(eth + 1));
-	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return steer_ipv6(ctx, (const void *)(eth + 1));
+	protocol = eth->h_proto;
+	if (protocol == bpf_htons(ETH_P_8021Q)) {
+		if ((const void *)(tag + 1) > end)
+			return XDP_PASS;
+		vlan = bpf_ntohs(tag->tci) & VLAN_ID;
+		protocol = tag->protocol;
+		ip = tag + 1;
+	}
+	if (protocol == bpf_htons(ETH_P_IP))
+		return steer_ipv4(ctx, ip, vlan);
+	if (protocol == bpf_htons(ETH_P_IPV6))
+		return steer_ipv6(ctx, ip, vlan);
 	return XDP_PASS;
 }
 

@@ -107,20 +107,35 @@ static int map_open(const __u32 *ids, __u32 n_ids, const char *name)
 	return -ENOENT;
 }
 
-static int add_address(int map, const struct sl_address *address, const struct steer_ports *ports)
+static int add_address(int map, const struct realm *realm, const struct sl_address *address)
 {
-	struct steer_address key = {.family = STEER_FAMILY_IPV4};
+	struct steer_ports ports = {.min = realm->rtp_port_min, .max = realm->rtp_port_max};
+	struct steer_address key = {.family = STEER_FAMILY_IPV4, .vlan = realm->vlan};
 
 	if (address->family == SL_IPV6)
 		key.family = STEER_FAMILY_IPV6;
 	memcpy(key.bytes, address->bytes, address->family == SL_IPV6 ? 16 : 4);
-	return bpf_map_update_elem(map, &key, ports, BPF_ANY);
+	return bpf_map_update_elem(map, &key, &ports, BPF_ANY);
 }
 
-int steer_configure(unsigned int ifindex, const struct port_config *config)
+static int add_realms(int map, const struct realms *realms, unsigned int port)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < realms->n && !ret; i++) {
+		const struct realm *realm = &realms->entries[i];
+
+		if (realm->port != port)
+			continue;
+		for (unsigned int j = 0; j < realm->n_addresses && !ret; j++)
+			ret = add_address(map, realm, &realm->addresses[j]);
+	}
+	return ret;
+}
+
+int steer_configure(unsigned int ifindex, const struct realms *realms, unsigned int port)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-	struct steer_ports ports = {.min = config->rtp_port_min, .max = config->rtp_port_max};
 	struct bpf_prog_info info;
 	__u32 map_ids[MAPS_MAX];
 	int fd, map, ret;
@@ -138,8 +153,7 @@ int steer_configure(unsigned int ifindex, const struct port_config *config)
 	close(fd);
 	if (map < 0)
 		return map;
-	for (unsigned int i = 0; i < config->n_addresses && !ret; i++)
-		ret = add_address(map, &config->addresses[i], &ports);
+	ret = add_realms(map, realms, port);
 	close(map);
 	return ret;
 }

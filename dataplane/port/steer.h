@@ -18,6 +18,7 @@ int steer_object_open(void);
 // programs detached, -EEXIST where the interface has somebody else's, or a negative errno.
 int steer_detach(unsigned int ifindex);
 
-// Start steering: tell the attached program the port's media addresses and range.
-// Returns 0 or a negative errno (-ENOENT: our program is not attached).
-int steer_configure(unsigned int ifindex, const struct port_config *config);
+// Start steering: tell the attached program the media addresses of the realms on ports[port], with
+// their VLANs and port ranges. Returns 0 or a negative errno (-ENOENT: our program is not
+// attached).
+int steer_configure(unsigned int ifindex, const struct realms *realms, unsigned int port);

@@ -50,6 +50,26 @@ static inline bool leg_endpoint_equal(const struct leg_endpoint *a, const struct
 	return (leg_endpoint_ip_differs(a, b) | (uint64_t)(a->port ^ b->port)) == 0;
 }
 
+// Whether a host can be sent to: unicast. Loopback may be signalled (programs of one host); on a
+// wire it is nobody's (parse.c).
+static inline bool leg_ipv4_is_answerable(rte_be32_t ip)
+{
+	uint8_t first = rte_be_to_cpu_32(ip) >> 24;
+
+	return first != 0 && first < 224;
+}
+
+// Of IPv6 neither multicast, nor ::/96 (unspecified, loopback, the deprecated form of IPv4), nor
+// mapped IPv4, which would pass for a packet of the other family. Nor link-local: it says nothing
+// without the link, which is not part of an address in SDP, nor of ours.
+static inline bool leg_ipv6_is_answerable(const rte_be32_t ip[4])
+{
+	if (ip[0] == 0 && ip[1] == 0 && (ip[2] == 0 || ip[2] == LEG_IPV4_MAPPED))
+		return false;
+	return (ip[0] & RTE_BE32(0xff000000)) != RTE_BE32(0xff000000) &&
+	       (ip[0] & RTE_BE32(0xffc00000)) != RTE_BE32(0xfe800000);
+}
+
 // From and to the form that control knows. SL_UNSPEC is all zero.
 static inline struct leg_endpoint leg_endpoint_of(const struct sl_address *address)
 {

@@ -415,7 +415,7 @@ struct sessions *sessions_create(const struct sessions_config *config)
 	sessions->srtp = srtp_engine_create(NULL, NULL);
 	if (!sessions->srtp)
 		goto fail;
-	sessions->table = table_create(config->ports, config->n_ports, config->n_workers);
+	sessions->table = table_create(config->realms, config->n_workers);
 	if (!sessions->table)
 		goto fail;
 	rc = create_arrays(sessions);

@@ -20,8 +20,7 @@ struct session;
 typedef void (*session_event_fn)(void *context, const struct sl_media_event *event);
 
 struct sessions_config {
-	const struct port *ports;
-	unsigned int n_ports;
+	const struct realms *realms; // where there are addresses
 	unsigned int n_workers;
 	unsigned int sessions_max;
 	struct next_hops *hops;	     // NULL: nobody can be sent to (tests)

@@ -33,11 +33,18 @@ static bool is_none(const struct sl_address *address)
 	return address->family == SL_UNSPEC;
 }
 
-// An IPv4 unicast address to send to.
+// A unicast address to send to.
 static bool is_destination(const struct sl_address *address)
 {
-	return address->family == SL_IPV4 && address->port != 0 && address->bytes[0] != 0 &&
-	       address->bytes[0] < 224 && is_zero(address->bytes + 4, 12);
+	struct leg_endpoint endpoint = leg_endpoint_of(address);
+
+	if (address->family == SL_IPV4 && !is_zero(address->bytes + 4, 12))
+		return false;
+	if (address->family != SL_IPV4 && address->family != SL_IPV6)
+		return false;
+	return address->port != 0 &&
+	       (address->family == SL_IPV4 ? leg_ipv4_is_answerable(endpoint.ip[3])
+					   : leg_ipv6_is_answerable(endpoint.ip));
 }
 
 // 64..95 look like RTCP with the marker bit (RFC 5761 4).
@@ -164,6 +171,10 @@ static const char *check_leg(const struct sl_session *wanted, const struct sl_le
 	RULE(is_none(&leg->remote_rtcp) ? leg->remote_rtcp.port == 0
 					: is_destination(&leg->remote_rtcp),
 		"leg: remote_rtcp is no address to send to");
+	RULE((is_none(&leg->remote) || leg->remote.family == leg->local.family) &&
+			(is_none(&leg->remote_rtcp) ||
+				leg->remote_rtcp.family == leg->local.family),
+		"leg: local and remote of two families");
 	RULE((leg->flags & ~KNOWN_FLAGS) == 0, "leg: unknown flag");
 	RULE(leg->source_rule <= SL_SOURCE_LATCH, "leg: unknown source_rule");
 	RULE(leg->dscp < 64 || leg->dscp == SL_DSCP_REALM, "leg: dscp above 63");

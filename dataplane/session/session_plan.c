@@ -13,7 +13,6 @@
 
 #define REPORT_NS   5000000000ULL
 #define FLOW_LABELS (1 << 20) // RFC 6437
-#define DSCP_EF	    46	      // RFC 3246
 
 static const struct sl_leg *old_leg(const struct session_plan *plan, unsigned int i)
 {
@@ -45,7 +44,11 @@ static void choose_worker(struct session_plan *plan)
 	bool found = false;
 
 	for (unsigned int i = 0; i < plan->session->n_legs; i++) {
-		int worker = table_port_worker(sessions->table, plan->session->legs[i].local.port);
+		const struct sl_address *local = &plan->session->legs[i].local;
+		int address = table_address_find(sessions->table, local);
+		int worker = address < 0 ? address
+					 : table_port_worker(
+						   sessions->table, (uint16_t)address, local->port);
 
 		if (worker >= 0) {
 			plan->worker = (unsigned int)worker;
@@ -74,7 +77,8 @@ static int plan_slot(struct session_plan *plan, unsigned int i, const char **why
 	*why = "no local address of ours";
 	if (address < 0)
 		return address;
-	if (old && !memcmp(old->local.bytes, local->bytes, sizeof(local->bytes)) &&
+	if (old && old->local.family == local->family &&
+		!memcmp(old->local.bytes, local->bytes, sizeof(local->bytes)) &&
 		(local->port == 0 || local->port == old->local.port)) {
 		leg->slot = plan->old->legs[i]->control.slot;
 		local->port = leg->slot.udp_port;
@@ -291,6 +295,14 @@ static bool is_mixed(const struct session_plan *plan, unsigned int i)
 	return mixed;
 }
 
+static const struct realm *realm_of(const struct session_plan *plan, unsigned int i)
+{
+	const struct sessions *sessions = plan->sessions;
+	const struct table_slot *slot = &plan->legs[i].slot;
+
+	return &sessions->config.realms->entries[sessions->table->addresses[slot->address].realm];
+}
+
 static int plan_config(struct session_plan *plan, unsigned int i, const char **why)
 {
 	const struct sl_leg *leg = &plan->session->legs[i];
@@ -302,7 +314,7 @@ static int plan_config(struct session_plan *plan, unsigned int i, const char **w
 	plan->legs[i].config = config;
 	config->generation = ++plan->sessions->generation;
 	config->flags = leg->flags;
-	config->dscp = leg->dscp == SL_DSCP_REALM ? DSCP_EF : leg->dscp;
+	config->dscp = leg->dscp == SL_DSCP_REALM ? realm_of(plan, i)->dscp : leg->dscp;
 	config->ssrc = leg->ssrc;
 	config->local = leg_endpoint_of(&leg->local);
 	config->remote = leg_endpoint_of(&leg->remote);

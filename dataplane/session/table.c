@@ -8,64 +8,81 @@
 
 #include "port_pool.h"
 
-static unsigned int n_pairs(const struct leg_table *table)
-{
-	return table->n_ports / 2;
-}
-
 // First pair of a worker's slice; slices differ by one pair at most.
-static unsigned int slice_begin(const struct leg_table *table, unsigned int worker)
+static unsigned int slice_begin(
+	const struct leg_table *table, const struct table_address *address, unsigned int worker)
 {
-	return n_pairs(table) * worker / table->n_workers;
+	return address->n_ports / 2u * worker / table->n_workers;
 }
 
-static int create_address(struct leg_table *table, uint16_t port, const struct sl_address *address)
+static int create_pools(const struct leg_table *table, struct table_address *address)
 {
-	struct table_address *entry = &table->addresses[table->n_addresses];
-
-	memcpy(&entry->ip, address->bytes, sizeof(entry->ip));
-	entry->port = port;
-	table->n_addresses++;
-	entry->slots = rte_zmalloc("table", table->n_ports * sizeof(*entry->slots), 64);
-	entry->pools = calloc(table->n_workers, sizeof(*entry->pools));
-	if (!entry->slots || !entry->pools)
+	address->pools = calloc(table->n_workers, sizeof(*address->pools));
+	if (!address->pools)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < table->n_workers; i++) {
-		unsigned int begin = slice_begin(table, i);
-		unsigned int end = slice_begin(table, i + 1);
+		unsigned int begin = slice_begin(table, address, i);
+		unsigned int end = slice_begin(table, address, i + 1);
 
-		entry->pools[i] =
-			port_pool_create((uint16_t)(table->port_min + 2 * begin), end - begin);
-		if (!entry->pools[i])
+		address->pools[i] =
+			port_pool_create((uint16_t)(address->port_min + 2 * begin), end - begin);
+		if (!address->pools[i])
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-struct leg_table *table_create(
-	const struct port *ports, unsigned int n_ports, unsigned int n_workers)
+static int create_address(struct leg_table *table, const struct realms *realms, uint16_t index,
+	const struct sl_address *address)
+{
+	const struct realm *realm = &realms->entries[index];
+	struct table_address *entry = &table->addresses[table->n_addresses++];
+
+	*entry = (struct table_address){
+		.at = leg_endpoint_of(address),
+		.vlan = realm->vlan,
+		.realm = index,
+		.port_min = realm->rtp_port_min,
+		.n_ports = (uint16_t)(realm->rtp_port_max + 1 - realm->rtp_port_min),
+	};
+	entry->slots = rte_zmalloc("table", entry->n_ports * sizeof(*entry->slots), 64);
+	return entry->slots ? create_pools(table, entry) : -ENOMEM;
+}
+
+static int create_addresses(struct leg_table *table, const struct realms *realms, unsigned int port)
+{
+	int rc = 0;
+
+	for (uint16_t i = 0; i < realms->n; i++) {
+		const struct realm *realm = &realms->entries[i];
+
+		for (unsigned int j = 0; j < realm->n_addresses; j++)
+			if (realm->port == port && rc == 0)
+				rc = create_address(table, realms, i, &realm->addresses[j]);
+	}
+	return rc;
+}
+
+struct leg_table *table_create(const struct realms *realms, unsigned int n_workers)
 {
 	struct leg_table *table = rte_zmalloc("table", sizeof(*table), 64);
+	int rc = 0;
 
 	if (!table) {
 		errno = ENOMEM;
 		return NULL;
 	}
 	table->n_workers = n_workers;
-	table->port_min = ports[0].config.rtp_port_min;
-	table->n_ports = (uint16_t)(ports[0].config.rtp_port_max + 1 - table->port_min);
-	for (uint16_t i = 0; i < n_ports; i++) {
+	for (unsigned int i = 0; i < PORTS_MAX && rc == 0; i++) {
 		table->first[i] = (uint16_t)table->n_addresses;
-		for (unsigned int j = 0; j < ports[i].config.n_addresses; j++)
-			if (create_address(table, i, &ports[i].config.addresses[j])) {
-				table_destroy(table);
-				errno = ENOMEM;
-				return NULL;
-			}
+		rc = create_addresses(table, realms, i);
 	}
-	for (unsigned int i = n_ports; i <= PORTS_MAX; i++)
-		table->first[i] = (uint16_t)table->n_addresses;
-	return table;
+	table->first[PORTS_MAX] = (uint16_t)table->n_addresses;
+	if (rc == 0)
+		return table;
+	table_destroy(table);
+	errno = -rc;
+	return NULL;
 }
 
 void table_destroy(struct leg_table *table)
@@ -85,18 +102,20 @@ void table_destroy(struct leg_table *table)
 
 int table_address_find(const struct leg_table *table, const struct sl_address *address)
 {
-	if (address->family != SL_IPV4)
+	struct leg_endpoint at = leg_endpoint_of(address);
+
+	if (address->family == SL_UNSPEC)
 		return -EADDRNOTAVAIL;
 	for (unsigned int i = 0; i < table->n_addresses; i++)
-		if (!memcmp(&table->addresses[i].ip, address->bytes, sizeof(rte_be32_t)))
+		if (leg_endpoint_same_host(&table->addresses[i].at, &at))
 			return (int)i;
 	return -EADDRNOTAVAIL;
 }
 
-int table_port_worker(const struct leg_table *table, uint16_t port)
+int table_port_worker(const struct leg_table *table, uint16_t address, uint16_t port)
 {
 	for (unsigned int i = 0; i < table->n_workers; i++)
-		if (port_pool_holds(table->addresses[0].pools[i], port))
+		if (port_pool_holds(table->addresses[address].pools[i], port))
 			return (int)i;
 	return -EADDRNOTAVAIL;
 }
@@ -115,7 +134,7 @@ int table_port_take(
 int table_port_take_exact(
 	struct leg_table *table, uint16_t address, uint16_t port, struct table_slot *slot)
 {
-	int worker = table_port_worker(table, port);
+	int worker = table_port_worker(table, address, port);
 	int rc;
 
 	if (worker < 0)
@@ -128,7 +147,7 @@ int table_port_take_exact(
 
 void table_port_return(struct leg_table *table, const struct table_slot *slot)
 {
-	int worker = table_port_worker(table, slot->udp_port);
+	int worker = table_port_worker(table, slot->address, slot->udp_port);
 
 	port_pool_return(table->addresses[slot->address].pools[worker], slot->udp_port);
 }
@@ -140,8 +159,8 @@ unsigned int table_ports_free(const struct leg_table *table, uint16_t address, u
 
 void table_link(struct leg_table *table, const struct table_slot *slot, struct leg *leg)
 {
-	struct leg **slots =
-		&table->addresses[slot->address].slots[slot->udp_port - table->port_min];
+	const struct table_address *address = &table->addresses[slot->address];
+	struct leg **slots = &address->slots[slot->udp_port - address->port_min];
 
 	__atomic_store_n(&slots[0], leg, __ATOMIC_RELEASE);
 	__atomic_store_n(&slots[1], leg, __ATOMIC_RELEASE);

@@ -1,31 +1,33 @@
 // Which leg a packet is for: an array index, table[address][port]. The main lcore writes, workers
-// read under RCU. It also hands out the ports: those of an address are cut into one contiguous
-// slice per worker.
+// read under RCU. It also hands out the ports: those of an address, as its realm has them, are cut
+// into one contiguous slice per worker.
 #pragma once
 
 #include <rte_byteorder.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "leg_endpoint.h"
 #include "port.h"
 
 struct leg;
 struct port_pool;
 
-#define TABLE_ADDRESSES_MAX (PORTS_MAX * PORT_ADDRESSES_MAX)
+#define TABLE_ADDRESSES_MAX (REALMS_MAX * REALM_ADDRESSES_MAX)
 
 struct table_address {
-	rte_be32_t ip;
-	uint16_t port;		  // index into ports
-	struct leg **slots;	  // main: rw, workers: ro; one per UDP port, RTCP's too
+	struct leg_endpoint at;	  // port 0
+	uint16_t vlan;		  // of its realm
+	uint16_t realm;		  // index into realms
+	uint16_t port_min;	  // first of its UDP ports, even
+	uint16_t n_ports;	  // RTCP's too
+	struct leg **slots;	  // main: rw, workers: ro; one per UDP port
 	struct port_pool **pools; // one per worker; main only
 };
 
 struct leg_table {
 	unsigned int n_addresses;
 	unsigned int n_workers;
-	uint16_t port_min;
-	uint16_t n_ports;	       // UDP ports of an address
 	uint16_t first[PORTS_MAX + 1]; // addresses of ports[i]: first[i] to first[i + 1]
 	struct table_address addresses[TABLE_ADDRESSES_MAX];
 };
@@ -37,8 +39,7 @@ struct table_slot {
 };
 
 // NULL with errno set.
-struct leg_table *table_create(
-	const struct port *ports, unsigned int n_ports, unsigned int n_workers);
+struct leg_table *table_create(const struct realms *realms, unsigned int n_workers);
 void table_destroy(struct leg_table *table);
 
 // Index of one of our addresses, or -EADDRNOTAVAIL.
@@ -52,29 +53,29 @@ int table_port_take_exact(
 	struct leg_table *table, uint16_t address, uint16_t port, struct table_slot *slot);
 void table_port_return(struct leg_table *table, const struct table_slot *slot);
 
-// The worker whose slice a port is in, or -EADDRNOTAVAIL.
-int table_port_worker(const struct leg_table *table, uint16_t port);
+// The worker whose slice of an address a port is in, or -EADDRNOTAVAIL.
+int table_port_worker(const struct leg_table *table, uint16_t address, uint16_t port);
 
 unsigned int table_ports_free(const struct leg_table *table, uint16_t address, unsigned int worker);
 
 // Packets of both ports go to `leg` from now on; NULL: to nobody (then wait for readers).
 void table_link(struct leg_table *table, const struct table_slot *slot, struct leg *leg);
 
-// worker: one of the addresses of ports[port], or NULL.
+// worker: the entry of an address of ports[port], or NULL. No two realms share an address, so its
+// VLAN needs to be compared with that of one entry only.
 static inline const struct table_address *table_address(
-	const struct leg_table *table, unsigned int port, rte_be32_t ip)
+	const struct leg_table *table, unsigned int port, const struct leg_endpoint *at)
 {
 	for (unsigned int i = table->first[port]; i < table->first[port + 1]; i++)
-		if (table->addresses[i].ip == ip)
+		if (leg_endpoint_same_host(&table->addresses[i].at, at))
 			return &table->addresses[i];
 	return NULL;
 }
 
-// worker: where the leg of a UDP port (host byte order) is, or NULL out of our range.
-static inline struct leg *const *table_slot(
-	const struct leg_table *table, const struct table_address *address, uint16_t udp_port)
+// worker: where the leg of a UDP port (host byte order) is, or NULL out of the address's range.
+static inline struct leg *const *table_slot(const struct table_address *address, uint16_t udp_port)
 {
-	uint16_t index = (uint16_t)(udp_port - table->port_min);
+	uint16_t index = (uint16_t)(udp_port - address->port_min);
 
-	return index < table->n_ports ? &address->slots[index] : NULL;
+	return index < address->n_ports ? &address->slots[index] : NULL;
 }

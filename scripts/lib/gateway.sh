@@ -78,8 +78,11 @@ gateway_config_dataplane() {
 		sessions_max: 2000
 		rtp_ports: {min: 20000, max: 23999}
 		ports:
-		  - {name: caller, interface: caller, addresses: [$GATEWAY_CALLER_IP]}
-		  - {name: callee, interface: callee, addresses: [$GATEWAY_CALLEE_IP]}
+		  - {name: caller, interface: caller}
+		  - {name: callee, interface: callee}
+		realms:
+		  - {name: caller, port: caller, addresses: [$GATEWAY_CALLER_IP, "$GATEWAY_CALLER_IP6"]}
+		  - {name: callee, port: callee, addresses: [$GATEWAY_CALLEE_IP, "$GATEWAY_CALLEE_IP6"]}
 		log: {all: info}
 	CONFIG
 }

@@ -3,7 +3,7 @@
 #
 #   caller                     gateway                       callee
 #   192.0.2.2 ─────veth───── 192.0.2.1 | 198.51.100.1 ─────veth───── 198.51.100.2
-#             eth0     caller                   callee     eth0
+#   2001:db8:a::2 eth0  caller ...:a::1 | ...:b::1   callee  eth0  2001:db8:b::2
 #
 # What is subtle is its end. Every laboratory has an id (the pid of the script that made it), which
 # is in the names of its namespaces and of its directory, so two of them never meet. All that runs
@@ -14,6 +14,8 @@ LAB_ROOT=/tmp/sluice-lab
 LAB_SIDES=(caller gateway callee)
 export CALLER_IP=192.0.2.2 GATEWAY_CALLER_IP=192.0.2.1
 export CALLEE_IP=198.51.100.2 GATEWAY_CALLEE_IP=198.51.100.1
+export CALLER_IP6=2001:db8:a::2 GATEWAY_CALLER_IP6=2001:db8:a::1
+export CALLEE_IP6=2001:db8:b::2 GATEWAY_CALLEE_IP6=2001:db8:b::1
 
 # --- the life of a laboratory ---
 
@@ -120,17 +122,18 @@ lab_make_network() {
 			die "cannot make network namespaces (in a container: run it privileged)"
 		ip -n "sluice-$LAB_ID-$side" link set lo up
 	done
-	lab_join caller "$CALLER_IP" "$GATEWAY_CALLER_IP"
-	lab_join callee "$CALLEE_IP" "$GATEWAY_CALLEE_IP"
+	lab_join caller "$CALLER_IP/24 $CALLER_IP6/64" "$GATEWAY_CALLER_IP/24 $GATEWAY_CALLER_IP6/64"
+	lab_join callee "$CALLEE_IP/24 $CALLEE_IP6/64" "$GATEWAY_CALLEE_IP/24 $GATEWAY_CALLEE_IP6/64"
 }
 
 # A veth pair between `side` and the gateway. Neither end leaves checksums to the other: what AF_XDP
-# takes from or gives to a veth has no one who would still fill them in.
+# takes from or gives to a veth has no one who would still fill them in. nodad: IPv6 addresses are
+# there at once, not after a second of asking around.
 lab_join() {
-	local side=$1 far_ip=$2 near_ip=$3 far=sluice-$LAB_ID-$1 near=sluice-$LAB_ID-gateway
+	local side=$1 far_ips=$2 near_ips=$3 far=sluice-$LAB_ID-$1 near=sluice-$LAB_ID-gateway ip
 	ip link add eth0 netns "$far" type veth peer name "$side" netns "$near"
-	ip -n "$far" addr add "$far_ip/24" dev eth0
-	ip -n "$near" addr add "$near_ip/24" dev "$side"
+	for ip in $far_ips; do ip -n "$far" addr add "$ip" dev eth0 nodad; done
+	for ip in $near_ips; do ip -n "$near" addr add "$ip" dev "$side" nodad; done
 	ip netns exec "$far" ethtool -K eth0 tx off >/dev/null
 	ip netns exec "$near" ethtool -K "$side" tx off >/dev/null
 	ip -n "$far" link set eth0 up

@@ -41,7 +41,9 @@ memory: {{hugepages: no, megabytes: 128}}
 sessions_max: 500
 rtp_ports: {{min: 20000, max: 21999}}
 ports:
-  - {{name: nowhere, vdev: net_null0, addresses: [{self.ip}], next_hop: "02:00:00:00:00:02"}}
+  - {{name: nowhere, vdev: net_null0, next_hop: "02:00:00:00:00:02"}}
+realms:
+  - {{name: lo, port: nowhere, addresses: [{self.ip}]}}
 """)
         with open(self.path("control.yaml"), "w") as file:
             file.write(f"""\

@@ -46,25 +46,39 @@ void path_start(void)
 	log_port.level = LOG_LEVEL_WARN;
 }
 
+// What is there beside rig_realms(): IPv6 on both ports, and VLANs on the second.
+static void add_realms(struct realms *realms)
+{
+	const struct realm first = {.port = 0, .dscp = 46, .rtp_port_max = 20063};
+	const struct realm second = {.port = 1, .dscp = 46, .rtp_port_max = 20063};
+	const struct realm tagged = {.port = 1, .vlan = 7, .dscp = 34, .rtp_port_max = 20063};
+
+	rig_realm_add(realms, first, OUR0_V6);
+	rig_realm_add(realms, second, OUR1_V6);
+	rig_realm_add(realms, tagged, OUR7);
+	rig_realm_add(realms, tagged, OUR7_V6);
+	memcpy(&realms->entries[realms->n - 1].next_hop, MAC_FAR7, 6); // of its own
+}
+
 static void open_ports(unsigned int n_workers)
 {
 	static const char *const macs[2][2] = {{MAC_P0, MAC_FAR0}, {MAC_P1, MAC_FAR1}};
-	struct port_config configs[2];
-	struct port described[2] = {};
+	struct port_config configs[2] = {};
+	struct ports_config config = {configs, 2, &path.rig.realms, n_workers, path.pool};
 	char error[256] = "";
 
-	rig_ports(described, 64);
+	rig_realms(&path.rig.realms, 64);
+	add_realms(&path.rig.realms);
 	for (unsigned int i = 0; i < 2; i++) {
-		char name[8];
+		char *name = configs[i].name;
 
-		snprintf(name, sizeof(name), "p%u", i);
+		snprintf(name, sizeof(configs[i].name), "p%u", i);
 		must(rte_eth_from_rings(name, &path.in[i], 1, &path.out[i], 1, 0) >= 0, "net_ring");
-		configs[i] = described[i].config;
 		snprintf(configs[i].vdev, sizeof(configs[i].vdev), "net_ring_p%u", i);
 		memcpy(&configs[i].mac, macs[i][0], 6);
 		memcpy(&configs[i].next_hop, macs[i][1], 6);
 	}
-	if (ports_open(path.ports, configs, 2, n_workers, path.pool, error, sizeof(error)))
+	if (ports_open(path.ports, &config, error, sizeof(error)))
 		must(false, error);
 }
 
@@ -74,8 +88,7 @@ void path_open(unsigned int n_workers)
 		.streams_max = 64,
 		.socket_id = SOCKET_ID_ANY,
 		.pool = path.pool};
-	struct sessions_config sessions = {.ports = path.ports,
-		.n_ports = 2,
+	struct sessions_config sessions = {.realms = &path.rig.realms,
 		.n_workers = n_workers,
 		.sessions_max = 100,
 		.event = rig_event,
@@ -88,7 +101,7 @@ void path_open(unsigned int n_workers)
 	path.rig.n_events = 0;
 	path.rig.rcu = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(n_workers), 64);
 	must(path.rig.rcu && rte_rcu_qsbr_init(path.rig.rcu, n_workers) == 0, "RCU");
-	path.hops = next_hops_create(path.ports, 2);
+	path.hops = next_hops_create(path.ports, 2, &path.rig.realms);
 	must(path.hops != NULL, "next_hops_create");
 	path.transcode = transcode_create(&engine);
 	must(path.transcode != NULL, "transcode_create");

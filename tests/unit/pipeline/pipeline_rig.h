@@ -10,7 +10,7 @@
 #define FRAME_MAX 2048
 
 struct path {
-	struct rig rig; // its `ports` are not used
+	struct rig rig;
 	struct port ports[2];
 	struct rte_mempool *pool;
 	struct rte_ring *in[2];
@@ -90,3 +90,10 @@ unsigned int mbufs_in_use(void);
 #define MAC_P1	 "\x02\x00\x00\x00\x01\x01"
 #define MAC_FAR0 "\x02\x00\x00\x00\x02\x00"
 #define MAC_FAR1 "\x02\x00\x00\x00\x02\x01"
+#define MAC_FAR7 "\x02\x00\x00\x00\x02\x07"
+
+// Beside 192.0.2.1 and 203.0.113.1 (rig_realms()). The last two are on port 1, VLAN 7.
+#define OUR0_V6 "2001:db8:1::1"
+#define OUR1_V6 "2001:db8:2::1"
+#define OUR7	"203.0.113.129"
+#define OUR7_V6 "2001:db8:7::1"

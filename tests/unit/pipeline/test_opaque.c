@@ -173,7 +173,7 @@ static struct leg *leg_at(uint16_t port)
 {
 	struct leg_table *table = sessions_table(path.sessions);
 
-	return *table_slot(table, &table->addresses[1], port);
+	return *table_slot(&table->addresses[2], port);
 }
 
 // A commit publishes the legs' configurations one after the other. A packet between two of them is

@@ -138,7 +138,7 @@ static struct leg *leg_at(uint16_t port)
 {
 	struct leg_table *table = sessions_table(path.sessions);
 
-	return *table_slot(table, &table->addresses[0], port);
+	return *table_slot(&table->addresses[0], port);
 }
 
 static void when_it_falls_silent_the_next_is_measured(void **)

@@ -22,6 +22,7 @@
 static struct lab lab;
 static bool have_lab;
 static struct port ports[2];
+static struct realms realms;
 static struct next_hops *hops;
 
 static uint64_t now_ms(void)
@@ -97,12 +98,12 @@ static int set_up(void **)
 	if (!have_lab)
 		return 0;
 	ports[0] = (struct port){.ifindex = if_nametoindex("near"), .lock_fd = -1};
-	ports[0].config.addresses[0] = address_of(NEAR);
-	ports[0].config.addresses[1] = address_of(NEAR6);
-	ports[0].config.n_addresses = 2;
+	realms = (struct realms){.n = 1,
+		.entries = {
+			{.n_addresses = 2, .addresses = {address_of(NEAR), address_of(NEAR6)}}}};
 	ours("ip route flush table 77 2>/dev/null; ip rule flush; ip rule add from all lookup main pref 32766;"
 	     "ip neigh flush dev near nud all; ip route flush proto static; true");
-	hops = next_hops_create(ports, 1);
+	hops = next_hops_create(ports, 1, &realms);
 	assert_non_null(hops);
 	next_hops_poll(hops, now_ms());
 	return 0;
@@ -271,21 +272,47 @@ static void lost_announcements_are_made_up_for(void **)
 	next_hop_release(hops, hop);
 }
 
-static void bare_port_sends_all_to_its_next_hop(void **)
+// MAC, port and VLAN that a realm's packets leave with where nobody is asked.
+static void realm_without_a_kernel_sends_all_to_its_next_hop(void **)
 {
-	struct port bare = {.config = {.n_addresses = 1,
-				    .next_hop = {{2, 0, 0, 0, 0, 0xa}},
-				    .addresses = {address_of("203.0.113.1")}}};
+	struct port bare = {.config = {.next_hop = {{2, 0, 0, 0, 0, 0xa}}}};
+	const struct realms two = {.n = 2,
+		.entries = {{.n_addresses = 1, .addresses = {address_of("203.0.113.1")}},
+			{.vlan = 77,
+				.n_addresses = 1,
+				.addresses = {address_of("2001:db8::1")},
+				.next_hop = {{2, 0, 0, 0, 0, 0xb}}}}};
 	struct next_hops *saved = hops;
+	struct next_hop_view view;
 	const struct next_hop *hop;
 
-	hops = next_hops_create(&bare, 1);
+	hops = next_hops_create(&bare, 1, &two);
 	assert_non_null(hops);
 	hop = hold("203.0.113.1", "198.51.100.9");
 	assert_true(reads(hop, MAC_A));
 	next_hop_release(hops, hop);
+	hop = hold("2001:db8::1", "2001:db8:ffff::1");
+	assert_true(next_hop_read(hop, &view));
+	assert_int_equal(view.vlan, 77);
+	assert_int_equal(view.mac.addr_bytes[5], 0xb);
+	next_hop_release(hops, hop);
 	next_hops_destroy(hops);
 	hops = saved;
+}
+
+// A realm's own next hop goes before what the kernel knows, also on its interface.
+static void realm_with_a_next_hop_does_not_ask_the_kernel(void **)
+{
+	const struct next_hop *hop;
+
+	if (!have_lab)
+		skip();
+	next_hops_destroy(hops);
+	realms.entries[0].next_hop = (struct rte_ether_addr){{2, 0, 0, 0, 0, 0xb}};
+	hops = next_hops_create(ports, 1, &realms);
+	hop = hold(NEAR, "198.51.100.1"); // to which there is no route
+	assert_true(reads(hop, MAC_B));
+	next_hop_release(hops, hop);
 }
 
 static struct next_hop shared;
@@ -337,7 +364,8 @@ int main(void)
 		hop_test(held_neighbour_is_probed_when_stale),
 		hop_test(ipv6_neighbour_is_resolved),
 		hop_test(lost_announcements_are_made_up_for),
-		cmocka_unit_test(bare_port_sends_all_to_its_next_hop),
+		hop_test(realm_with_a_next_hop_does_not_ask_the_kernel),
+		cmocka_unit_test(realm_without_a_kernel_sends_all_to_its_next_hop),
 		cmocka_unit_test(reader_never_sees_half_of_a_change),
 	};
 

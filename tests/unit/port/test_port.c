@@ -28,6 +28,7 @@
 #define MEDIA_PORT 30000 // of 30000..30999
 #define SIP_PORT   5060
 #define WAIT_MS	   2000
+#define TAGGED6	   "2001:db8:7::1"
 
 #define LEAVE_NATIVE  "leave-native-program" // argument of this program run by itself
 #define LEAVE_GENERIC "leave-generic-program"
@@ -43,6 +44,7 @@ static struct lab lab;
 static bool have_lab;
 static struct rte_mempool *pool;
 static char error[256];
+static struct realms realms;
 static struct port near; // opened once: the driver keeps its queues until the process ends
 
 static struct port_config near_config(void)
@@ -50,22 +52,41 @@ static struct port_config near_config(void)
 	struct port_config config = {
 		.name = "lan",
 		.interface = "near",
-		.n_addresses = 2,
-		.rtp_port_min = 30000,
-		.rtp_port_max = 30999,
-		.addresses = {{.family = SL_IPV4}, {.family = SL_IPV6}},
 	};
 
-	inet_pton(AF_INET, NEAR, config.addresses[0].bytes);
-	inet_pton(AF_INET6, NEAR6, config.addresses[1].bytes);
 	return config;
+}
+
+// 30000 to 30999 of two addresses, and 30100 to 30199 of one on VLAN 7.
+static void make_realms(void)
+{
+	realms = (struct realms){.n = 2,
+		.entries = {{.rtp_port_min = 30000,
+				    .rtp_port_max = 30999,
+				    .n_addresses = 2,
+				    .addresses = {{.family = SL_IPV4}, {.family = SL_IPV6}}},
+			{.vlan = 7,
+				.rtp_port_min = 30100,
+				.rtp_port_max = 30199,
+				.n_addresses = 1,
+				.addresses = {{.family = SL_IPV6}}}}};
+	inet_pton(AF_INET, NEAR, realms.entries[0].addresses[0].bytes);
+	inet_pton(AF_INET6, NEAR6, realms.entries[0].addresses[1].bytes);
+	inet_pton(AF_INET6, TAGGED6, realms.entries[1].addresses[0].bytes);
+}
+
+static int open_ports(struct port *ports, const struct port_config *configs, unsigned int n)
+{
+	const struct ports_config config = {configs, n, &realms, 1, pool};
+
+	return ports_open(ports, &config, error, sizeof(error));
 }
 
 static void open_near(struct port *port)
 {
 	struct port_config config = near_config();
 
-	if (ports_open(port, &config, 1, 1, pool, error, sizeof(error)))
+	if (open_ports(port, &config, 1))
 		fail_msg("%s", error);
 }
 
@@ -316,7 +337,7 @@ static void program_of_a_stranger_is_left_alone(void **)
 	assert_true(fd >= 0);
 	assert_int_equal(bpf_xdp_attach((int)if_nametoindex("near"), fd, 0, NULL), 0);
 	id = attached_program();
-	assert_int_equal(ports_open(&port, &config, 1, 1, pool, error, sizeof(error)), -EEXIST);
+	assert_int_equal(open_ports(&port, &config, 1), -EEXIST);
 	assert_non_null(strstr(error, "near has an XDP program that is not ours"));
 	assert_int_equal(attached_program(), id);
 	assert_int_equal(bpf_xdp_detach((int)if_nametoindex("near"), 0, NULL), 0);
@@ -330,8 +351,7 @@ static void second_owner_is_refused(void **)
 
 	if (!have_lab)
 		skip();
-	assert_int_equal(
-		ports_open(&second, &config, 1, 1, pool, error, sizeof(error)), -EADDRINUSE);
+	assert_int_equal(open_ports(&second, &config, 1), -EADDRINUSE);
 	assert_non_null(strstr(error, "another sluice-dataplane"));
 	assert_int_not_equal(attached_program(), 0);
 }
@@ -346,7 +366,7 @@ static void queues_that_the_driver_cannot_serve_are_refused(void **)
 	lab_run(&lab, lab.ours,
 		"ip link add wide numrxqueues 2 numtxqueues 2 type veth peer name wide2 &&"
 		"ethtool -L wide rx 2");
-	assert_int_equal(ports_open(&port, &config, 1, 1, pool, error, sizeof(error)), -EINVAL);
+	assert_int_equal(open_ports(&port, &config, 1), -EINVAL);
 	assert_non_null(strstr(error, "ethtool -L wide rx 1"));
 	lab_run(&lab, lab.ours, "ip link del wide");
 }
@@ -356,7 +376,7 @@ static void unknown_interface_is_named_in_the_error(void **)
 	struct port_config config = {.name = "wan", .interface = "nosuch0"};
 	struct port port;
 
-	assert_int_equal(ports_open(&port, &config, 1, 1, pool, error, sizeof(error)), -ENODEV);
+	assert_int_equal(open_ports(&port, &config, 1), -ENODEV);
 	assert_string_equal(error, "port wan: interface nosuch0: No such device");
 }
 
@@ -370,7 +390,7 @@ static void any_vdev_opens_as_a_bare_port(void **)
 	struct rte_mbuf *packets[4];
 	uint16_t n;
 
-	if (ports_open(ports, configs, 2, 1, pool, error, sizeof(error)))
+	if (open_ports(ports, configs, 2))
 		fail_msg("%s", error);
 	assert_int_equal(ports[0].ifindex, 0);
 	assert_int_equal(ports[1].mac.addr_bytes[5], 7);
@@ -380,7 +400,7 @@ static void any_vdev_opens_as_a_bare_port(void **)
 	assert_int_equal(rte_eth_rx_burst(ports[0].id, 0, packets, 4), n); // the ring came round
 	rte_pktmbuf_free_bulk(packets, n);
 	ports_close(ports, 2);
-	if (ports_open(ports, configs, 2, 1, pool, error, sizeof(error)))
+	if (open_ports(ports, configs, 2))
 		fail_msg("a second time: %s", error);
 	ports_close(ports, 2);
 }
@@ -393,7 +413,7 @@ static void failing_port_closes_those_before_it(void **)
 	};
 	struct port ports[2];
 
-	assert_true(ports_open(ports, configs, 2, 1, pool, error, sizeof(error)) < 0);
+	assert_true(open_ports(ports, configs, 2) < 0);
 	assert_non_null(strstr(error, "port bad: device net_nosuch0"));
 	assert_int_equal(rte_eth_dev_count_avail(), 0);
 }
@@ -415,6 +435,7 @@ static bool start_eal(void)
 		"--log-level=lib.eal:error", "--log-level=pmd:error"};
 	char *argv[sizeof(options) / sizeof(*options)];
 
+	make_realms();
 	memcpy(argv, options, sizeof(options));
 	if (rte_eal_init(sizeof(options) / sizeof(*options), argv) < 0)
 		return false;

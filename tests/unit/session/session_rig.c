@@ -32,9 +32,10 @@ void rig_eal(void)
 
 struct sl_address rig_address(const char *text, uint16_t port)
 {
-	struct sl_address address = {.family = SL_IPV4, .port = port};
+	struct sl_address address = {.family = strchr(text, ':') ? SL_IPV6 : SL_IPV4, .port = port};
+	int family = address.family == SL_IPV6 ? AF_INET6 : AF_INET;
 
-	must(inet_pton(AF_INET, text, address.bytes) == 1, text);
+	must(inet_pton(family, text, address.bytes) == 1, text);
 	return address;
 }
 
@@ -46,19 +47,22 @@ struct sl_id rig_id(unsigned int number)
 	return id;
 }
 
-void rig_ports(struct port *ports, unsigned int n_udp_ports)
+void rig_realm_add(struct realms *realms, struct realm realm, const char *address)
 {
-	static const char *const addresses[] = {"192.0.2.1", "203.0.113.1"};
+	snprintf(realm.name, sizeof(realm.name), "r%u", realms->n);
+	realm.addresses[0] = rig_address(address, 0);
+	realm.n_addresses = 1;
+	realm.rtp_port_min = 20000;
+	realms->entries[realms->n++] = realm;
+}
 
-	for (unsigned int i = 0; i < 2; i++) {
-		struct port_config *config = &ports[i].config;
+void rig_realms(struct realms *realms, unsigned int n_udp_ports)
+{
+	uint16_t last = (uint16_t)(20000 + n_udp_ports - 1);
 
-		snprintf(config->name, sizeof(config->name), "p%u", i);
-		config->addresses[0] = rig_address(addresses[i], 0);
-		config->n_addresses = 1;
-		config->rtp_port_min = 20000;
-		config->rtp_port_max = (uint16_t)(20000 + n_udp_ports - 1);
-	}
+	realms->n = 0;
+	rig_realm_add(realms, (struct realm){.port = 0, .rtp_port_max = last}, "192.0.2.1");
+	rig_realm_add(realms, (struct realm){.port = 1, .rtp_port_max = last}, "203.0.113.1");
 }
 
 void rig_event(void *argument, const struct sl_media_event *event)
@@ -73,8 +77,7 @@ void rig_open(struct rig *rig, unsigned int n_workers, unsigned int n_udp_ports,
 	unsigned int sessions_max, struct transcode *transcode)
 {
 	struct sessions_config config = {
-		.ports = rig->ports,
-		.n_ports = 2,
+		.realms = &rig->realms,
 		.n_workers = n_workers,
 		.sessions_max = sessions_max,
 		.transcode = transcode,
@@ -83,7 +86,7 @@ void rig_open(struct rig *rig, unsigned int n_workers, unsigned int n_udp_ports,
 	};
 
 	memset(rig, 0, sizeof(*rig));
-	rig_ports(rig->ports, n_udp_ports);
+	rig_realms(&rig->realms, n_udp_ports);
 	rig->rcu = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(n_workers), RTE_CACHE_LINE_SIZE);
 	must(rig->rcu && rte_rcu_qsbr_init(rig->rcu, n_workers) == 0, "RCU");
 	config.rcu = rig->rcu;

@@ -1,4 +1,4 @@
-// EAL without hugepages, devices or files, and a session table on two ports that are only
+// EAL without hugepages, devices or files, and a session table on realms that are only
 // descriptions. Shared by the tests of sessions, pipeline and server.
 #pragma once
 
@@ -7,7 +7,7 @@
 #define RIG_EVENTS_MAX 64
 
 struct rig {
-	struct port ports[2]; // 192.0.2.1 and 203.0.113.1, UDP 20000 to 20015
+	struct realms realms;
 	struct rte_rcu_qsbr *rcu;
 	struct sessions *sessions;
 	struct sl_media_event events[RIG_EVENTS_MAX];
@@ -16,12 +16,14 @@ struct rig {
 
 void rig_eal(void); // once a process
 
-// A table for `n_workers` over `n_ports` ports of `n_udp_ports` UDP ports each.
+// A table for `n_workers` of `n_udp_ports` UDP ports an address.
 void rig_open(struct rig *rig, unsigned int n_workers, unsigned int n_udp_ports,
 	unsigned int sessions_max, struct transcode *transcode);
 void rig_close(struct rig *rig);
 
-void rig_ports(struct port *ports, unsigned int n_udp_ports);
+// r0 on port 0: 192.0.2.1; r1 on port 1: 203.0.113.1; UDP from 20000 on. And one more like `realm`.
+void rig_realms(struct realms *realms, unsigned int n_udp_ports);
+void rig_realm_add(struct realms *realms, struct realm realm, const char *address);
 void rig_event(void *rig, const struct sl_media_event *event);
 
 struct sl_address rig_address(const char *text, uint16_t port);

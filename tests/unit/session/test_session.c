@@ -54,7 +54,7 @@ static struct leg *leg_at(unsigned int address, uint16_t udp_port)
 {
 	const struct leg_table *table = sessions_table(rig.sessions);
 
-	return *table_slot(table, &table->addresses[address], udp_port);
+	return *table_slot(&table->addresses[address], udp_port);
 }
 
 static uint32_t count_sessions(void)
@@ -156,7 +156,8 @@ static void exact_ports_are_exact_or_refused(void **)
 	assert_int_equal(set_result(&wanted, &session), -EADDRNOTAVAIL);
 	wanted.legs[0].local = rig_address("192.0.2.77", 0);
 	assert_int_equal(set_result(&wanted, &session), -EADDRNOTAVAIL);
-	wanted.legs[0].local.family = SL_IPV6;
+	wanted.legs[0].local = rig_address("2001:db8::77", 0);
+	wanted.legs[0].remote = rig_address("2001:db8::1", 4000);
 	assert_int_equal(set_result(&wanted, &session), -EADDRNOTAVAIL);
 	assert_int_equal(count_sessions(), 1);
 }

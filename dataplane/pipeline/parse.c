@@ -1,0 +1,242 @@
+// Where is it for? Ethernet, one VLAN tag, IPv4 or IPv6, UDP. All lengths are proven here; later
+// stages trust them.
+//
+// What cannot be media is a counted drop. That includes fragments of both families: an RTP packet
+// fits the MTU, and reassembly would take memory from whoever sends first parts only. (af_xdp ports
+// leave fragments, IP options and extension headers to the kernel, steer.bpf.c; they come here
+// where the device has no kernel beside it.)
+//
+// Subtle: a UDP checksum is believed to be wrong only where a device says so. Nobody sums it here,
+// since af_xdp hands over partial ones (port.h); what we send gets a new one. But over IPv6 there
+// has to be one (RFC 8200 8.1).
+#include <netinet/in.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_udp.h>
+
+#include "stages.h"
+
+#define VLAN_ID 0x0fff // a priority tag has 0, as a frame without tag
+
+// What the headers of one frame say.
+struct datagram {
+	uint8_t *payload;
+	uint16_t length;
+	uint16_t vlan;
+	uint16_t to_port; // host byte order
+	struct leg_endpoint from;
+	struct leg_endpoint to; // without port
+};
+
+// Of a header without options: the sum of its words is all ones.
+static bool ip_sum_holds(const struct rte_ipv4_hdr *ip)
+{
+	uint32_t words[sizeof(*ip) / sizeof(uint32_t)];
+	uint64_t sum;
+
+	memcpy(words, ip, sizeof(words));
+	sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
+	sum = (sum >> 32) + (uint32_t)sum;
+	sum = (sum >> 32) + (uint32_t)sum;
+	sum = (sum >> 16) + (sum & 0xffff);
+	return (uint16_t)((sum >> 16) + sum) == 0xffff;
+}
+
+static bool ip_checksum_holds(const struct rte_mbuf *mbuf, const struct rte_ipv4_hdr *ip)
+{
+	uint64_t verdict = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+
+	if (verdict == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+		return true;
+	return verdict != RTE_MBUF_F_RX_IP_CKSUM_BAD && ip_sum_holds(ip);
+}
+
+static enum drop_reason check_ipv4(
+	const struct rte_mbuf *mbuf, const struct rte_ipv4_hdr *ip, unsigned int room)
+{
+	if (room < sizeof(*ip) + sizeof(struct rte_udp_hdr))
+		return DROP_too_short;
+	if (ip->version_ihl >> 4 != 4)
+		return DROP_not_ip;
+	if (ip->version_ihl != RTE_IPV4_VHL_DEF)
+		return DROP_ip_options;
+	if (rte_be_to_cpu_16(ip->total_length) > room)
+		return DROP_too_short;
+	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
+		return DROP_fragment;
+	if (!ip_checksum_holds(mbuf, ip))
+		return DROP_ip_checksum;
+	return ip->next_proto_id == IPPROTO_UDP ? PASS : DROP_not_udp;
+}
+
+// `room`: for UDP, as IP says.
+static enum drop_reason check_udp(
+	const struct rte_mbuf *mbuf, const struct rte_udp_hdr *udp, unsigned int room)
+{
+	unsigned int length = rte_be_to_cpu_16(udp->dgram_len);
+
+	if (length < sizeof(*udp) || length > room)
+		return DROP_too_short;
+	if ((mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD)
+		return DROP_udp_checksum;
+	return udp->src_port ? PASS : DROP_bad_source;
+}
+
+static inline bool is_ipv4_source(rte_be32_t ip)
+{
+	return leg_ipv4_is_answerable(ip) && (ip & RTE_BE32(0xff000000)) != RTE_BE32(0x7f000000);
+}
+
+static inline enum drop_reason parse_ipv4(
+	struct rte_mbuf *mbuf, unsigned int link_bytes, struct datagram *datagram)
+{
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, struct rte_ipv4_hdr *, link_bytes);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+	enum drop_reason reason = check_ipv4(mbuf, ip, mbuf->data_len - link_bytes);
+
+	if (reason != PASS)
+		return reason;
+	reason = check_udp(mbuf, udp, rte_be_to_cpu_16(ip->total_length) - sizeof(*ip));
+	if (reason != PASS)
+		return reason;
+	datagram->payload = (uint8_t *)(udp + 1);
+	datagram->length = (uint16_t)(rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp));
+	datagram->to_port = rte_be_to_cpu_16(udp->dst_port);
+	datagram->from = leg_endpoint_ipv4(ip->src_addr, udp->src_port);
+	datagram->to = leg_endpoint_ipv4(ip->dst_addr, 0);
+	return is_ipv4_source(ip->src_addr) ? PASS : DROP_bad_source;
+}
+
+static enum drop_reason reason_of_header(uint8_t protocol)
+{
+	switch (protocol) {
+	case IPPROTO_UDP:
+		return PASS;
+	case IPPROTO_HOPOPTS:
+		return DROP_ipv6_hop_by_hop;
+	case IPPROTO_ROUTING:
+		return DROP_ipv6_routing;
+	case IPPROTO_DSTOPTS:
+		return DROP_ipv6_destination;
+	case IPPROTO_FRAGMENT:
+		return DROP_fragment;
+	default:
+		return DROP_not_udp;
+	}
+}
+
+static enum drop_reason check_ipv6(const struct rte_ipv6_hdr *ip, unsigned int room)
+{
+	if (room < sizeof(*ip) + sizeof(struct rte_udp_hdr))
+		return DROP_too_short;
+	if ((ip->vtc_flow & RTE_BE32(0xf0000000)) != RTE_BE32(0x60000000))
+		return DROP_not_ip;
+	if (rte_be_to_cpu_16(ip->payload_len) + sizeof(*ip) > room)
+		return DROP_too_short;
+	return reason_of_header(ip->proto);
+}
+
+static enum drop_reason parse_ipv6(
+	struct rte_mbuf *mbuf, unsigned int link_bytes, struct datagram *datagram)
+{
+	struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, struct rte_ipv6_hdr *, link_bytes);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+	enum drop_reason reason = check_ipv6(ip, mbuf->data_len - link_bytes);
+
+	if (reason != PASS)
+		return reason;
+	reason = check_udp(mbuf, udp, rte_be_to_cpu_16(ip->payload_len));
+	if (reason != PASS)
+		return reason;
+	if (!udp->dgram_cksum)
+		return DROP_udp_no_checksum;
+	datagram->payload = (uint8_t *)(udp + 1);
+	datagram->length = (uint16_t)(rte_be_to_cpu_16(udp->dgram_len) - sizeof(*udp));
+	datagram->to_port = rte_be_to_cpu_16(udp->dst_port);
+	datagram->from.port = udp->src_port;
+	memcpy(datagram->from.ip, ip->src_addr, sizeof(datagram->from.ip));
+	memcpy(datagram->to.ip, ip->dst_addr, sizeof(datagram->to.ip));
+	return leg_ipv6_is_answerable(datagram->from.ip) ? PASS : DROP_bad_source;
+}
+
+// Behind a tag, or none.
+static enum drop_reason reason_of_type(rte_be16_t type)
+{
+	return type == RTE_BE16(RTE_ETHER_TYPE_VLAN) || type == RTE_BE16(RTE_ETHER_TYPE_QINQ)
+		       ? DROP_qinq
+		       : DROP_not_ip;
+}
+
+static enum drop_reason parse_frame(
+	struct rte_mbuf *mbuf, const struct rte_ether_addr *mac, struct datagram *datagram)
+{
+	const struct rte_ether_hdr *ethernet = rte_pktmbuf_mtod(mbuf, struct rte_ether_hdr *);
+	const struct rte_vlan_hdr *tag = (const struct rte_vlan_hdr *)(ethernet + 1);
+	unsigned int link_bytes = sizeof(*ethernet);
+	rte_be16_t type;
+
+	if (mbuf->nb_segs != 1)
+		return DROP_segmented;
+	if (mbuf->data_len < sizeof(*ethernet))
+		return DROP_too_short;
+	if (!rte_is_same_ether_addr(&ethernet->dst_addr, mac))
+		return DROP_wrong_mac;
+	type = ethernet->ether_type;
+	datagram->vlan = 0;
+	if (type == RTE_BE16(RTE_ETHER_TYPE_VLAN)) {
+		link_bytes += sizeof(*tag);
+		if (mbuf->data_len < link_bytes)
+			return DROP_too_short;
+		datagram->vlan = rte_be_to_cpu_16(tag->vlan_tci) & VLAN_ID;
+		type = tag->eth_proto;
+	}
+	if (likely(type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
+		return parse_ipv4(mbuf, link_bytes, datagram);
+	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6))
+		return parse_ipv6(mbuf, link_bytes, datagram);
+	return reason_of_type(type);
+}
+
+static enum drop_reason find_slot(const struct worker *worker, unsigned int port,
+	const struct datagram *datagram, struct leg *const **slot)
+{
+	const struct table_address *address = table_address(worker->table, port, &datagram->to);
+
+	if (!address)
+		return DROP_unknown_address;
+	if (unlikely(address->vlan != datagram->vlan))
+		return DROP_wrong_vlan;
+	*slot = table_slot(address, datagram->to_port);
+	return *slot ? PASS : DROP_unknown_port;
+}
+
+void parse(struct worker *worker)
+{
+	const struct worker_shared *shared = worker->shared;
+	struct burst *burst = &worker->burst;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < burst->n; i++) {
+		struct rte_mbuf *mbuf = burst->mbufs[i];
+		unsigned int port = shared->port_of_ethdev[mbuf->port];
+		struct datagram datagram;
+		struct leg *const *slot = NULL;
+		enum drop_reason reason =
+			parse_frame(mbuf, &shared->config.ports[port].mac, &datagram);
+
+		if (reason == PASS)
+			reason = find_slot(worker, port, &datagram, &slot);
+		if (unlikely(reason != PASS)) {
+			drop(worker, mbuf, reason);
+			continue;
+		}
+		rte_prefetch0(slot);
+		burst->mbufs[n] = mbuf;
+		burst->payloads[n] = datagram.payload;
+		burst->lengths[n] = datagram.length;
+		burst->from[n] = datagram.from;
+		burst->on_odd_port[n] = datagram.to_port & 1;
+		burst->slots[n++] = slot;
+	}
+	burst->n = n;
+}
