@@ -200,9 +200,8 @@ static void show_session(struct admin_connection *connection, const json_t *requ
 						&id, on_session, question));
 }
 
-static void on_counters(void *arg, const struct sl_message *message)
+static void gather_counters(const struct admin_question *question, const struct sl_message *message)
 {
-	struct admin_question *question = arg;
 	const struct sl_counter *counters = NULL;
 	size_t n = 0;
 
@@ -216,8 +215,13 @@ static void on_counters(void *arg, const struct sl_message *message)
 			json_object_set_new(question->result, name,
 				json_integer((json_int_t)counters[i].value));
 	}
+}
+
+static void on_counters(void *arg, const struct sl_message *message)
+{
+	gather_counters(arg, message);
 	if (!message || !message->more)
-		question_close(question, answer_error(message));
+		question_close(arg, answer_error(message));
 }
 
 static void ask_counters(struct admin_connection *connection, json_t *result, const char *prefix)
@@ -289,6 +293,44 @@ static void list_codecs(struct admin_connection *connection, const json_t *)
 						on_codecs, question));
 }
 
+static void on_profile(void *arg, const struct sl_message *message)
+{
+	struct admin_question *question = arg;
+	json_t *counters = question->result;
+
+	gather_counters(question, message);
+	if (message && message->more)
+		return;
+	question->result = profile_json(counters);
+	json_decref(counters);
+	question_close(question, answer_error(message));
+}
+
+static void on_profile_set(void *arg, const struct sl_message *message)
+{
+	question_close(arg, answer_error(message));
+}
+
+// {"set": "on"} or "off"; without it what has been counted.
+static void show_profile(struct admin_connection *connection, const json_t *request)
+{
+	struct media *media = calls_media(connection->admin->settings.calls);
+	const char *set = text_of(request, "set");
+	struct admin_question *question;
+
+	if (*set && strcmp(set, "on") != 0 && strcmp(set, "off") != 0) {
+		admin_refuse(connection, "expected on or off, not '%s'", set);
+		return;
+	}
+	question = question_open(connection, json_object());
+	if (!question)
+		return;
+	question->prefix = "worker.";
+	question_sent(
+		question, *set ? media_profile(media, !strcmp(set, "on"), on_profile_set, question)
+			       : media_stats(media, on_profile, question));
+}
+
 static void list_trunks(struct admin_connection *connection, const json_t *)
 {
 	const struct trunks *trunks = connection->admin->settings.trunks;
@@ -324,6 +366,7 @@ static const struct {
 	{"counters", show_counters},
 	{"ports", show_ports},
 	{"drops", show_drops},
+	{"profile", show_profile},
 	{"trunks", list_trunks},
 	{"codecs", list_codecs},
 	{"hangup", hang_up},

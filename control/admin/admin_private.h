@@ -50,3 +50,6 @@ uint64_t admin_now_ms(void);
 json_t *codec_json(const struct sl_codec *codec);
 json_t *session_json(const struct sl_session_report *report);
 json_t *trunk_json(const struct trunk *trunk);
+
+// admin_profile.c: what the stages cost, of counters as they come from the dataplane.
+json_t *profile_json(const json_t *counters);

@@ -36,6 +36,8 @@ static const struct command {
 	{"ports", {}, show_counters, "counters of the network ports"},
 	{"counters", {}, show_counters, "all counters"},
 	{"drops", {}, show_drops, "why packets were dropped"},
+	{"profile", {"set"}, show_nothing, "on or off: count what each stage costs, from zero on"},
+	{"profile", {}, show_profile, "what each stage has cost since it was put on"},
 	{"log", {"module", "level"}, show_nothing, "set a log level; '*' is every module"},
 };
 
@@ -168,14 +170,6 @@ static int run(
 	return status;
 }
 
-static const struct command *find_command(const char *name)
-{
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (!strcmp(commands[i].name, name))
-			return &commands[i];
-	return NULL;
-}
-
 static int n_arguments(const struct command *command)
 {
 	int n = 0;
@@ -183,6 +177,15 @@ static int n_arguments(const struct command *command)
 	while (command->arguments[n])
 		n++;
 	return n;
+}
+
+// A command may be there with arguments and without.
+static const struct command *find_command(const char *name, int n)
+{
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(commands[i].name, name) && n_arguments(&commands[i]) == n)
+			return &commands[i];
+	return NULL;
 }
 
 static const struct option options[] = {
@@ -224,8 +227,8 @@ int main(int argc, char **argv)
 			return usage_error();
 		}
 	}
-	command = optind < argc ? find_command(argv[optind]) : NULL;
-	if (!command || argc - optind - 1 != n_arguments(command))
+	command = optind < argc ? find_command(argv[optind], argc - optind - 1) : NULL;
+	if (!command)
 		return usage_error();
 	return run(path, command, argv + optind + 1, as_json);
 }

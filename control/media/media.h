@@ -107,6 +107,7 @@ int media_get(struct media *media, const struct sl_id *id, media_answer_fn *fn, 
 int media_list(struct media *media, media_answer_fn *fn, void *arg);
 int media_stats(struct media *media, media_answer_fn *fn, void *arg);
 int media_codecs(struct media *media, media_answer_fn *fn, void *arg);
+int media_profile(struct media *media, bool on, media_answer_fn *fn, void *arg);
 
 // How the connection is doing, for status pages.
 struct media_status {

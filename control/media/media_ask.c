@@ -26,3 +26,9 @@ int media_codecs(struct media *media, media_answer_fn *fn, void *arg)
 {
 	return ask(media, &(struct media_request){.type = SL_CODECS_GET, .fn = fn, .arg = arg});
 }
+
+int media_profile(struct media *media, bool on, media_answer_fn *fn, void *arg)
+{
+	return ask(
+		media, &(struct media_request){.type = SL_PROFILE, .on = on, .fn = fn, .arg = arg});
+}

@@ -14,6 +14,7 @@ struct media_request {
 	uint32_t request_id;
 	enum sl_type type;
 	struct sl_id id; // SET, DELETE and GET: of which session
+	bool on;	 // PROFILE
 	media_answer_fn *fn;
 	void *arg;
 	uint64_t sent_ms;

@@ -145,6 +145,13 @@ int64_t sl_client_dtmf(struct sl_client *client, const struct sl_dtmf *dtmf)
 	return send_request(client, SL_DTMF, dtmf, sizeof(*dtmf), NULL, 0);
 }
 
+int64_t sl_client_profile(struct sl_client *client, bool on)
+{
+	const struct sl_profile profile = {.on = on};
+
+	return send_request(client, SL_PROFILE, &profile, sizeof(profile), NULL, 0);
+}
+
 int sl_client_receive(struct sl_client *client, struct sl_message *message)
 {
 	ssize_t n;

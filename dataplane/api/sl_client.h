@@ -35,6 +35,7 @@ int64_t sl_client_stats_get(struct sl_client *client);
 int64_t sl_client_stats_reset(struct sl_client *client);
 int64_t sl_client_codecs_get(struct sl_client *client);
 int64_t sl_client_dtmf(struct sl_client *client, const struct sl_dtmf *dtmf);
+int64_t sl_client_profile(struct sl_client *client, bool on);
 
 // Receive one message. Returns 0, -EAGAIN where there is none, -EPIPE where the dataplane closed,
 // -EPROTO where the message is malformed.

@@ -19,6 +19,12 @@ static const char *const drop_names[] = {
 #undef NAME
 };
 
+static const char *const stage_names[] = {
+#define NAME(stage, packets) #stage,
+	STAGES(NAME)
+#undef NAME
+};
+
 static uint64_t read_counter(const uint64_t *counter)
 {
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
@@ -35,10 +41,26 @@ static void add_worker(const struct worker *worker, counter_fn add, void *contex
 	}
 }
 
+static void add_profile(const struct worker *worker, counter_fn add, void *context)
+{
+	for (size_t i = 0; i < STAGES_N; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "worker.%u.stage.%s_cycles", worker->index,
+			stage_names[i]);
+		add(context, name, read_counter(&worker->profile.cycles[i]));
+		snprintf(name, sizeof(name), "worker.%u.stage.%s_packets", worker->index,
+			stage_names[i]);
+		add(context, name, read_counter(&worker->profile.packets[i]));
+	}
+}
+
 void workers_counters(const struct worker_shared *shared, counter_fn add, void *context)
 {
 	for (unsigned int i = 0; i < shared->config.n_workers; i++)
 		add_worker(shared->workers[i], add, context);
+	for (unsigned int i = 0; i < shared->config.n_workers; i++)
+		add_profile(shared->workers[i], add, context);
 	for (size_t reason = 0; reason < DROP_REASONS_N; reason++) {
 		uint64_t sum = 0;
 

@@ -29,28 +29,68 @@ static unsigned int run_codec(struct worker *worker)
 	return transcode_turn(config->transcode, worker->index, 1);
 }
 
-unsigned int worker_turn(struct worker *worker)
+static void note_stage(struct worker *worker, enum stage stage, uint64_t begin, uint64_t packets)
+{
+	worker->profile.cycles[stage] += rte_rdtsc() - begin;
+	worker->profile.packets[stage] += packets;
+}
+
+static inline uint64_t stage_packets(const struct worker *worker, enum stage stage)
+{
+	switch (stage) {
+#define PACKETS(name, array) \
+	case STAGE_##name:   \
+		return worker->array;
+		STAGES(PACKETS)
+#undef PACKETS
+	case STAGES_N:
+		break;
+	}
+	return 0;
+}
+
+// tx counts what it sends, the others have an array with so many packets.
+static uint64_t packets_seen(const struct worker *worker, enum stage stage, uint64_t before)
+{
+	uint64_t after = stage_packets(worker, stage);
+
+	return stage == STAGE_tx ? after - before : RTE_MAX(before, after);
+}
+
+#define STAGE(stage)                                                                \
+	do {                                                                        \
+		uint64_t at = profiles ? rte_rdtsc() : 0;                           \
+		uint64_t had = profiles ? stage_packets(worker, STAGE_##stage) : 0; \
+		stage(worker);                                                      \
+		if (profiles)                                                       \
+			note_stage(worker, STAGE_##stage, at,                       \
+				packets_seen(worker, STAGE_##stage, had));          \
+	} while (0)
+
+static __rte_always_inline unsigned int turn(struct worker *worker, const bool profiles)
 {
 	uint64_t begin = rte_rdtsc();
 	unsigned int work;
 
 	worker->now_ns = clock_from_tsc(begin);
-	rx(worker);
+	if (profiles)
+		worker->burst.n = worker->rtcp.n = 0; // of the turn before
+	STAGE(rx);
 	work = worker->burst.n;
-	parse(worker);
-	classify(worker);
-	unprotect(worker);
-	latch(worker);
-	measure(worker);
-	route(worker);
-	collect(worker);
+	STAGE(parse);
+	STAGE(classify);
+	STAGE(unprotect);
+	STAGE(latch);
+	STAGE(measure);
+	STAGE(route);
+	STAGE(collect);
 	work += worker->output.n;
-	rewrite(worker);
-	relay_reports(worker);
-	send_reports(worker);
-	protect(worker);
-	encapsulate(worker);
-	tx(worker);
+	STAGE(rewrite);
+	STAGE(relay_reports);
+	STAGE(send_reports);
+	STAGE(protect);
+	STAGE(encapsulate);
+	STAGE(tx);
 	work += run_codec(worker);
 
 	worker->counters.turns++;
@@ -59,6 +99,28 @@ unsigned int worker_turn(struct worker *worker)
 		worker->counters.busy_cycles += rte_rdtsc() - begin;
 	}
 	return work;
+}
+
+// Apart, so that the turn of every day stays small.
+static __rte_noinline unsigned int turn_profiled(struct worker *worker)
+{
+	if (!worker->profiles)
+		worker->profile = (struct profile){};
+	worker->profiles = true;
+	return turn(worker, true);
+}
+
+unsigned int worker_turn(struct worker *worker)
+{
+	if (unlikely(__atomic_load_n(&worker->shared->profile, __ATOMIC_RELAXED)))
+		return turn_profiled(worker);
+	worker->profiles = false;
+	return turn(worker, false);
+}
+
+void workers_profile(struct worker_shared *shared, bool on)
+{
+	__atomic_store_n(&shared->profile, on, __ATOMIC_RELAXED);
 }
 
 int worker_run(void *argument)

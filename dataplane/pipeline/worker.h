@@ -6,6 +6,7 @@
 
 #include "burst.h"
 #include "drop.h"
+#include "profile.h"
 #include "session.h"
 #include "srtp.h"
 #include "transcode.h"
@@ -67,6 +68,8 @@ struct worker {
 	struct output output;
 	struct reports reports;
 	struct tx_queue tx[PORTS_MAX];
+	bool profiles; // as worker_shared.profile said at the last turn
+	struct profile profile;
 	struct leg *due[DUE_MAX]; // legs whose RTCP report is due
 	unsigned int n_due;
 } __rte_cache_aligned;
@@ -90,7 +93,8 @@ struct worker_shared {
 	uint8_t port_of_ethdev[RTE_MAX_ETHPORTS]; // index into ports
 	rte_spinlock_t tx_locks[PORTS_MAX];	  // taken only where workers share a queue
 	bool tx_shared[PORTS_MAX];
-	bool stop; // main: rw, workers: ro
+	bool stop;    // main: rw, workers: ro
+	bool profile; // the same
 };
 
 // NULL with errno set.
@@ -104,6 +108,10 @@ unsigned int worker_turn(struct worker *worker);
 int worker_run(void *worker);
 int transcoder_run(void *transcoder);
 void workers_stop(struct worker_shared *shared);
+
+// main: count what each stage costs, from zero on, or no longer. The counts stay until the next
+// time.
+void workers_profile(struct worker_shared *shared, bool on);
 
 // main, after the launch: wait until every worker is a reader that RCU knows of. Only then may main
 // unlink anything. Returns 0 or -ETIMEDOUT.

@@ -239,6 +239,18 @@ static void handle_stats_reset(const struct request *request)
 	respond_status(request, 0);
 }
 
+static void handle_profile(const struct request *request)
+{
+	const struct sl_profile *profile = request->message->payload;
+
+	if (profile->on > 1) {
+		respond_status(request, -EINVAL);
+		return;
+	}
+	workers_profile(request->context->config->workers, profile->on);
+	respond_status(request, 0);
+}
+
 static void (*const handlers[])(const struct request *) = {
 	[SL_HELLO] = handle_hello,
 	[SL_SESSION_SET] = handle_set,
@@ -248,6 +260,7 @@ static void (*const handlers[])(const struct request *) = {
 	[SL_STATS_GET] = handle_stats_get,
 	[SL_STATS_RESET] = handle_stats_reset,
 	[SL_CODECS_GET] = handle_codecs_get,
+	[SL_PROFILE] = handle_profile,
 };
 
 // The answer to what could not be parsed is well-formed whatever came: of the same type and request

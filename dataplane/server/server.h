@@ -12,7 +12,7 @@ struct server_config {
 	const char *path;
 	struct sessions *sessions;
 	unsigned int sessions_max;
-	const struct worker_shared *workers;
+	struct worker_shared *workers;
 	const struct transcoder *transcoders;
 	unsigned int n_transcoders;
 };

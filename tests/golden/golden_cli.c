@@ -20,6 +20,7 @@ static const struct {
 	{"drops", show_drops},
 	{"trunks", show_trunks},
 	{"codecs", show_codecs},
+	{"profile", show_profile},
 };
 
 static show_fn *find(const char *command)

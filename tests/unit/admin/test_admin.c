@@ -67,8 +67,11 @@ static void send_answer(int fd, const struct sl_header *request, uint16_t flags,
 static void send_counters(int fd, const struct sl_header *request)
 {
 	static const struct sl_counter first[] = {{"port.wan.rx_packets", 17},
-		{"drop.unknown_port", 3}},
-				       last[] = {{"drop.malformed", 0}};
+		{"drop.unknown_port", 3}, {"worker.0.stage.rx_cycles", 100},
+		{"worker.0.stage.rx_packets", 4}, {"worker.0.stage.tx_cycles", 100}},
+				       last[] = {{"drop.malformed", 0},
+					       {"worker.1.stage.rx_cycles", 200},
+					       {"worker.1.stage.rx_packets", 6}};
 
 	send_answer(fd, request, SL_MORE, 0, first, sizeof(first));
 	send_answer(fd, request, 0, 0, last, sizeof(last));
@@ -90,6 +93,8 @@ static void send_report(int fd, const struct sl_header *request, const struct sl
 		(struct sl_format){.name = "PCMU", .clock_hz = 8000, .channels = 1};
 	send_answer(fd, request, 0, 0, &report, sizeof(report));
 }
+
+static bool profiled; // what SL_PROFILE said
 
 static void answer(int fd, const struct sl_header *request, const uint8_t *payload)
 {
@@ -117,6 +122,10 @@ static void answer(int fd, const struct sl_header *request, const uint8_t *paylo
 		break;
 	case SL_STATS_GET:
 		send_counters(fd, request);
+		break;
+	case SL_PROFILE:
+		profiled = payload[0];
+		send_answer(fd, request, 0, 0, NULL, 0);
 		break;
 	case SL_SESSION_GET:
 		memcpy(&id, payload, sizeof(id));
@@ -473,7 +482,7 @@ static void counters_come_from_both_processes(void **)
 	wait_for_dataplane();
 	answer = ask("{\"command\":\"counters\"}");
 	result = result_of(answer);
-	assert_int_equal(json_object_size(result), 13);
+	assert_int_equal(json_object_size(result), 18);
 	assert_int_equal(json_integer_value(json_object_get(result, "port.wan.rx_packets")), 17);
 	assert_true(json_is_integer(json_object_get(result, "call.invites")));
 	json_decref(answer);
@@ -487,6 +496,29 @@ static void counters_come_from_both_processes(void **)
 	answer = ask("{\"command\":\"ports\"}");
 	assert_int_equal(json_object_size(result_of(answer)), 1);
 	json_decref(answer);
+}
+
+static void stages_are_summed_over_workers(void **)
+{
+	json_t *answer = ask("{\"command\":\"profile\"}"), *rx, *tx;
+
+	assert_int_equal(json_array_size(result_of(answer)), 2);
+	rx = json_array_get(result_of(answer), 0);
+	tx = json_array_get(result_of(answer), 1);
+	assert_string_equal(json_string_value(json_object_get(rx, "stage")), "rx");
+	assert_int_equal(json_integer_value(json_object_get(rx, "packets")), 10);
+	assert_int_equal(json_integer_value(json_object_get(rx, "cycles")), 300);
+	assert_true(json_real_value(json_object_get(rx, "cycles_per_packet")) == 30.0);
+	assert_true(json_real_value(json_object_get(rx, "share")) == 0.75);
+	assert_true(json_real_value(json_object_get(tx, "cycles_per_packet")) == 0.0);
+	json_decref(answer);
+	assert_false(profiled);
+	json_decref(ask("{\"command\":\"profile\",\"set\":\"on\"}"));
+	assert_true(profiled);
+	json_decref(ask("{\"command\":\"profile\",\"set\":\"off\"}"));
+	assert_false(profiled);
+	assert_refused(
+		"{\"command\":\"profile\",\"set\":\"maybe\"}", "expected on or off, not 'maybe'");
 }
 
 static void session_is_described(void **)
@@ -533,6 +565,7 @@ int main(void)
 		cmocka_unit_test(log_level_is_set),
 		cmocka_unit_test(counters_come_from_both_processes),
 		cmocka_unit_test(codecs_are_as_the_dataplane_tells_them),
+		cmocka_unit_test(stages_are_summed_over_workers),
 		cmocka_unit_test(session_is_described),
 		cmocka_unit_test(answer_for_a_closed_connection_goes_nowhere),
 	};

@@ -485,6 +485,45 @@ static void a_request_without_a_handler_is_refused(void **)
 	}
 }
 
+static void stages_are_counted_while_it_is_asked_for(void **)
+{
+	static const char *const stages[] = {"rx", "parse", "classify", "unprotect", "latch",
+		"measure", "route", "collect", "rewrite", "protect", "encapsulate", "tx"};
+	struct sl_client *client = connect_client(false);
+	struct sl_message message;
+	char name[64];
+
+	set(client, 1);
+	push_silence(FAR0, 4000, LOCAL0, 1);
+	path_turn();
+	assert_int_equal(counter(client, "worker.0.stage.rx_packets"), 0);
+	sl_client_profile(client, true);
+	expect(client, &message, SL_PROFILE, 0);
+	push_silence(FAR0, 4000, LOCAL0, 2);
+	push_silence(FAR0, 4000, LOCAL0, 3);
+	path_turn();
+	for (size_t i = 0; i < RTE_DIM(stages); i++) {
+		snprintf(name, sizeof(name), "worker.0.stage.%s_packets", stages[i]);
+		assert_int_equal(counter(client, name), 2);
+		snprintf(name, sizeof(name), "worker.0.stage.%s_cycles", stages[i]);
+		assert_true(counter(client, name) > 0);
+	}
+	assert_int_equal(counter(client, "worker.0.stage.relay_reports_packets"), 0);
+	sl_client_profile(client, false);
+	expect(client, &message, SL_PROFILE, 0);
+	push_silence(FAR0, 4000, LOCAL0, 4);
+	path_turn();
+	assert_int_equal(counter(client, "worker.0.stage.rx_packets"), 2);
+	sl_client_profile(client, true);
+	expect(client, &message, SL_PROFILE, 0);
+	push_silence(FAR0, 4000, LOCAL0, 5);
+	path_turn();
+	assert_int_equal(counter(client, "worker.0.stage.rx_packets"), 1);
+	sl_client_profile(client, false);
+	expect(client, &message, SL_PROFILE, 0);
+	sl_client_close(client);
+}
+
 static void the_socket_is_ours_alone_and_goes_with_us(void **)
 {
 	struct stat status;
@@ -570,6 +609,7 @@ int main(void)
 		TEST(counters_are_reset_and_gauges_are_not),
 		TEST(codecs_are_told_with_their_costs_and_streams),
 		TEST(a_request_without_a_handler_is_refused),
+		TEST(stages_are_counted_while_it_is_asked_for),
 		TEST(the_socket_is_ours_alone_and_goes_with_us),
 		TEST(a_live_socket_is_an_error_and_a_stale_one_is_replaced),
 		TEST(another_user_is_turned_away),
