@@ -108,6 +108,7 @@ static struct rtcp_relay relay_between(const struct leg *from, const struct leg_
 		.sequence_span = other_way.sequence_span,
 		.reduced_size = to_config->flags & SL_LEG_RTCP_REDUCED,
 		.media_known = other_way.known,
+		.pass_bye = to_config->flags & SL_LEG_TRANSPARENT_SSRC,
 		.cname = to->cname,
 	};
 }
