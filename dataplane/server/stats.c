@@ -91,6 +91,12 @@ static void add_sessions(struct stats *stats, const struct sessions *sessions)
 	add(stats, "table.deferred_now", counts.deferred);
 }
 
+// Packet buffers that are not in the pool: with devices, in rings, on their way.
+static void add_memory(struct stats *stats, const struct rte_mempool *pool)
+{
+	add(stats, "memory.packets_used_now", rte_mempool_in_use_count(pool));
+}
+
 static void add_server(struct stats *stats)
 {
 	add(stats, "server.clients_now", stats->server->clients);
@@ -113,6 +119,7 @@ static void gather(struct stats *stats, const struct server_config *config)
 			i++)
 			add_transcoder(stats, config, i);
 	add_sessions(stats, config->sessions);
+	add_memory(stats, workers->pool);
 	add_server(stats);
 }
 
