@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct file_listener {
@@ -39,6 +40,7 @@ struct file_trunk {
 	char **codecs;
 	uint32_t codecs_count;
 	uint32_t *ptime;
+	bool dtx;
 	char *dtmf;	    // "rfc4733", "none"
 	char *rtcp_mux;	    // "offer", "accept", "never"
 	char *srtp;	    // "never", "optional", "required"

@@ -286,6 +286,8 @@ void attempt_destroy(struct attempt *attempt); // its transaction is closed
 // description.c
 // Nothing known.
 void description_init(struct call *call);
+// The codecs that the dataplane has: what calls may be transcoded with from now on.
+void description_codecs(const struct sl_codec *codecs, size_t n);
 // Where media of each leg is to be: on an address of the family that the far end offered, else of
 // that in which it speaks SIP (peers of one trunk are expected to be alike). Ports to be chosen.
 void description_place(struct call *call);

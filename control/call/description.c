@@ -10,39 +10,50 @@
 #include "sdp.h"
 #include "token.h"
 
-// What the dataplane can transcode.
+// What the dataplane can transcode, if it has all codecs: some come as plug-ins. It is asked which
+// it has whenever it comes up.
 static const struct sdp_encoding encodings[] = {
-	{"opus", 48000, 2},
-	{"PCMU", 8000, 1},
-	{"PCMA", 8000, 1},
-	{"G722", 8000, 1},
-	{"GSM", 8000, 1},
-	{"G726-16", 8000, 1},
-	{"G726-24", 8000, 1},
-	{"G726-32", 8000, 1},
-	{"G726-40", 8000, 1},
-	{"AAL2-G726-16", 8000, 1},
-	{"AAL2-G726-24", 8000, 1},
-	{"AAL2-G726-32", 8000, 1},
-	{"AAL2-G726-40", 8000, 1},
-	{"L16", 8000, 1},
-	{"L16", 16000, 1},
-	{"L16", 24000, 1},
-	{"L16", 48000, 1},
-	{"telephone-event", 8000, 1},
-	{"telephone-event", 16000, 1},
-	{"telephone-event", 24000, 1},
-	{"telephone-event", 48000, 1},
+	{"opus", 48000, 2}, {"PCMU", 8000, 1}, {"PCMA", 8000, 1}, {"G722", 8000, 1},
+	{"AMR", 8000, 1}, {"AMR-WB", 16000, 1}, {"GSM", 8000, 1}, {"G726-16", 8000, 1},
+	{"G726-24", 8000, 1}, {"G726-32", 8000, 1}, {"G726-40", 8000, 1}, {"AAL2-G726-16", 8000, 1},
+	{"AAL2-G726-24", 8000, 1}, {"AAL2-G726-32", 8000, 1}, {"AAL2-G726-40", 8000, 1},
+	{"L16", 8000, 1}, {"L16", 16000, 1}, {"L16", 24000, 1}, {"L16", 48000, 1},
+	{"telephone-event", 8000, 1}, {"telephone-event", 16000, 1}, {"telephone-event", 24000, 1},
+	{"telephone-event", 48000, 1}, {"G729", 8000, 1}, // the only plug-in
 };
 #define N_ENCODINGS (sizeof(encodings) / sizeof(encodings[0]))
 
 static const struct sdp_encoding *transcoders[N_ENCODINGS + 1]; // NULL ends
 
+static bool has_codec(const struct sl_codec *codecs, size_t n, const struct sdp_encoding *encoding)
+{
+	if (!strcmp(encoding->name, "telephone-event"))
+		return true;
+	for (size_t i = 0; i < n; i++)
+		if (!strncasecmp(codecs[i].name, encoding->name, sizeof(codecs[i].name)) &&
+			codecs[i].clock_hz == encoding->clock_hz &&
+			codecs[i].channels == encoding->channels)
+			return true;
+	return false;
+}
+
+// Before the dataplane has answered: what it has always.
 static const struct sdp_encoding *const *transcoders_list(void)
 {
-	for (size_t i = 0; i < N_ENCODINGS; i++)
-		transcoders[i] = &encodings[i];
+	if (!transcoders[0])
+		for (size_t i = 0; i < N_ENCODINGS - 1; i++)
+			transcoders[i] = &encodings[i];
 	return transcoders;
+}
+
+void description_codecs(const struct sl_codec *codecs, size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < N_ENCODINGS; i++)
+		if (has_codec(codecs, n, &encodings[i]))
+			transcoders[at++] = &encodings[i];
+	transcoders[at] = NULL;
 }
 
 #define SAME_SUITE(name, ...)                                       \
@@ -187,6 +198,13 @@ int description_write(struct leg *leg, char *out)
 // What the far end can take at most is no reason to send more than the codec needs for speech.
 #define BITRATE_ENOUGH 36000
 
+static uint16_t format_flags(const struct sdp_fmtp *params)
+{
+	return (uint16_t)((params->dtx ? SL_FORMAT_DTX : 0) |
+			  (params->octet_align ? SL_FORMAT_OCTET_ALIGN : 0) |
+			  (params->mode_change_neighbor ? SL_FORMAT_MODE_CHANGE_NEIGHBOR : 0));
+}
+
 static struct sl_format format_from(
 	const struct media_summary_format *from, const struct media_summary_leg *leg)
 {
@@ -200,7 +218,10 @@ static struct sl_format format_from(
 		.ptime_ms = leg->ptime_ms,
 		.complexity = 0xff,
 		.fec = from->params.fec,
+		.flags = format_flags(&from->params),
 		.playback_hz = from->params.playback_hz,
+		.mode_set = from->params.mode_set,
+		.mode_change_period = from->params.mode_change_period,
 	};
 
 	snprintf(format.name, sizeof(format.name), "%s", from->encoding.name);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "call_private.h"
+#include "sl_client.h"
 
 static void on_ready(struct media_session *session, int status)
 {
@@ -97,11 +98,25 @@ static bool on_found(void *arg, const struct sl_session_report *report, const vo
 	return false;
 }
 
+static void on_codecs(void *, const struct sl_message *message)
+{
+	const struct sl_codec *codecs;
+	size_t n;
+
+	if (!message || message->status || !message->payload_length)
+		return;
+	codecs = sl_payload_codecs(message, &n);
+	if (codecs)
+		description_codecs(codecs, n);
+}
+
 static void on_state(void *arg, bool up)
 {
 	struct calls *calls = arg;
 
 	calls->ready = true;
+	if (up)
+		media_codecs(calls->media, on_codecs, calls);
 	if (!up)
 		log_warn(&log_call, "new_calls_refused", "calls=%u reason=dataplane_away",
 			calls->counters.active_now);

@@ -59,6 +59,7 @@ struct sdp_policy {
 	uint8_t n_codecs;
 	uint8_t ptime_ms;	// that we ask for; 0: what the other leg asks for, or 20
 	bool telephone_event;	// RFC 4733, where the other leg has it too
+	bool dtx;		// send next to nothing in silence, where the far end takes that
 	uint8_t rtcp_mux;	// RFC 5761, enum sdp_mux_policy
 	uint8_t address_family; // of our media addresses, 4 or 6; 0: there is one of each
 	uint8_t srtp;		// enum sdp_srtp_policy

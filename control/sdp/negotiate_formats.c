@@ -178,6 +178,14 @@ bool formats_same(const struct remote_format *a, const struct remote_format *b)
 	return !codec || !codec->compatible || codec->compatible(a->fmtp, b->fmtp);
 }
 
+static bool is_transcodable(const struct negotiation *n, const struct remote_format *format)
+{
+	const struct sdp_codec *codec = sdp_codec_find(&format->format.encoding);
+
+	return negotiation_can_transcode(n, &format->format.encoding) &&
+	       (!codec || !codec->transcodable || codec->transcodable(format->fmtp));
+}
+
 enum pair_rank formats_rank(
 	const struct negotiation *n, const struct remote_format *a, const struct remote_format *b)
 {
@@ -187,7 +195,7 @@ enum pair_rank formats_rank(
 		return PAIR_NONE;
 	if (formats_same(a, b))
 		return PAIR_SAME;
-	if (!negotiation_can_transcode(n, from) || !negotiation_can_transcode(n, to))
+	if (!is_transcodable(n, a) || !is_transcodable(n, b))
 		return PAIR_NONE;
 	if (is_wideband(from) != is_wideband(to))
 		return PAIR_MIXED;
@@ -440,28 +448,42 @@ bool formats_answer(struct negotiation *n, int to)
 	return true;
 }
 
+// The far end's parameters of a format that we answer with, NULL: we offer it.
+static const char *offered_fmtp(
+	const struct negotiation_leg *leg, const struct media_format *format)
+{
+	for (uint8_t i = 0; i < leg->n_remote && !leg->offered_by_us; i++)
+		if (leg->remote_formats[i].format.pt == format->pt)
+			return leg->remote_formats[i].fmtp;
+	return NULL;
+}
+
+// Formats that are relayed have the parameters of the other side, where these may be said in answer
+// to what was offered.
 void formats_local_fmtp(const struct negotiation *n, int to, const struct media_format *format,
 	char *out, size_t size)
 {
 	const struct sdp_codec *codec = sdp_codec_find(&format->encoding);
+	struct sdp_fmtp_context context = {.offered = offered_fmtp(&n->legs[to], format)};
 	bool event = encoding_is_event(&format->encoding);
+	bool fixed = codec && codec->compatible && context.offered;
 	struct format_list others;
-	uint32_t widest = 0;
 
 	out[0] = '\0';
 	formats_of_leg(n, 1 - to, &others);
 	for (uint8_t i = 0; i < others.n; i++) {
 		const struct sdp_encoding *other = &others.list[i].format.encoding;
 
-		if (!event && sdp_encoding_equal(other, &format->encoding)) {
+		if (!event && sdp_encoding_equal(other, &format->encoding) &&
+			(!fixed || codec->compatible(context.offered, others.list[i].fmtp))) {
 			snprintf(out, size, "%s", others.list[i].fmtp);
 			return;
 		}
-		if (negotiation_can_transcode(n, other) && audio_hz(other) > widest)
-			widest = audio_hz(other);
+		if (negotiation_can_transcode(n, other) && audio_hz(other) > context.audio_hz)
+			context.audio_hz = audio_hz(other);
 	}
 	if (event)
 		snprintf(out, size, "0-15");
 	else if (codec && codec->write)
-		codec->write(out, size, widest);
+		codec->write(out, size, &context);
 }

@@ -68,6 +68,8 @@ static void summarise_formats(const struct negotiation *n, int leg,
 		summarise_events(&n->legs[leg], own, true, clock_hz, out);
 		summarise_events(&n->legs[leg], own, false, clock_hz, out);
 	}
+	for (uint8_t i = 0; i < out->n_formats; i++)
+		out->formats[i].params.dtx &= n->policies[leg]->dtx;
 }
 
 static void summarise_remote(const struct negotiation_leg *leg, const struct sdp_policy *policy,

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "sdp_amr.h"
+
 static struct sdp_slice trim(struct sdp_slice slice)
 {
 	while (slice.length && slice.data[0] == ' ') {
@@ -33,8 +35,7 @@ struct sdp_slice sdp_fmtp_value(const char *fmtp, const char *name)
 	return (struct sdp_slice){"", 0};
 }
 
-// 0 where absent or no number; values beyond 32 bits are cut to the largest.
-static uint32_t fmtp_number(const char *fmtp, const char *name)
+uint32_t sdp_fmtp_number(const char *fmtp, const char *name)
 {
 	struct sdp_slice value = sdp_fmtp_value(fmtp, name);
 	uint64_t number = 0;
@@ -50,8 +51,10 @@ static uint32_t fmtp_number(const char *fmtp, const char *name)
 }
 
 // RFC 7587 section 6.1: to a far side that carries less than the full band, say so.
-static size_t opus_write(char *out, size_t size, uint32_t audio_hz)
+static size_t opus_write(char *out, size_t size, const struct sdp_fmtp_context *context)
 {
+	uint32_t audio_hz = context->audio_hz;
+
 	if (audio_hz >= 48000)
 		return (size_t)snprintf(out, size, "%s", "");
 	return (size_t)snprintf(
@@ -60,36 +63,43 @@ static size_t opus_write(char *out, size_t size, uint32_t audio_hz)
 
 static void opus_read(const char *fmtp, struct sdp_fmtp *out)
 {
-	out->playback_hz = fmtp_number(fmtp, "maxplaybackrate");
-	out->bitrate_max = fmtp_number(fmtp, "maxaveragebitrate");
+	out->playback_hz = sdp_fmtp_number(fmtp, "maxplaybackrate");
+	out->bitrate_max = sdp_fmtp_number(fmtp, "maxaveragebitrate");
 	if (out->bitrate_max < 6000 || out->bitrate_max > 510000) // RFC 7587 section 7.1
 		out->bitrate_max = 0;
-	out->fec = fmtp_number(fmtp, "useinbandfec") == 1;
-	out->dtx = fmtp_number(fmtp, "usedtx") == 1;
-	out->cbr = fmtp_number(fmtp, "cbr") == 1;
+	out->fec = sdp_fmtp_number(fmtp, "useinbandfec") == 1;
+	out->dtx = sdp_fmtp_number(fmtp, "usedtx") == 1;
+	out->cbr = sdp_fmtp_number(fmtp, "cbr") == 1;
 }
 
-static bool same_flag(const char *fmtp, const char *other, const char *name)
+// RFC 4856 section 2.1.9, RFC 7261: Annex B (silence) unless one side says no; then the other says
+// it too.
+static bool g729_has_annex_b(const char *fmtp)
 {
-	return fmtp_number(fmtp, name) == fmtp_number(other, name);
+	return !sdp_slice_equal_nocase(sdp_fmtp_value(fmtp, "annexb"), "no");
 }
 
-// RFC 4867 section 8.3.1: these change the payload's layout and must be the same on both sides.
-static bool amr_compatible(const char *fmtp, const char *other)
+static size_t g729_write(char *out, size_t size, const struct sdp_fmtp_context *context)
 {
-	return same_flag(fmtp, other, "octet-align") && same_flag(fmtp, other, "crc") &&
-	       same_flag(fmtp, other, "robust-sorting") && same_flag(fmtp, other, "interleaving");
+	bool annex_b = !context->offered || g729_has_annex_b(context->offered);
+
+	return (size_t)snprintf(out, size, "annexb=%s", annex_b ? "yes" : "no");
+}
+
+static void g729_read(const char *fmtp, struct sdp_fmtp *out)
+{
+	out->dtx = g729_has_annex_b(fmtp);
 }
 
 // RFC 3952 section 5: 20 or 30 ms frames; 30 where nothing is said.
 static bool ilbc_compatible(const char *fmtp, const char *other)
 {
-	uint32_t mode = fmtp_number(fmtp, "mode"), other_mode = fmtp_number(other, "mode");
+	uint32_t mode = sdp_fmtp_number(fmtp, "mode"), other_mode = sdp_fmtp_number(other, "mode");
 
 	return (mode ? mode : 30) == (other_mode ? other_mode : 30);
 }
 
-static size_t events_write(char *out, size_t size, uint32_t)
+static size_t events_write(char *out, size_t size, const struct sdp_fmtp_context *)
 {
 	return (size_t)snprintf(out, size, "0-15"); // RFC 4733 section 2.4.1: the DTMF digits
 }
@@ -97,6 +107,9 @@ static size_t events_write(char *out, size_t size, uint32_t)
 #define CODEC(codec_name, hz, n_channels, pt) \
 	.encoding = {.name = codec_name, .clock_hz = hz, .channels = n_channels}, .static_pt = pt
 #define VOICE .voice = true, .audio_hz
+#define AMR(is_transcodable)                                                                       \
+	.compatible = sdp_amr_compatible, .transcodable = is_transcodable, .write = sdp_amr_write, \
+	.read = sdp_amr_read
 
 const struct sdp_codec sdp_codecs[] = {
 	{CODEC("PCMU", 8000, 1, 0), VOICE = 8000},
@@ -120,9 +133,9 @@ const struct sdp_codec sdp_codecs[] = {
 	{CODEC("L16", 44100, 1, 11), VOICE = 44100},
 	{CODEC("CN", 8000, 1, 13)},
 	{CODEC("G728", 8000, 1, 15), VOICE = 8000},
-	{CODEC("G729", 8000, 1, 18), VOICE = 8000},
-	{CODEC("AMR", 8000, 1, SDP_NO_PT), VOICE = 8000, .compatible = amr_compatible},
-	{CODEC("AMR-WB", 16000, 1, SDP_NO_PT), VOICE = 16000, .compatible = amr_compatible},
+	{CODEC("G729", 8000, 1, 18), VOICE = 8000, .write = g729_write, .read = g729_read},
+	{CODEC("AMR", 8000, 1, SDP_NO_PT), VOICE = 8000, AMR(sdp_amr_transcodable)},
+	{CODEC("AMR-WB", 16000, 1, SDP_NO_PT), VOICE = 16000, AMR(sdp_amr_wb_transcodable)},
 	{CODEC("EVS", 16000, 1, SDP_NO_PT), VOICE = 32000},
 	{CODEC("iLBC", 8000, 1, SDP_NO_PT), VOICE = 8000, .compatible = ilbc_compatible},
 	{CODEC("opus", 48000, 2, SDP_NO_PT), VOICE = 48000, .write = opus_write, .read = opus_read},

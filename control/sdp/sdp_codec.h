@@ -24,8 +24,19 @@ struct sdp_fmtp {
 	uint32_t playback_hz; // highest rate of use to it (RFC 7587 maxplaybackrate); 0: not stated
 	uint32_t bitrate_max; // bit/s (RFC 7587 maxaveragebitrate); 0: not stated
 	bool fec;	      // it makes use of in-band FEC
-	bool dtx;	      // it would like discontinuous transmission
+	bool dtx;	      // it takes discontinuous transmission (opus: and would like it)
 	bool cbr;	      // it asks for a constant bit rate
+	// AMR and AMR-WB (RFC 4867 8.1)
+	bool octet_align;
+	bool mode_change_neighbor;
+	uint8_t mode_change_period;
+	uint16_t mode_set; // bit i: mode i; 0: all
+};
+
+// What the parameters of a format that we transcode depend on.
+struct sdp_fmtp_context {
+	uint32_t audio_hz;   // the widest that the other side can carry
+	const char *offered; // the parameters that we answer, NULL: we offer
 };
 
 struct sdp_codec {
@@ -35,9 +46,12 @@ struct sdp_codec {
 	uint32_t audio_hz; // sampling rate of the widest audio it carries
 	// May media pass from one side to the other unchanged? NULL: always.
 	bool (*compatible)(const char *fmtp, const char *other);
-	// Write the parameters of a format that we transcode, `audio_hz` being the widest the other
-	// side can carry. Returns bytes written without the NUL. NULL: none.
-	size_t (*write)(char *out, size_t size, uint32_t audio_hz);
+	// Can the dataplane, where it has the codec, transcode it with these parameters? NULL:
+	// always.
+	bool (*transcodable)(const char *fmtp);
+	// Write the parameters of a format that we transcode. Returns bytes written without the
+	// NUL. NULL: none.
+	size_t (*write)(char *out, size_t size, const struct sdp_fmtp_context *context);
 	// Read the far end's parameters. NULL: there are none of interest.
 	void (*read)(const char *fmtp, struct sdp_fmtp *out);
 };
@@ -59,3 +73,5 @@ const char *sdp_encoding_text(const struct sdp_encoding *encoding, char *out, si
 
 // The value of parameter `name` in "a=1;b=2" (no case, spaces around allowed); empty where absent.
 struct sdp_slice sdp_fmtp_value(const char *fmtp, const char *name);
+// The same as a number: 0 where absent or none, UINT32_MAX where beyond 32 bits.
+uint32_t sdp_fmtp_number(const char *fmtp, const char *name);

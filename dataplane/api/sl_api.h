@@ -134,8 +134,8 @@ enum {					// sl_format.flags
 };
 
 // One RTP payload format of a leg (RFC 3551, RFC 8866 "a=rtpmap"). The name decides: formats of
-// the same name, clock, channels and SL_FORMAT_OCTET_ALIGN on both sides are relayed (payload type
-// mapped); otherwise both must be codecs that the dataplane has. The first audio format of a leg
+// the same name, clock, channels, SL_FORMAT_OCTET_ALIGN and mode_set (where both have one) are relayed
+// (payload type mapped); otherwise both must be codecs that the dataplane has. The first audio format of a leg
 // must get across to what it is the source of; of the others, what cannot is dropped and counted.
 struct sl_format {
 	char name[16];	    // "PCMU", "PCMA", "opus", "telephone-event", "G729" ...; no case

@@ -25,12 +25,18 @@ static bool is_audio(const struct sl_format *format)
 	return !is_event(format) && !is_named(format, "CN");
 }
 
+// AMR: where both have a mode set, what one sends the other may not take.
+static bool is_same_modes(const struct sl_format *a, const struct sl_format *b)
+{
+	return a->mode_set == b->mode_set || !a->mode_set || !b->mode_set;
+}
+
 // The same bytes mean the same to both. (AMR has two payload layouts.)
 static bool is_same(const struct sl_format *a, const struct sl_format *b)
 {
 	return a->clock_hz == b->clock_hz && a->channels == b->channels &&
 	       !strcasecmp(a->name, b->name) &&
-	       ((a->flags ^ b->flags) & SL_FORMAT_OCTET_ALIGN) == 0;
+	       ((a->flags ^ b->flags) & SL_FORMAT_OCTET_ALIGN) == 0 && is_same_modes(a, b);
 }
 
 static const struct sl_format *find_same(const struct sl_leg *leg, const struct sl_format *format)

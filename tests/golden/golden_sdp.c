@@ -88,6 +88,8 @@ static void parse_policy(struct sdp_policy *policy, char *text)
 			policy->ptime_ms = (uint8_t)atoi(word + 6);
 		} else if (!strncmp(word, "family=", 7)) {
 			policy->address_family = (uint8_t)atoi(word + 7);
+		} else if (!strcmp(word, "dtx")) {
+			policy->dtx = true;
 		} else if (!strcmp(word, "events")) {
 			policy->telephone_event = true;
 		} else if (!strcmp(word, "mux")) {
@@ -238,6 +240,12 @@ static void put_summary_format(struct golden_text *out, const struct media_summa
 		golden_put(out, " playback_hz=%u", params->playback_hz);
 	if (params->bitrate_max)
 		golden_put(out, " bitrate_max=%u", params->bitrate_max);
+	if (params->mode_set)
+		golden_put(out, " mode_set=0x%x", params->mode_set);
+	if (params->mode_change_period > 1)
+		golden_put(out, " mode_change_period=%u", params->mode_change_period);
+	golden_put(out, "%s%s", params->octet_align ? " octet-align" : "",
+		params->mode_change_neighbor ? " mode-change-neighbor" : "");
 	golden_put(out, "%s%s%s\n", params->fec ? " fec" : "", params->dtx ? " dtx" : "",
 		params->cbr ? " cbr" : "");
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <errno.h>
 
 #include "call_fixture.h"
 #include "sdp.h"
@@ -190,6 +191,60 @@ static void call_that_is_wiped_has_no_key_left(void **)
 	}
 }
 
+// The caller has PCMU, the callee's trunk this codec.
+static int offer_to(struct call *call, const char *name)
+{
+	assert_int_equal(sdp_encoding_parse(name, &fixture.trunk_list[1].media.codecs[0]), 0);
+	description_init(call);
+	return negotiation_take_offer(&call->negotiation, LEG_A,
+		parse("v=0\nc=IN IP4 127.0.0.2\nm=audio 4000 RTP/AVP 0\n"));
+}
+
+static void only_codecs_that_the_dataplane_has_are_transcoded(void **)
+{
+	struct call *call = call_fixture_call(&fixture);
+	struct sl_codec codecs[] = {{.name = "PCMU", .clock_hz = 8000, .channels = 1},
+		{.name = "G729", .clock_hz = 8000, .channels = 1}};
+
+	assert_int_equal(offer_to(call, "G729"), -EOPNOTSUPP); // a plug-in that may not be there
+	assert_int_equal(offer_to(call, "AMR"), 0);
+	description_codecs(codecs, 2);
+	assert_int_equal(offer_to(call, "G729"), 0);
+	assert_int_equal(offer_to(call, "AMR"), -EOPNOTSUPP);
+	codecs[1] = (struct sl_codec){.name = "AMR", .clock_hz = 8000, .channels = 1};
+	description_codecs(codecs, 2);
+	assert_int_equal(offer_to(call, "G729"), -EOPNOTSUPP);
+	assert_int_equal(offer_to(call, "AMR"), 0);
+}
+
+static void parameters_of_amr_reach_the_dataplane(void **)
+{
+	struct call *call = call_fixture_call(&fixture);
+	const struct sl_format *format = &call->session.legs[LEG_B].formats[0];
+
+	assert_int_equal(sdp_encoding_parse("AMR", &fixture.trunk_list[1].media.codecs[0]), 0);
+	fixture.trunk_list[1].media.dtx = true;
+	description_init(call);
+	assert_int_equal(negotiation_take_offer(&call->negotiation, LEG_A,
+				 parse("v=0\nc=IN IP4 127.0.0.2\nm=audio 4000 RTP/AVP 0\n")),
+		0);
+	assert_int_equal(negotiation_take_answer(&call->negotiation, LEG_B,
+				 parse("v=0\nc=IN IP4 127.0.0.3\nm=audio 6000 RTP/AVP 96\n"
+				       "a=rtpmap:96 AMR/8000\n"
+				       "a=fmtp:96 octet-align=1;mode-set=0,7;mode-change-period=2;"
+				       "mode-change-neighbor=1\n")),
+		0);
+	memcpy(&call->session.id, &call->id, sizeof(call->session.id));
+	media_session_open(calls_media(fixture.calls), &call->session);
+	description_apply(call);
+	assert_string_equal(format->name, "AMR");
+	assert_int_equal(format->mode_set, 0x81);
+	assert_int_equal(format->mode_change_period, 2);
+	assert_int_equal(format->flags,
+		SL_FORMAT_OCTET_ALIGN | SL_FORMAT_MODE_CHANGE_NEIGHBOR | SL_FORMAT_DTX);
+	assert_int_equal(call->session.legs[LEG_A].formats[0].flags, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +260,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			call_that_is_wiped_has_no_key_left, setup, teardown),
 		cmocka_unit_test(bitrate_is_that_of_the_far_end_only_where_it_is_low),
+		cmocka_unit_test_setup_teardown(
+			parameters_of_amr_reach_the_dataplane, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			only_codecs_that_the_dataplane_has_are_transcoded, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,10 +104,85 @@ static void opus_to_a_narrow_side_says_so(void **)
 {
 	char out[SDP_FMTP_MAX];
 
-	codec("opus")->write(out, sizeof(out), 8000);
+	codec("opus")->write(out, sizeof(out), &(struct sdp_fmtp_context){.audio_hz = 8000});
 	assert_string_equal(out, "maxplaybackrate=8000;sprop-maxcapturerate=8000");
-	codec("opus")->write(out, sizeof(out), 48000);
+	codec("opus")->write(out, sizeof(out), &(struct sdp_fmtp_context){.audio_hz = 48000});
 	assert_string_equal(out, "");
+}
+
+static void amr_parameters_are_honoured(void **)
+{
+	struct sdp_fmtp params = {};
+
+	codec("AMR")->read("octet-align=1; mode-set=0,2, 4 ,7;mode-change-period=2;"
+			   "mode-change-neighbor=1",
+		&params);
+	assert_true(params.octet_align);
+	assert_int_equal(params.mode_set, 0x95);
+	assert_int_equal(params.mode_change_period, 2);
+	assert_true(params.mode_change_neighbor);
+	assert_true(params.dtx);
+	codec("AMR-WB")->read("", &params);
+	assert_false(params.octet_align);
+	assert_int_equal(params.mode_set, 0);
+	assert_int_equal(params.mode_change_period, 1);
+	assert_false(params.mode_change_neighbor);
+}
+
+static void amr_is_transcoded_only_in_layouts_that_we_have(void **)
+{
+	static const struct {
+		const char *name, *fmtp;
+		bool yes;
+	} cases[] = {
+		{"AMR", "", true},
+		{"AMR", "octet-align=0", true},
+		{"AMR", "octet-align=1", true},
+		{"AMR", "octet-align=2", false},
+		{"AMR", "octet-align=1;crc=1", false},
+		{"AMR", "octet-align=1;crc=0", true},
+		{"AMR", "octet-align=1;robust-sorting=1", false},
+		{"AMR", "octet-align=1;interleaving=0", false}, // its value is a number of frames
+		{"AMR", "mode-set=7", true},
+		{"AMR", "mode-set=8", false},
+		{"AMR-WB", "mode-set=8", true},
+		{"AMR-WB", "mode-set=9", false},
+		{"AMR", "mode-set=0,,2", false},
+		{"AMR", "mode-set=all", false},
+		{"AMR", "mode-change-period=2", true},
+		{"AMR", "mode-change-period=3", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(codec(cases[i].name)->transcodable(cases[i].fmtp), cases[i].yes);
+}
+
+static void mode_sets_that_differ_do_not_mix(void **)
+{
+	const struct sdp_codec *amr = codec("AMR");
+
+	assert_true(amr->compatible("mode-set=0,7", "mode-set=7,0"));
+	assert_true(amr->compatible("mode-set=0,7", ""));
+	assert_false(amr->compatible("mode-set=0,7", "mode-set=0,4,7"));
+}
+
+static void annex_b_of_g729_is_there_unless_somebody_says_no(void **)
+{
+	static const struct {
+		const char *offered, *answer;
+	} cases[] = {{NULL, "annexb=yes"}, {"", "annexb=yes"}, {"annexb=yes", "annexb=yes"},
+		{"annexb=NO", "annexb=no"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sdp_fmtp_context context = {.offered = cases[i].offered};
+		struct sdp_fmtp params = {};
+		char out[SDP_FMTP_MAX];
+
+		codec("G729")->write(out, sizeof(out), &context);
+		assert_string_equal(out, cases[i].answer);
+		codec("G729")->read(cases[i].offered ? cases[i].offered : "", &params);
+		assert_int_equal(params.dtx, i < 3);
+	}
 }
 
 static void layouts_of_a_codec_are_told_apart(void **)
@@ -164,6 +239,10 @@ int main(void)
 		cmocka_unit_test(opus_parameters_are_honoured),
 		cmocka_unit_test(opus_bitrate_beyond_its_range_is_ignored),
 		cmocka_unit_test(opus_to_a_narrow_side_says_so),
+		cmocka_unit_test(amr_parameters_are_honoured),
+		cmocka_unit_test(amr_is_transcoded_only_in_layouts_that_we_have),
+		cmocka_unit_test(mode_sets_that_differ_do_not_mix),
+		cmocka_unit_test(annex_b_of_g729_is_there_unless_somebody_says_no),
 		cmocka_unit_test(layouts_of_a_codec_are_told_apart),
 		cmocka_unit_test(static_types_are_those_of_rfc_3551),
 		cmocka_unit_test(description_that_does_not_fit_is_an_error),
