@@ -4,11 +4,14 @@
 #
 # SLUICE_BUILD is the build directory whose programs are run. Set before gateway_start() to change
 # the configuration: GATEWAY_CALLER_CODECS, GATEWAY_CALLEE_CODECS, GATEWAY_CALLER_POLICY and
-# GATEWAY_CALLEE_POLICY (more of the trunk, as "srtp: required"), GATEWAY_TIMERS,
-# GATEWAY_HUGEPAGES.
+# GATEWAY_CALLEE_POLICY (more of the trunk, as "srtp: required"), GATEWAY_CALLER_PEER and
+# GATEWAY_CALLEE_PEER (addresses of the far ends, the first ones of lab.sh where not said),
+# GATEWAY_TIMERS, GATEWAY_HUGEPAGES.
 
 GATEWAY_CALLER_CODECS=${GATEWAY_CALLER_CODECS:-PCMU}
 GATEWAY_CALLEE_CODECS=${GATEWAY_CALLEE_CODECS:-PCMU}
+GATEWAY_CALLER_PEER=${GATEWAY_CALLER_PEER:-$CALLER_IP}
+GATEWAY_CALLEE_PEER=${GATEWAY_CALLEE_PEER:-$CALLEE_IP}
 GATEWAY_CALLER_POLICY=${GATEWAY_CALLER_POLICY:-}
 GATEWAY_CALLEE_POLICY=${GATEWAY_CALLEE_POLICY:-}
 GATEWAY_TIMERS=${GATEWAY_TIMERS:-}
@@ -94,11 +97,13 @@ gateway_config_control() {
 		dataplane: $LAB/dataplane.sock
 		admin: $LAB/control.sock
 		realms:
-		  - {name: caller, sip: [{address: $GATEWAY_CALLER_IP}], media_address: $GATEWAY_CALLER_IP}
-		  - {name: callee, sip: [{address: $GATEWAY_CALLEE_IP}], media_address: $GATEWAY_CALLEE_IP}
+		  - {name: caller, sip: [{address: $GATEWAY_CALLER_IP}, {address: "$GATEWAY_CALLER_IP6"}],
+		     media_addresses: [$GATEWAY_CALLER_IP, "$GATEWAY_CALLER_IP6"]}
+		  - {name: callee, sip: [{address: $GATEWAY_CALLEE_IP}, {address: "$GATEWAY_CALLEE_IP6"}],
+		     media_addresses: [$GATEWAY_CALLEE_IP, "$GATEWAY_CALLEE_IP6"]}
 		trunks:
-		  - {name: caller, realm: caller, peers: [{address: $CALLER_IP}], codecs: [$GATEWAY_CALLER_CODECS]${GATEWAY_CALLER_POLICY:+, $GATEWAY_CALLER_POLICY}}
-		  - {name: callee, realm: callee, peers: [{address: $CALLEE_IP}], codecs: [$GATEWAY_CALLEE_CODECS]${GATEWAY_CALLEE_POLICY:+, $GATEWAY_CALLEE_POLICY}}
+		  - {name: caller, realm: caller, peers: [{address: "$GATEWAY_CALLER_PEER"}], codecs: [$GATEWAY_CALLER_CODECS]${GATEWAY_CALLER_POLICY:+, $GATEWAY_CALLER_POLICY}}
+		  - {name: callee, realm: callee, peers: [{address: "$GATEWAY_CALLEE_PEER"}], codecs: [$GATEWAY_CALLEE_CODECS]${GATEWAY_CALLEE_POLICY:+, $GATEWAY_CALLEE_POLICY}}
 		routes:
 		  - {prefix: "2", trunk: callee}
 		  - {prefix: "1", trunk: caller}

@@ -126,14 +126,21 @@ lab_make_network() {
 	lab_join callee "$CALLEE_IP/24 $CALLEE_IP6/64" "$GATEWAY_CALLEE_IP/24 $GATEWAY_CALLEE_IP6/64"
 }
 
+# nodad: IPv6 addresses are there at once, not after a second of asking around.
+lab_address() {
+	case $3 in
+	*:*) ip -n "$1" addr add "$3" dev "$2" nodad ;;
+	*) ip -n "$1" addr add "$3" dev "$2" ;;
+	esac
+}
+
 # A veth pair between `side` and the gateway. Neither end leaves checksums to the other: what AF_XDP
-# takes from or gives to a veth has no one who would still fill them in. nodad: IPv6 addresses are
-# there at once, not after a second of asking around.
+# takes from or gives to a veth has no one who would still fill them in.
 lab_join() {
 	local side=$1 far_ips=$2 near_ips=$3 far=sluice-$LAB_ID-$1 near=sluice-$LAB_ID-gateway ip
 	ip link add eth0 netns "$far" type veth peer name "$side" netns "$near"
-	for ip in $far_ips; do ip -n "$far" addr add "$ip" dev eth0 nodad; done
-	for ip in $near_ips; do ip -n "$near" addr add "$ip" dev "$side" nodad; done
+	for ip in $far_ips; do lab_address "$far" eth0 "$ip"; done
+	for ip in $near_ips; do lab_address "$near" "$side" "$ip"; done
 	ip netns exec "$far" ethtool -K eth0 tx off >/dev/null
 	ip netns exec "$near" ethtool -K "$side" tx off >/dev/null
 	ip -n "$far" link set eth0 up

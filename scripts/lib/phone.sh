@@ -17,13 +17,14 @@ speech_make() {
 # early (183 with media), manual. PHONE_MEDIAENC: srtp (optional), srtp-mand (required); empty: RTP.
 phone_start() {
 	local side=$1 ip=$2 number=$3 codec=$4 speech=$5 answer=${6:-auto}
-	local dir=$LAB/phone-$side
+	local dir=$LAB/phone-$side family=-4
 	mkdir -p "$dir/recordings"
 	phone_config "$dir" "$ip" "$speech" >"$dir/config"
 	printf '<sip:%s@%s>;regint=0;answermode=%s;audio_codecs=%s%s\n' "$number" "$(uri_host "$ip")" \
 		"$answer" "$codec" "${PHONE_MEDIAENC:+;mediaenc=$PHONE_MEDIAENC}" >"$dir/accounts"
 	: >"$dir/contacts"
-	lab_spawn "phone-$side" "$side" baresip -f "$dir"
+	case $ip in *:*) family=-6 ;; esac
+	lab_spawn "phone-$side" "$side" baresip $family -f "$dir"
 	wait_until 5 phone_logged "$side" "baresip is ready" ||
 		die "the phone of the $side did not start: see $LAB/phone-$side.log"
 }

@@ -18,12 +18,18 @@ from gateway import Gateway
 from sip_peer import OutgoingCall, Peer, TcpPeer, incoming_dialog
 
 gateway = None
+build, failed = None, []
 numbers = iter(range(100, 1000))
 
 
 def setUpModule():
+    start(Gateway(build))
+
+
+def start(new):
+    """What the tests of this or another file run against."""
     global gateway
-    gateway = Gateway(build)
+    gateway = new
     gateway.start()
 
 
@@ -970,9 +976,10 @@ def wanted(suite, parts):
             yield test
 
 
-if __name__ == "__main__":
+def run(module):
+    global build, failed
     build, failed = sys.argv[1], []
-    tests = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
+    tests = unittest.defaultTestLoader.loadTestsFromModule(module)
     chosen = unittest.TestSuite(wanted(tests, sys.argv[2:]))
 
     class Result(unittest.TextTestResult):
@@ -985,4 +992,8 @@ if __name__ == "__main__":
             super().addError(test, err)
 
     outcome = unittest.TextTestRunner(verbosity=2, resultclass=Result).run(chosen)
-    sys.exit(0 if outcome.wasSuccessful() else 1)
+    return 0 if outcome.wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.modules["__main__"]))

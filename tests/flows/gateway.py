@@ -25,6 +25,8 @@ class Gateway:
         self.timers = {"no_answer_s": 6, "media_start_s": 0, "media_s": 0, "media_hold_s": 0,
                        **timers}
         self.address = (self.ip, 5060)
+        self.media_ips = [self.ip]
+        self.realms = self.trunks = self.routes = ""  # more of the configuration
         self.folder = tempfile.mkdtemp(prefix="sluice-flows-")
         self.processes = {}
 
@@ -43,7 +45,7 @@ rtp_ports: {{min: 20000, max: 21999}}
 ports:
   - {{name: nowhere, vdev: net_null0, next_hop: "02:00:00:00:00:02"}}
 realms:
-  - {{name: lo, port: nowhere, addresses: [{self.ip}]}}
+  - {{name: lo, port: nowhere, addresses: [{", ".join(self.media_ips)}]}}
 """)
         with open(self.path("control.yaml"), "w") as file:
             file.write(f"""\
@@ -54,7 +56,7 @@ realms:
   - name: lo
     sip: [{{address: {self.ip}}}, {{transport: tcp, address: {self.ip}}}]
     media_address: {self.ip}
-trunks:
+{self.realms}trunks:
   - name: caller
     realm: lo
     peers: [{{address: {self.caller_ip}}}]
@@ -83,7 +85,7 @@ trunks:
     realm: lo
     peers: [{{transport: tcp, address: {self.callee_ip}, port: 5066}}]
     codecs: [PCMU]
-routes:
+{self.trunks}routes:
   - {{prefix: "2", trunk: callee}}
   - {{prefix: "1", trunk: caller}}
   - {{prefix: "3", trunk: opus}}
@@ -91,7 +93,7 @@ routes:
   - {{prefix: "5", trunk: foreign}}
   - {{prefix: "6", trunk: slow}}
   - {{prefix: "7", trunk: stream}}
-timers: {{{", ".join(f"{name}: {value}" for name, value in self.timers.items())}}}
+{self.routes}timers: {{{", ".join(f"{name}: {value}" for name, value in self.timers.items())}}}
 cdr: {{file: {self.path('cdr.json')}}}
 log: {{call: debug}}
 """)

@@ -62,6 +62,16 @@ class Message:
     def sdp_version(self):
         return int(re.search(r"^o=\S+ \S+ (\d+)", self.body, re.M).group(1))
 
+    def sdp_address(self):
+        return re.search(r"^c=IN (IP[46] \S+)", self.body, re.M).group(1)
+
+    def sdp_proto(self):
+        return re.search(r"^m=audio \d+ (\S+)", self.body, re.M).group(1)
+
+    def sdp_keys(self):
+        """(tag, suite, key) of each a=crypto."""
+        return re.findall(r"^a=crypto:(\d+) (\S+) inline:(\S+)", self.body, re.M)
+
     def sdp_formats(self):
         return re.search(r"^m=audio \d+ \S+ (.*)", self.body, re.M).group(1).split()
 
@@ -73,6 +83,15 @@ class Unexpected(AssertionError):
     pass
 
 
+def host_of(ip):
+    """As it stands in URIs and before a port."""
+    return f"[{ip}]" if ":" in ip else ip
+
+
+def family_of(ip):
+    return socket.AF_INET6 if ":" in ip else socket.AF_INET
+
+
 class Peer:
     """One UDP socket; port 0 takes a free one. expect() takes the next message that counts.
 
@@ -80,6 +99,7 @@ class Peer:
     """
 
     transport = "UDP"
+    media_ip = None  # in its descriptions, where it is not `ip`
 
     def __init__(self, ip, port, gateway, numbers=None):
         self.ip, self.gateway, self.numbers = ip, gateway, numbers
@@ -97,7 +117,7 @@ class Peer:
         return message["call-id"] in self.calls
 
     def open(self, port):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket = socket.socket(family_of(self.ip), socket.SOCK_DGRAM)
         self.socket.bind((self.ip, port))
 
     def close(self):
@@ -158,17 +178,19 @@ class Peer:
         while self.receive(0.001):
             pass
 
-    def sdp(self, port=40000, formats=PCMU, direction="sendrecv", version=1, address=None):
-        address = address or self.ip
-        lines = ["v=0", f"o=- 1 {version} IN IP4 {address}", "s=-", f"c=IN IP4 {address}", "t=0 0",
-                 f"m=audio {port} RTP/AVP {formats}"]
+    def sdp(self, port=40000, formats=PCMU, direction="sendrecv", version=1, address=None,
+            proto="RTP/AVP", extra=()):
+        address = address or self.media_ip or self.ip
+        where = f"IN {'IP6' if ':' in address else 'IP4'} {address}"
+        lines = ["v=0", f"o=- 1 {version} {where}", "s=-", f"c={where}", "t=0 0",
+                 f"m=audio {port} {proto} {formats}", *extra]
         lines += [f"a=rtpmap:{pt} {RTPMAP[pt]}" for pt in formats.split()]
         return "\r\n".join(lines + [f"a={direction}", ""])
 
     def request(self, method, uri, dialog, cseq, branch=None, body="", extra=()):
         """Text of a request. `dialog`: (call id, from, to)."""
         lines = [f"{method} {uri} SIP/2.0",
-                 f"Via: SIP/2.0/{self.transport} {self.ip}:{self.port};rport;branch={branch or new_branch()}"]
+                 f"Via: SIP/2.0/{self.transport} {host_of(self.ip)}:{self.port};rport;branch={branch or new_branch()}"]
         if not any(line.lower().startswith("max-forwards") for line in extra):
             lines.append("Max-Forwards: 70")
         lines += [f"From: {dialog[1]}", f"To: {dialog[2]}", f"Call-ID: {dialog[0]}",
@@ -176,7 +198,7 @@ class Peer:
         return finish(lines, body)
 
     def contact(self):
-        return f"<sip:me@{self.ip}:{self.port}>"
+        return f"<sip:me@{host_of(self.ip)}:{self.port}>"
 
     def reply(self, request, status, to_tag=None, body="", extra=(), contact=True):
         """Answer a received request."""
@@ -199,7 +221,7 @@ class TcpPeer(Peer):
     transport = "TCP"
 
     def open(self, port):
-        self.socket = socket.create_server((self.ip, port))
+        self.socket = socket.create_server((self.ip, port), family=family_of(self.ip))
         self.connection, self.buffer = None, b""
 
     def connect(self):
@@ -222,7 +244,7 @@ class TcpPeer(Peer):
         self.socket.close()
 
     def contact(self):
-        return f"<sip:me@{self.ip}:{self.port};transport=tcp>"
+        return f"<sip:me@{host_of(self.ip)}:{self.port};transport=tcp>"
 
     def put(self, data):
         if not self.connection:
@@ -290,8 +312,8 @@ class OutgoingCall:
         self.peer = peer
         self.call_id = uuid.uuid4().hex + "@" + peer.ip
         self.tag = uuid.uuid4().hex[:8]
-        self.uri = f"sip:{number}@{peer.gateway[0]}:{peer.gateway[1]}"
-        self.dialog_values = (self.call_id, f'"Alice" <sip:{from_user}@{peer.ip}>;tag={self.tag}',
+        self.uri = f"sip:{number}@{host_of(peer.gateway[0])}:{peer.gateway[1]}"
+        self.dialog_values = (self.call_id, f'"Alice" <sip:{from_user}@{host_of(peer.ip)}>;tag={self.tag}',
                               f"<{self.uri}>")
         self.branch = new_branch()
         self.body = peer.sdp() if body is None else body

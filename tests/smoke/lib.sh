@@ -208,6 +208,19 @@ expect_session_stats() {
 		fail "the dataplane's counters are not as expected"
 }
 
+# expect_families CALLER CALLEE: what the addresses of media begin with on each side.
+expect_families() {
+	local leg=a wanted end
+	ctl --json sessions >"$LAB/sessions.json"
+	for wanted in "$1" "$2"; do
+		for end in local remote; do
+			grep -A 5 "\"leg\": \"$leg\"" "$LAB/sessions.json" | grep -q "\"$end\": \"\[\?$wanted" ||
+				fail "the $end media of leg $leg is not on $wanted: see $LAB/sessions.json"
+		done
+		leg=b
+	done
+}
+
 # --- expectations: see check.py for statements ---
 
 expect_media() {
