@@ -18,6 +18,8 @@
 
 #define SESSIONS_MAX_DEFAULT 10000
 #define SESSIONS_MAX_MOST    1000000
+#define PUNTS_DEFAULT	     5000
+#define PUNTS_MOST	     1000000
 #define MEGABYTES_DEFAULT    512
 #define MEGABYTES_LEAST	     64
 #define RTP_MIN_DEFAULT	     16384
@@ -107,6 +109,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("memory", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config,
 		memory, memory_fields),
 	CYAML_FIELD_UINT("sessions_max", CYAML_FLAG_OPTIONAL, struct config, sessions_max),
+	CYAML_FIELD_UINT("punts_per_second", CYAML_FLAG_OPTIONAL, struct config, punts_per_second),
 	CYAML_FIELD_MAPPING_PTR("rtp_ports", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct config, rtp_ports, range_fields),
 	CYAML_FIELD_SEQUENCE(
@@ -181,6 +184,8 @@ static int fill_defaults(struct config *config)
 		config->memory->megabytes = MEGABYTES_DEFAULT;
 	if (!config->sessions_max)
 		config->sessions_max = SESSIONS_MAX_DEFAULT;
+	if (!config->punts_per_second)
+		config->punts_per_second = PUNTS_DEFAULT;
 	for (unsigned int i = 0; i < config->realms_count; i++)
 		if (fill_realm(config, &config->realms[i]))
 			return -ENOMEM;
@@ -275,6 +280,8 @@ static int check_numbers(const struct check *check, const struct config *config)
 {
 	if (config->sessions_max > SESSIONS_MAX_MOST)
 		return wrong(check, "sessions_max", "expected 1 to %u", SESSIONS_MAX_MOST);
+	if (config->punts_per_second > PUNTS_MOST)
+		return wrong(check, "punts_per_second", "expected 1 to %u", PUNTS_MOST);
 	if (config->memory->megabytes < MEGABYTES_LEAST)
 		return wrong(check, "memory.megabytes", "expected at least %u", MEGABYTES_LEAST);
 	return check_range(check, config, config->rtp_ports, "rtp_ports");

@@ -8,6 +8,7 @@
 //   memory: {hugepages: auto, megabytes: 512}         # auto: where enough of them are free
 //   sessions_max: 10000
 //   rtp_ports: {min: 16384, max: 32767}               # of each address, unless its realm says
+//   punts_per_second: 5000     # STUN, DTLS and the like for control, of all legs together
 //   ports:
 //     - {name: eth-a, interface: eth0}                # AF_XDP on a kernel interface
 //     - {name: bench, vdev: "net_memif0,role=client", # any DPDK device
@@ -90,6 +91,7 @@ struct config {
 	bool idle;
 	struct memory_config *memory;
 	unsigned int sessions_max;
+	unsigned int punts_per_second;
 	struct range_config *rtp_ports;
 	struct port_entry *ports;
 	unsigned int ports_count;

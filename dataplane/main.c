@@ -32,6 +32,7 @@
 #include "worker.h"
 
 #define TICK_MS		    10
+#define PUNTS_TICK_MS	    1 // while control takes punts: a handshake of DTLS waits for it twice
 #define NEXT_HOPS_POLL_MS   100
 #define MBUFS_PER_QUEUE	    4096 // in the rings of a device and on their way
 #define MBUFS_PER_LCORE	    2048
@@ -57,6 +58,7 @@ struct dataplane {
 	int epoll;
 	int signals;
 	int timer;
+	unsigned int tick_ms;
 	uint64_t hops_polled_ns;
 	char error[512];
 };
@@ -247,6 +249,7 @@ static int start_workers(struct dataplane *dataplane)
 		.transcode = dataplane->transcode,
 		.rcu = dataplane->rcu,
 		.pool = dataplane->pool,
+		.punts_per_second = config->punts_per_second,
 		.idle = config->idle,
 	};
 
@@ -278,6 +281,7 @@ static int start_server(struct dataplane *dataplane)
 		.sessions = dataplane->sessions,
 		.sessions_max = config->sessions_max,
 		.workers = dataplane->workers,
+		.hops = dataplane->hops,
 		.transcoders = dataplane->transcoders,
 		.n_transcoders = config->cpus->transcoders_count,
 	};
@@ -316,17 +320,22 @@ static int watch(const struct dataplane *dataplane, int fd)
 	return epoll_ctl(dataplane->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-static int open_loop(struct dataplane *dataplane, const sigset_t *signals)
+static int set_tick(struct dataplane *dataplane, unsigned int ms)
 {
 	const struct itimerspec period = {
-		.it_interval.tv_nsec = TICK_MS * 1000000L, .it_value.tv_nsec = TICK_MS * 1000000L};
+		.it_interval.tv_nsec = ms * 1000000L, .it_value.tv_nsec = ms * 1000000L};
 
+	dataplane->tick_ms = ms;
+	return timerfd_settime(dataplane->timer, 0, &period, NULL);
+}
+
+static int open_loop(struct dataplane *dataplane, const sigset_t *signals)
+{
 	dataplane->epoll = epoll_create1(EPOLL_CLOEXEC);
 	dataplane->signals = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	dataplane->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (dataplane->epoll < 0 || dataplane->signals < 0 || dataplane->timer < 0 ||
-		timerfd_settime(dataplane->timer, 0, &period, NULL) < 0 ||
-		watch(dataplane, dataplane->signals) < 0 ||
+		set_tick(dataplane, TICK_MS) < 0 || watch(dataplane, dataplane->signals) < 0 ||
 		watch(dataplane, dataplane->timer) < 0 ||
 		watch(dataplane, server_fd(dataplane->server)) < 0 ||
 		watch(dataplane, next_hops_fd(dataplane->hops)) < 0)
@@ -336,12 +345,16 @@ static int open_loop(struct dataplane *dataplane, const sigset_t *signals)
 
 static void on_timer(struct dataplane *dataplane)
 {
+	unsigned int tick_ms = server_takes_punts(dataplane->server) ? PUNTS_TICK_MS : TICK_MS;
 	uint64_t now_ns = clock_now_ns();
 	uint64_t expirations;
 
 	if (read(dataplane->timer, &expirations, sizeof(expirations)) < 0)
 		return;
 	sessions_tick(dataplane->sessions, now_ns);
+	server_punts(dataplane->server);
+	if (tick_ms != dataplane->tick_ms)
+		set_tick(dataplane, tick_ms);
 	if (now_ns - dataplane->hops_polled_ns < NEXT_HOPS_POLL_MS * 1000000ULL)
 		return;
 	dataplane->hops_polled_ns = now_ns;

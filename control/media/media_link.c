@@ -220,7 +220,7 @@ static void link_connect(struct media_link *link)
 {
 	int fd;
 
-	link->client = sl_client_open(link->path, "sluice-control", true);
+	link->client = sl_client_open(link->path, "sluice-control", SL_CLIENT_EVENTS);
 	if (!link->client) {
 		link_fail(link, strerror(errno));
 		return;

@@ -395,11 +395,17 @@ struct sl_dtmf {
 
 #define SL_DTMF_QUEUE_MAX 16
 
-// A packet on a media port that control has to judge, or that control sends from one. SL_PUNT: only
-// from a source that the leg's source rule may accept. At most SL_PUNTS_PER_SECOND of a leg and
-// `punts_per_second` of the dataplane (configuration); more are dropped and counted. SL_INJECT:
-// -ENOENT no such session, -EINVAL no such leg, or no address to send to, or length; -ENETUNREACH
-// no route to it; -EAGAIN its neighbour is not known yet, or too many at once: try again.
+// A packet on a media port that control has to judge, or that control sends from one.
+//
+// SL_PUNT: from a source that the leg's source rule may accept. That is the signalled address, or
+// the one that it latched to; while it has not latched and its window is open, or when SRTP may
+// move it, any address (RFC 8445: checks of ICE come from everywhere). At most SL_PUNTS_PER_SECOND
+// of a leg and `punts_per_second` of the dataplane (configuration); more are dropped and counted,
+// as are those that a connection does not read.
+//
+// SL_INJECT: to any address of the leg's family. -ENOENT no such session, -EINVAL no such leg, or
+// no address to send to, or a length of 0 or beyond the MTU; -ENETUNREACH no route to it; -EAGAIN
+// its neighbour is not known yet, or too many at once: try again.
 struct sl_datagram {
 	struct sl_id id;
 	struct sl_address address; // where it came from, or is to go
@@ -410,6 +416,7 @@ struct sl_datagram {
 };
 
 #define SL_PUNTS_PER_SECOND 50
+#define SL_PUNTS_BURST	    20 // of a leg, at once
 
 // Count what each stage of the packet path costs, in counters "worker.0.stage.<name>_cycles" and
 // "_packets". It costs some speed itself.

@@ -68,9 +68,11 @@ static int64_t send_request(struct sl_client *client, enum sl_type type, const v
 	return id;
 }
 
-struct sl_client *sl_client_open(const char *path, const char *name, bool events)
+struct sl_client *sl_client_open(const char *path, const char *name, unsigned int wants)
 {
-	struct sl_hello hello = {.version = SL_API_VERSION, .events = events};
+	struct sl_hello hello = {.version = SL_API_VERSION,
+		.events = wants & SL_CLIENT_EVENTS,
+		.punts = (wants & SL_CLIENT_PUNTS) != 0};
 	struct sl_client *client = calloc(1, sizeof(*client));
 	int64_t rc;
 
@@ -150,6 +152,11 @@ int64_t sl_client_profile(struct sl_client *client, bool on)
 	const struct sl_profile profile = {.on = on};
 
 	return send_request(client, SL_PROFILE, &profile, sizeof(profile), NULL, 0);
+}
+
+int64_t sl_client_inject(struct sl_client *client, const struct sl_datagram *datagram)
+{
+	return send_request(client, SL_INJECT, datagram, sizeof(*datagram), NULL, 0);
 }
 
 int sl_client_receive(struct sl_client *client, struct sl_message *message)

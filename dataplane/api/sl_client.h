@@ -18,9 +18,14 @@ struct sl_message {
 	size_t payload_length;
 };
 
-// Connect to `path` and send a hello as `name`, asking for events where `events`. Returns NULL with
+enum { // what else a client wants than responses
+	SL_CLIENT_EVENTS = 1 << 0,
+	SL_CLIENT_PUNTS = 1 << 1,
+};
+
+// Connect to `path` and send a hello as `name`, asking for what `wants` says. Returns NULL with
 // errno set: ENOENT, ECONNREFUSED, EACCES ... The welcome arrives as the first message.
-struct sl_client *sl_client_open(const char *path, const char *name, bool events);
+struct sl_client *sl_client_open(const char *path, const char *name, unsigned int wants);
 void sl_client_close(struct sl_client *client);
 int sl_client_fd(const struct sl_client *client);
 
@@ -36,6 +41,7 @@ int64_t sl_client_stats_reset(struct sl_client *client);
 int64_t sl_client_codecs_get(struct sl_client *client);
 int64_t sl_client_dtmf(struct sl_client *client, const struct sl_dtmf *dtmf);
 int64_t sl_client_profile(struct sl_client *client, bool on);
+int64_t sl_client_inject(struct sl_client *client, const struct sl_datagram *datagram);
 
 // Receive one message. Returns 0, -EAGAIN where there is none, -EPIPE where the dataplane closed,
 // -EPROTO where the message is malformed.
@@ -52,5 +58,6 @@ const struct sl_session_report *sl_payload_report(
 	const struct sl_message *message, const void **record);
 const struct sl_welcome *sl_payload_welcome(const struct sl_message *message);
 const struct sl_media_event *sl_payload_event(const struct sl_message *message);
+const struct sl_datagram *sl_payload_datagram(const struct sl_message *message);
 const struct sl_counter *sl_payload_counters(const struct sl_message *message, size_t *n_counters);
 const struct sl_codec *sl_payload_codecs(const struct sl_message *message, size_t *n_codecs);

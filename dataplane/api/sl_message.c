@@ -168,6 +168,16 @@ const struct sl_media_event *sl_payload_event(const struct sl_message *message)
 	return message->payload_length == sizeof(struct sl_media_event) ? message->payload : NULL;
 }
 
+const struct sl_datagram *sl_payload_datagram(const struct sl_message *message)
+{
+	const struct sl_datagram *datagram = message->payload;
+
+	if (message->payload_length != sizeof(*datagram) ||
+		datagram->length > sizeof(datagram->bytes))
+		return NULL;
+	return datagram;
+}
+
 const struct sl_counter *sl_payload_counters(const struct sl_message *message, size_t *n_counters)
 {
 	const struct sl_counter *counters = message->payload;

@@ -67,18 +67,6 @@ static enum drop_reason check_rtcp(const struct burst *burst, unsigned int i)
 	return burst->on_odd_port[i] || mux ? PASS : DROP_rtcp_port;
 }
 
-static enum drop_reason reason_of(enum rtp_kind kind)
-{
-	switch (kind) {
-	case RTP_KIND_STUN:
-		return DROP_stun;
-	case RTP_KIND_DTLS:
-		return DROP_dtls;
-	default:
-		return DROP_not_rtp;
-	}
-}
-
 // Packet i is SRTP or SRTCP.
 static void note_secure(struct burst *burst, unsigned int i)
 {
@@ -116,12 +104,14 @@ static void pass_kinds(struct worker *worker, struct burst *burst, struct burst 
 		if (unlikely(burst->configs[i]->flags & SL_LEG_OPAQUE)) {
 			kind = RTP_KIND_RTP;
 			reason = check_opaque(burst, i);
-		} else if (likely(kind == RTP_KIND_RTP))
+		} else if (likely(kind == RTP_KIND_RTP)) {
 			reason = check_rtp(burst, i);
-		else if (kind == RTP_KIND_RTCP)
+		} else if (kind == RTP_KIND_RTCP) {
 			reason = check_rtcp(burst, i);
-		else
-			reason = reason_of(kind);
+		} else {
+			punt(worker, burst, i, kind);
+			continue;
+		}
 		if (unlikely(reason != PASS)) {
 			leg_drop(worker, burst->legs[i], burst->mbufs[i], reason);
 		} else if (kind == RTP_KIND_RTCP) {

@@ -21,9 +21,13 @@
 	X(wrong_vlan, "for an address of another VLAN, or tagged where none is")     \
 	X(unknown_port, "for a UDP port without a leg")                              \
 	X(handover_full, "for another worker, whose ring is full")                   \
-	X(not_rtp, "neither RTP nor RTCP")                                           \
-	X(stun, "STUN: nobody takes it yet")                                         \
-	X(dtls, "DTLS: nobody takes it yet")                                         \
+	X(not_rtp, "neither RTP nor RTCP, and nobody takes it")                      \
+	X(stun, "STUN that nobody takes")                                            \
+	X(dtls, "DTLS that nobody takes")                                            \
+	X(punt_length, "longer than what can be passed to control")                  \
+	X(punt_leg_rate, "for control, more than a leg may have in a second")        \
+	X(punt_rate, "for control, more than all legs may have in a second")         \
+	X(punt_full, "for control, but the ring to it is full")                      \
 	X(bad_rtp, "malformed RTP")                                                  \
 	X(bad_rtcp, "malformed RTCP")                                                \
 	X(rtcp_port, "RTCP where RTP belongs or the reverse")                        \

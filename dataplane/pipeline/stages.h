@@ -42,5 +42,8 @@ void protect(struct worker *worker);
 // UDP, IP and Ethernet headers of both, and into the transmit queues.
 void encapsulate(struct worker *worker);
 
+// What control sends from a leg's ports. Returns how many.
+unsigned int inject(struct worker *worker);
+
 // To the devices.
 void tx(struct worker *worker);

@@ -17,6 +17,7 @@
 #include "stages.h"
 
 #define INBOX		 1024
+#define INJECTIONS	 256
 #define START_TIMEOUT_US 5000000
 #define POLL_US		 100
 
@@ -90,6 +91,7 @@ static __rte_always_inline unsigned int turn(struct worker *worker, const bool p
 	STAGE(send_reports);
 	STAGE(protect);
 	STAGE(encapsulate);
+	work += inject(worker);
 	STAGE(tx);
 	work += run_codec(worker);
 
@@ -195,7 +197,10 @@ static int create_worker(struct worker_shared *shared, unsigned int index)
 		return -errno;
 	snprintf(name, sizeof(name), "inbox-%u", index);
 	worker->inbox = rte_ring_create(name, INBOX, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	return worker->inbox ? assign_queues(worker) : -rte_errno;
+	snprintf(name, sizeof(name), "injections-%u", index);
+	worker->injections =
+		rte_ring_create(name, INJECTIONS, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	return worker->inbox && worker->injections ? assign_queues(worker) : -rte_errno;
 }
 
 static void describe_ports(struct worker_shared *shared)
@@ -221,6 +226,8 @@ struct worker_shared *workers_create(const struct workers_config *config)
 	if (!shared->workers)
 		rc = -ENOMEM;
 	describe_ports(shared);
+	if (rc == 0)
+		rc = punts_init(&shared->punts, config->punts_per_second);
 	for (unsigned int i = 0; i < config->n_workers && rc == 0; i++)
 		rc = create_worker(shared, i);
 	if (rc == 0)
@@ -230,13 +237,19 @@ struct worker_shared *workers_create(const struct workers_config *config)
 	return NULL;
 }
 
-static void destroy_worker(struct worker *worker)
+static void drain(struct rte_ring *ring)
 {
 	void *mbuf;
 
-	while (worker->inbox && rte_ring_sc_dequeue(worker->inbox, &mbuf) == 0)
+	while (ring && rte_ring_sc_dequeue(ring, &mbuf) == 0)
 		rte_pktmbuf_free(mbuf);
-	rte_ring_free(worker->inbox);
+	rte_ring_free(ring);
+}
+
+static void destroy_worker(struct worker *worker)
+{
+	drain(worker->inbox);
+	drain(worker->injections);
 	srtp_engine_destroy(worker->srtp);
 	rte_free(worker);
 }
@@ -248,6 +261,7 @@ void workers_destroy(struct worker_shared *shared)
 	for (unsigned int i = 0; shared->workers && i < shared->config.n_workers; i++)
 		if (shared->workers[i])
 			destroy_worker(shared->workers[i]);
+	punts_fini(&shared->punts);
 	free(shared->workers);
 	free(shared);
 }

@@ -7,13 +7,14 @@
 #include "burst.h"
 #include "drop.h"
 #include "profile.h"
+#include "punt.h"
 #include "session.h"
 #include "srtp.h"
 #include "transcode.h"
 
 // X(name): "worker.<index>.<name>". worker: rw, main: ro, each read on its own. Between turns they
-// add up: rx_packets + taken_over + copied + reports + from_codec = tx_packets + handed_over +
-// to_codec + all drops.
+// add up: rx_packets + taken_over + copied + reports + from_codec + injected = tx_packets +
+// handed_over + to_codec + punted + all drops.
 #define WORKER_COUNTERS(X)                                       \
 	X(rx_packets)                                            \
 	X(rx_bytes)                                              \
@@ -25,6 +26,8 @@
 	X(reports)     /* RTCP of our own */                     \
 	X(to_codec)    /* given to the transcoder */             \
 	X(from_codec)  /* taken from it */                       \
+	X(punted)      /* given to control */                    \
+	X(injected)    /* taken from it */                       \
 	X(unprotected) /* SRTP and SRTCP that authenticated */   \
 	X(protected)                                             \
 	X(turns)                                                 \
@@ -56,6 +59,7 @@ struct worker {
 	struct leg_table *table;
 	struct srtp_engine *srtp;
 	struct rte_ring *inbox; // packets that others received for us: many producers, one consumer
+	struct rte_ring *injections; // one producer (main), one consumer. See inject.c
 	struct worker_queue queues[WORKER_QUEUES_MAX]; // that it polls
 	unsigned int n_queues;
 	bool running; // worker: set once, main: ro
@@ -83,7 +87,8 @@ struct workers_config {
 	struct transcode *transcode; // NULL: none
 	struct rte_rcu_qsbr *rcu;
 	struct rte_mempool *pool;
-	bool idle; // sleep when there is nothing to do
+	unsigned int punts_per_second; // of all workers together, at least 1
+	bool idle;		       // sleep when there is nothing to do
 };
 
 // What all workers share. Set at start, then read only (but the ethdev behind `tx_locks`).
@@ -95,6 +100,7 @@ struct worker_shared {
 	bool tx_shared[PORTS_MAX];
 	bool stop;    // main: rw, workers: ro
 	bool profile; // the same
+	struct punts punts;
 };
 
 // NULL with errno set.

@@ -3,8 +3,10 @@
 #include "connection.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -99,6 +101,28 @@ void connection_send(struct connection *connection, uint16_t type, uint32_t requ
 		return;
 	if (connection->n_queued || send_now(connection, parts, 3) == -EAGAIN)
 		enqueue(connection, parts, 3);
+}
+
+// Half of the socket's memory is for what must not be lost.
+static bool has_room(const struct connection *connection)
+{
+	int unread, memory;
+	socklen_t length = sizeof(memory);
+
+	return ioctl(connection->fd, SIOCOUTQ, &unread) == 0 &&
+	       getsockopt(connection->fd, SOL_SOCKET, SO_SNDBUF, &memory, &length) == 0 &&
+	       unread < memory / 2;
+}
+
+bool connection_offer(
+	struct connection *connection, uint16_t type, const void *payload, size_t length)
+{
+	struct sl_header header = {.length = (uint32_t)(sizeof(header) + length), .type = type};
+	const struct iovec parts[] = {{&header, sizeof(header)}, {(void *)payload, length}};
+
+	if (connection->broken || connection->n_queued || !has_room(connection))
+		return false;
+	return send_now(connection, parts, 2) == 0;
 }
 
 void connection_flush(struct connection *connection)

@@ -18,6 +18,7 @@ struct connection {
 	uint32_t list_cursor;
 	bool greeted; // its hello was good
 	bool events;
+	bool punts;
 	bool closing; // as soon as the queue is empty
 	bool broken;  // now
 	int pid;
@@ -31,6 +32,11 @@ void connection_destroy(struct connection *connection);
 // Send, or queue behind what waits. Failure marks the connection as broken.
 void connection_send(struct connection *connection, uint16_t type, uint32_t request_id, int status,
 	bool more, const void *payload, size_t length, const void *tail, size_t tail_length);
+
+// Send a message that may as well be lost: false where it was, since the client has not read much
+// of what it was sent before. Responses and events always find room then.
+bool connection_offer(
+	struct connection *connection, uint16_t type, const void *payload, size_t length);
 
 // The socket takes more again.
 void connection_flush(struct connection *connection);

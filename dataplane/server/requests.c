@@ -82,18 +82,20 @@ static void handle_hello(const struct request *request)
 		fail_protocol(request, "another version of the API");
 		return;
 	}
-	if (!memchr(hello->name, '\0', sizeof(hello->name)) || hello->events > 1) {
+	if (!memchr(hello->name, '\0', sizeof(hello->name)) || hello->events > 1 ||
+		hello->punts > 1) {
 		fail_protocol(request, "malformed hello");
 		return;
 	}
 	log_quote(connection->name, sizeof(connection->name), hello->name, -1);
 	connection->greeted = true;
 	connection->events = hello->events;
+	connection->punts = hello->punts;
 	sessions_count(context->config->sessions, &counts);
 	welcome.n_sessions = counts.sessions;
 	respond(request, 0, &welcome, sizeof(welcome), NULL, 0);
-	log_info(&log_server, "client_connected", "client=%s pid=%d events=%u", connection->name,
-		connection->pid, connection->events);
+	log_info(&log_server, "client_connected", "client=%s pid=%d events=%u punts=%u",
+		connection->name, connection->pid, connection->events, connection->punts);
 	if (connection->events)
 		sessions_repeat_timeouts(context->config->sessions, tell_event, connection);
 }
@@ -251,6 +253,14 @@ static void handle_profile(const struct request *request)
 	respond_status(request, 0);
 }
 
+static void handle_inject(const struct request *request)
+{
+	const struct sl_datagram *datagram = sl_payload_datagram(request->message);
+
+	respond_status(
+		request, datagram ? injector_send(request->context->injector, datagram) : -EINVAL);
+}
+
 static void (*const handlers[])(const struct request *) = {
 	[SL_HELLO] = handle_hello,
 	[SL_SESSION_SET] = handle_set,
@@ -259,6 +269,7 @@ static void (*const handlers[])(const struct request *) = {
 	[SL_SESSION_LIST] = handle_list,
 	[SL_STATS_GET] = handle_stats_get,
 	[SL_STATS_RESET] = handle_stats_reset,
+	[SL_INJECT] = handle_inject,
 	[SL_CODECS_GET] = handle_codecs_get,
 	[SL_PROFILE] = handle_profile,
 };

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "connection.h"
+#include "injector.h"
 #include "server.h"
 #include "stats.h"
 
 struct request_context {
 	const struct server_config *config;
 	struct stats *stats;
+	struct injector *injector;
 	uint64_t instance;
 	uint64_t started_ns;
 };

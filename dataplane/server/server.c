@@ -17,6 +17,7 @@
 #include "requests.h"
 
 #define CLIENTS_MAX	  16
+#define PUNTS_PER_POLL	  256
 #define REQUESTS_PER_POLL 64 // of one client, so that the others and the timers get their turn
 
 LOG_MODULE(log_server, "server");
@@ -32,6 +33,16 @@ struct server {
 	_Alignas(8) uint8_t packet[SL_MESSAGE_MAX + 1]; // + 1: a longer one is seen to be so
 };
 
+bool server_takes_punts(const struct server *server)
+{
+	const struct connection *connection;
+
+	LIST_FOREACH (connection, &server->connections, next)
+		if (connection->punts)
+			return true;
+	return false;
+}
+
 static void close_connection(struct server *server, struct connection *connection)
 {
 	log_info(&log_server, "client_gone", "client=%s pid=%d unread=%u", connection->name,
@@ -39,6 +50,7 @@ static void close_connection(struct server *server, struct connection *connectio
 	LIST_REMOVE(connection, next);
 	connection_destroy(connection);
 	server->counters.clients--;
+	workers_want_punts(server->config.workers, server_takes_punts(server));
 }
 
 static int watch(const struct server *server, int operation, int fd, uint32_t events, void *data)
@@ -113,6 +125,7 @@ static void serve(struct server *server, struct connection *connection, uint32_t
 	}
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		read_requests(server, connection);
+	workers_want_punts(server->config.workers, server_takes_punts(server));
 	if (events & EPOLLERR || (events & EPOLLHUP && !(events & EPOLLIN)))
 		connection->broken = true;
 	settle(server, connection);
@@ -162,13 +175,39 @@ void server_event(void *argument, const struct sl_media_event *event)
 	}
 }
 
+// What a client does not read is lost to that client only.
+static void tell_punt(struct server *server, const struct sl_datagram *datagram)
+{
+	struct connection *connection;
+
+	server->counters.punts++;
+	LIST_FOREACH (connection, &server->connections, next)
+		if (connection->punts &&
+			!connection_offer(connection, SL_PUNT, datagram, sizeof(*datagram)))
+			server->counters.punts_dropped++;
+}
+
+void server_punts(struct server *server)
+{
+	struct sl_datagram datagram;
+
+	for (unsigned int i = 0; i < PUNTS_PER_POLL; i++) {
+		if (!workers_next_punt(server->config.workers, &datagram))
+			return;
+		tell_punt(server, &datagram);
+	}
+}
+
 static int open_server(struct server *server, char *error, size_t error_size)
 {
 	server->listener = -1;
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	server->path = strdup(server->config.path);
 	server->context.stats = stats_create(&server->counters);
-	if (server->epoll < 0 || !server->path || !server->context.stats) {
+	server->context.injector = injector_create(
+		server->config.hops, server->config.sessions, server->config.workers);
+	if (server->epoll < 0 || !server->path || !server->context.stats ||
+		!server->context.injector) {
 		snprintf(error, error_size, "socket %s: out of memory or files",
 			server->config.path);
 		return -1;
@@ -212,6 +251,7 @@ void server_destroy(struct server *server)
 	}
 	if (server->epoll >= 0)
 		close(server->epoll);
+	injector_destroy(server->context.injector);
 	stats_destroy(server->context.stats);
 	free(server->path);
 	free(server);

@@ -13,6 +13,7 @@ struct server_config {
 	struct sessions *sessions;
 	unsigned int sessions_max;
 	struct worker_shared *workers;
+	struct next_hops *hops; // NULL: nothing can be injected
 	const struct transcoder *transcoders;
 	unsigned int n_transcoders;
 };
@@ -25,6 +26,11 @@ void server_destroy(struct server *server); // unlinks the socket
 // Watch this for reading (it is an epoll of our own) and call server_poll() then.
 int server_fd(const struct server *server);
 void server_poll(struct server *server);
+
+// Pass on what workers have punted, to every client that asked for it. Call it every few
+// milliseconds while server_takes_punts().
+void server_punts(struct server *server);
+bool server_takes_punts(const struct server *server);
 
 // A session_event_fn: tell every client that asked for events.
 void server_event(void *server, const struct sl_media_event *event);

@@ -103,6 +103,8 @@ static void add_server(struct stats *stats)
 	add(stats, "server.slow_clients", stats->server->slow_clients);
 	add(stats, "server.refused_clients", stats->server->refused_clients);
 	add(stats, "server.requests", stats->server->requests);
+	add(stats, "server.punts", stats->server->punts);
+	add(stats, "server.punts_dropped", stats->server->punts_dropped);
 }
 
 static void gather(struct stats *stats, const struct server_config *config)

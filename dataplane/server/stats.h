@@ -12,6 +12,8 @@ struct server_counters {
 	uint64_t slow_clients; // cut off
 	uint64_t refused_clients;
 	uint64_t requests;
+	uint64_t punts;
+	uint64_t punts_dropped; // of a client that did not read them
 };
 
 struct stats *stats_create(const struct server_counters *server); // NULL: no memory

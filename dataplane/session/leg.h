@@ -113,6 +113,7 @@ struct leg_rx {
 	uint64_t dropped_other;
 	uint64_t dropped_auth;
 	uint64_t dropped_replay;
+	uint64_t punted;
 	uint64_t measured_ns; // of a mixed leg: when `reception` last took a packet
 	uint64_t sr_ntp;      // of the last sender report, and when it came
 	uint64_t sr_ns;
@@ -161,7 +162,6 @@ struct leg_tx {
 // main only
 struct leg_control {
 	struct session *session; // NULL: the leg is on its way out
-	uint8_t index;		 // in it
 	struct table_slot slot;
 	uint64_t created_ns;
 	uint64_t regime_ns;    // when the time-out in force began to run
@@ -185,6 +185,9 @@ struct leg {
 	struct leg_tx tx __rte_cache_aligned;
 	struct leg_srtp srtp[2] __rte_cache_aligned; // by enum srtp_direction
 	struct leg_latch latch_rtcp;		     // worker: rw
+	uint64_t punt_due_ns;			     // worker: rw. See punt.c
+	struct sl_id session;			     // never changes
+	uint8_t index;				     // in it. Never changes
 	uint32_t flow_label;			     // of what we send, never changes
 	char cname[LEG_CNAME_BYTES];		     // never changes (RFC 7022: random, one a leg)
 	struct leg_control control __rte_cache_aligned;

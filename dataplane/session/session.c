@@ -131,7 +131,6 @@ static void commit_leg(struct session *session, const struct session_plan *plan,
 
 	if (planned->leg_is_new) {
 		leg->control.session = session;
-		leg->control.index = (uint8_t)i;
 		session->legs[i] = leg;
 		sessions->n_legs++;
 		sessions->worker_legs[leg->worker]++;

@@ -7,6 +7,7 @@
 // sequence and timestamp continuity) untouched.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,17 @@ void session_delete(struct sessions *sessions, struct session *session);
 
 // Fill in a report. Returns the record (session.record_length bytes), which stays the session's.
 const void *session_report(const struct session *session, struct sl_session_report *report);
+
+// What packets of leg `i` that control makes itself have to say.
+struct session_origin {
+	struct sl_address local; // its RTP port
+	uint32_t flow_label;
+	unsigned int worker;
+	uint8_t dscp;
+};
+
+// False: no such leg.
+bool session_origin(const struct session *session, unsigned int i, struct session_origin *origin);
 
 // Walk over all sessions: zero `cursor` before the first, NULL behind the last. Sessions may come
 // and go between the steps; one that stays is met exactly once.

@@ -101,13 +101,15 @@ static uint64_t random_first_report(uint64_t now_ns)
 	return now_ns + REPORT_NS / 2 + rte_rand_max(REPORT_NS / 2);
 }
 
-static struct leg *create_leg(const struct session_plan *plan)
+static struct leg *create_leg(const struct session_plan *plan, unsigned int i)
 {
 	struct leg *leg = rte_zmalloc("leg", sizeof(*leg), RTE_CACHE_LINE_SIZE);
 
 	if (!leg)
 		return NULL;
 	leg->worker = (uint16_t)plan->worker;
+	leg->session = plan->session->id;
+	leg->index = (uint8_t)i;
 	snprintf(leg->cname, sizeof(leg->cname), "%016lx", rte_rand());
 	leg->flow_label = 2 + (uint32_t)rte_rand_max(FLOW_LABELS - 2); // RTCP's: ^ 1, nor 0
 	leg->rx.pt = SL_NO_PT;
@@ -135,7 +137,7 @@ static int plan_leg(struct session_plan *plan, unsigned int i, const char **why)
 
 	*why = "memory";
 	leg->leg_is_new = !old;
-	leg->leg = old ? plan->old->legs[i] : create_leg(plan);
+	leg->leg = old ? plan->old->legs[i] : create_leg(plan, i);
 	if (!leg->leg)
 		return -ENOMEM;
 	if (!wanted->ssrc)

@@ -56,6 +56,7 @@ static void report_leg(struct sl_leg_stats *stats, const struct leg *leg,
 		.dropped_other = rx->dropped_other,
 		.dropped_auth = rx->dropped_auth,
 		.dropped_replay = rx->dropped_replay,
+		.punted = rx->punted,
 		.transcoded = leg->control.transcoded,
 		.concealed = leg->control.concealed,
 		.transcode_ns = leg->control.transcode_ns,
@@ -94,4 +95,17 @@ const void *session_report(const struct session *session, struct sl_session_repo
 			&from->transcode_ns);
 	}
 	return session->record;
+}
+
+bool session_origin(const struct session *session, unsigned int i, struct session_origin *origin)
+{
+	if (i >= session->wanted->n_legs)
+		return false;
+	*origin = (struct session_origin){
+		.local = session->wanted->legs[i].local,
+		.flow_label = session->legs[i]->flow_label,
+		.worker = session->worker,
+		.dscp = session->legs[i]->config->dscp,
+	};
+	return true;
 }

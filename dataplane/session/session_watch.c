@@ -18,7 +18,7 @@ void session_notice(struct sessions *sessions, unsigned int worker, struct leg *
 
 static const struct sl_leg *wanted_of(const struct leg *leg)
 {
-	return &leg->control.session->wanted->legs[leg->control.index];
+	return &leg->control.session->wanted->legs[leg->index];
 }
 
 static struct sl_address source_of(const struct leg *leg)
@@ -36,7 +36,7 @@ static void tell(
 		.id = leg->control.session->wanted->id,
 		.address = source_of(leg),
 		.type = (uint8_t)type,
-		.leg = leg->control.index,
+		.leg = leg->index,
 	};
 
 	if (event)

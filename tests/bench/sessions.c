@@ -419,7 +419,7 @@ int main(int argc, char **argv)
 	if (!setter.ports)
 		die("out of memory");
 	if (options.socket) {
-		setter.client = sl_client_open(options.socket, "bench", false);
+		setter.client = sl_client_open(options.socket, "bench", 0);
 		if (!setter.client)
 			die("%s: %m", options.socket);
 	}

@@ -29,6 +29,7 @@ static void look_into(const struct sl_message *message)
 {
 	const struct sl_session_report *report;
 	const struct sl_session *session;
+	const struct sl_datagram *datagram;
 	const struct sl_counter *counters;
 	const void *record;
 	size_t n;
@@ -46,6 +47,9 @@ static void look_into(const struct sl_message *message)
 		sink += (unsigned int)strlen(counters[i].name);
 	sl_payload_welcome(message);
 	sl_payload_event(message);
+	datagram = sl_payload_datagram(message);
+	if (datagram)
+		sink += touch(datagram->bytes, datagram->length);
 }
 
 static struct request_context *start(void)
@@ -63,7 +67,8 @@ static struct request_context *start(void)
 	config.workers = path.workers;
 	log_server.level = LOG_LEVEL_ERROR;
 	context.stats = stats_create(&counters);
-	if (!context.stats)
+	context.injector = injector_create(path.hops, path.sessions, path.workers);
+	if (!context.stats || !context.injector)
 		abort();
 	return &context;
 }

@@ -439,7 +439,7 @@ int main(int argc, char **argv)
 		fputs(usage_text, stderr);
 		return EXIT_FAILURE;
 	}
-	client = sl_client_open(argv[1], "session_tool", false);
+	client = sl_client_open(argv[1], "session_tool", 0);
 	if (!client)
 		die("%s: %s", argv[1], strerror(errno));
 	number = strcmp(verb, "counters") ? (uint32_t)parse_number(argument, UINT32_MAX) : 0;

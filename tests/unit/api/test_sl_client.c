@@ -45,7 +45,7 @@ static size_t receive(int fd, void *packet)
 static void open_sends_a_hello(void **)
 {
 	struct sl_client *client =
-		sl_client_open(path, "a client with a name that is too long", true);
+		sl_client_open(path, "a client with a name that is too long", SL_CLIENT_EVENTS);
 	int fd = accept(listener, NULL, NULL);
 	_Alignas(8) uint8_t packet[SL_MESSAGE_MAX];
 	struct sl_message message;
@@ -66,13 +66,13 @@ static void open_sends_a_hello(void **)
 
 static void open_says_why_it_failed(void **)
 {
-	assert_null(sl_client_open("/nonexistent/socket", "test", false));
+	assert_null(sl_client_open("/nonexistent/socket", "test", 0));
 	assert_int_equal(errno, ENOENT);
 }
 
 static void set_carries_the_record(void **)
 {
-	struct sl_client *client = sl_client_open(path, "test", false);
+	struct sl_client *client = sl_client_open(path, "test", 0);
 	int fd = accept(listener, NULL, NULL);
 	_Alignas(8) uint8_t packet[SL_MESSAGE_MAX];
 	struct sl_session session = {.id.bytes = {1, 2, 3}, .record_length = 6, .n_legs = 0};
@@ -88,9 +88,35 @@ static void set_carries_the_record(void **)
 	sl_client_close(client);
 }
 
+static void what_the_client_wants_is_in_its_hello_and_inject_carries_the_datagram(void **)
+{
+	static const unsigned int wants[] = {
+		0, SL_CLIENT_EVENTS, SL_CLIENT_PUNTS, SL_CLIENT_EVENTS | SL_CLIENT_PUNTS};
+	const struct sl_datagram datagram = {.id.bytes = {1}, .length = 3, .bytes = "abc"};
+	_Alignas(8) uint8_t packet[SL_MESSAGE_MAX];
+	struct sl_message message;
+
+	for (size_t i = 0; i < sizeof(wants) / sizeof(*wants); i++) {
+		struct sl_client *client = sl_client_open(path, "test", wants[i]);
+		int fd = accept(listener, NULL, NULL);
+		const struct sl_hello *hello;
+
+		assert_int_equal(sl_message_parse(packet, receive(fd, packet), &message), 0);
+		hello = message.payload;
+		assert_int_equal(hello->events, (wants[i] & SL_CLIENT_EVENTS) != 0);
+		assert_int_equal(hello->punts, (wants[i] & SL_CLIENT_PUNTS) != 0);
+		assert_int_equal(sl_client_inject(client, &datagram), 2);
+		assert_int_equal(sl_message_parse(packet, receive(fd, packet), &message), 0);
+		assert_int_equal(message.type, SL_INJECT);
+		assert_memory_equal(sl_payload_datagram(&message), &datagram, sizeof(datagram));
+		close(fd);
+		sl_client_close(client);
+	}
+}
+
 static void a_full_socket_is_eagain_and_a_closed_one_epipe(void **)
 {
-	struct sl_client *client = sl_client_open(path, "test", false);
+	struct sl_client *client = sl_client_open(path, "test", 0);
 	int fd = accept(listener, NULL, NULL);
 	int64_t rc = 1;
 
@@ -105,7 +131,7 @@ static void a_full_socket_is_eagain_and_a_closed_one_epipe(void **)
 
 static void malformed_and_oversized_packets_are_eproto(void **)
 {
-	struct sl_client *client = sl_client_open(path, "test", false);
+	struct sl_client *client = sl_client_open(path, "test", 0);
 	int fd = accept(listener, NULL, NULL);
 	static uint8_t large[SL_MESSAGE_MAX + 100];
 	struct sl_header header = {
@@ -129,6 +155,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(open_sends_a_hello, setup, teardown),
 		cmocka_unit_test(open_says_why_it_failed),
 		cmocka_unit_test_setup_teardown(set_carries_the_record, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			what_the_client_wants_is_in_its_hello_and_inject_carries_the_datagram,
+			setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_full_socket_is_eagain_and_a_closed_one_epipe, setup, teardown),
 		cmocka_unit_test_setup_teardown(

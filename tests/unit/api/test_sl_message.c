@@ -63,6 +63,15 @@ static void payload_sizes_are_those_of_the_type(void **)
 		{SL_MEDIA_EVENT, 0, 0, sizeof(struct sl_media_event), 0},
 		{SL_MEDIA_EVENT, 1, 0, sizeof(struct sl_media_event), -EPROTO},
 		{SL_MEDIA_EVENT | SL_RESPONSE, 0, 0, sizeof(struct sl_media_event), -EPROTO},
+		{SL_INJECT, 1, 0, sizeof(struct sl_datagram), 0},
+		{SL_INJECT, 1, 0, sizeof(struct sl_datagram) - 1, -EPROTO},
+		{SL_INJECT | SL_RESPONSE, 1, 0, 0, 0},
+		{SL_INJECT | SL_RESPONSE, 1, -EAGAIN, 0, 0},
+		{SL_INJECT | SL_RESPONSE, 1, 0, sizeof(struct sl_datagram), -EPROTO},
+		{SL_PUNT, 0, 0, sizeof(struct sl_datagram), 0},
+		{SL_PUNT, 0, 0, sizeof(struct sl_datagram) - 1, -EPROTO},
+		{SL_PUNT, 1, 0, sizeof(struct sl_datagram), -EPROTO},
+		{SL_PUNT | SL_RESPONSE, 0, 0, sizeof(struct sl_datagram), -EPROTO},
 		{0, 1, 0, 0, -EPROTO},
 		{SL_STATS_RESET + 1, 1, 0, 0, -EPROTO},
 		{0x7fff, 1, 0, 0, -EPROTO},
@@ -124,6 +133,22 @@ static void session_payload_must_agree_with_its_record_length(void **)
 	assert_null(sl_payload_session(&message, &record));
 }
 
+static void a_datagram_is_no_longer_than_its_bytes(void **)
+{
+	struct sl_datagram *datagram = (struct sl_datagram *)(packet + sizeof(struct sl_header));
+	struct sl_message message;
+	size_t length = compose(SL_PUNT, 0, 0, sizeof(*datagram));
+
+	datagram->length = SL_DATAGRAM_MAX;
+	assert_int_equal(sl_message_parse(packet, length, &message), 0);
+	assert_ptr_equal(sl_payload_datagram(&message), datagram);
+	datagram->length++;
+	assert_null(sl_payload_datagram(&message));
+	compose(SL_STATS_RESET, 1, 0, 0);
+	assert_int_equal(sl_message_parse(packet, sizeof(struct sl_header), &message), 0);
+	assert_null(sl_payload_datagram(&message));
+}
+
 static void counter_names_must_end(void **)
 {
 	struct sl_counter *counter = (struct sl_counter *)(packet + sizeof(struct sl_header));
@@ -145,6 +170,7 @@ int main(void)
 		cmocka_unit_test(length_must_be_the_packets),
 		cmocka_unit_test(unknown_flags_are_refused),
 		cmocka_unit_test(session_payload_must_agree_with_its_record_length),
+		cmocka_unit_test(a_datagram_is_no_longer_than_its_bytes),
 		cmocka_unit_test(counter_names_must_end),
 	};
 

@@ -50,6 +50,7 @@ static void defaults_are_filled_in(void **)
 	assert_non_null(config);
 	assert_string_equal(config->socket, "/run/sluice/dataplane.sock");
 	assert_int_equal(config->sessions_max, 10000);
+	assert_int_equal(config->punts_per_second, 5000);
 	assert_int_equal(config->memory->hugepages, HUGEPAGES_AUTO);
 	assert_int_equal(config->cpus->transcoders_count, 0);
 	assert_false(config->idle);
@@ -111,10 +112,11 @@ static void realms_say_what_they_differ_in(void **)
 
 static void effective_configuration_loads_again_as_the_same(void **)
 {
-	struct config *config = load("socket: /tmp/s\nidle: true\nsessions_max: 5\n"
-				     "memory: {hugepages: no, megabytes: 128}\n"
-				     "rtp_ports: {min: 2000, max: 2999}\nlog: {all: debug}\n"
-				     "eal: [--no-pci]\n" LEAST);
+	struct config *config =
+		load("socket: /tmp/s\nidle: true\nsessions_max: 5\npunts_per_second: 70\n"
+		     "memory: {hugepages: no, megabytes: 128}\n"
+		     "rtp_ports: {min: 2000, max: 2999}\nlog: {all: debug}\n"
+		     "eal: [--no-pci]\n" LEAST);
 	char *text = config_text(config);
 	struct config *again;
 	char *text_again;
@@ -144,6 +146,8 @@ static void errors_say_where_and_what_is_expected(void **)
 		{"", ":1: the file is empty"},
 		{"cpus: {main: 0}\nports: []\n", ":1: cpus: workers is missing"},
 		{"sessions_max: 0x7fffffff\n" LEAST, ":1: sessions_max: expected 1 to 1000000"},
+		{"punts_per_second: 1000001\n" LEAST,
+			":1: punts_per_second: expected 1 to 1000000"},
 		{"cpus: {main: 0, workers: [999]}\n" PORT_A REALM_A,
 			":1: cpus.workers[1]: there is no CPU 999 here: expected 0 to "},
 		{"socket: relative\n" LEAST,

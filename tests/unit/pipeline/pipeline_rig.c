@@ -93,8 +93,11 @@ void path_open(unsigned int n_workers)
 		.sessions_max = 100,
 		.event = rig_event,
 		.context = &path.rig};
-	struct workers_config workers = {
-		.ports = path.ports, .n_ports = 2, .n_workers = n_workers, .pool = path.pool};
+	struct workers_config workers = {.ports = path.ports,
+		.n_ports = 2,
+		.n_workers = n_workers,
+		.pool = path.pool,
+		.punts_per_second = PATH_PUNTS_PER_SECOND};
 
 	open_ports(n_workers);
 	path.n_pushed = path.n_popped = 0;
@@ -170,8 +173,9 @@ void path_pass(unsigned int ms)
 static uint64_t balance(const struct worker *worker)
 {
 	const struct worker_counters *c = &worker->counters;
-	uint64_t in = c->rx_packets + c->taken_over + c->copied + c->reports + c->from_codec;
-	uint64_t out = c->tx_packets + c->handed_over + c->to_codec;
+	uint64_t in = c->rx_packets + c->taken_over + c->copied + c->reports + c->from_codec +
+		      c->injected;
+	uint64_t out = c->tx_packets + c->handed_over + c->to_codec + c->punted;
 
 	for (unsigned int reason = 0; reason < DROP_REASONS_N; reason++)
 		out += c->drops[reason];

@@ -7,7 +7,8 @@
 #include "session_rig.h"
 #include "worker.h"
 
-#define FRAME_MAX 2048
+#define FRAME_MAX	      2048
+#define PATH_PUNTS_PER_SECOND 1000
 
 struct path {
 	struct rig rig;
