@@ -83,7 +83,7 @@ static void leg_local_address(struct call *call, int index)
 	leg->source = SL_NO_LEG;
 	leg->transport = SL_NO_LEG;
 	leg->source_rule = SL_SOURCE_STRICT;
-	leg->dscp = 46; // EF
+	leg->dscp = SL_DSCP_REALM;
 }
 
 void description_init(struct call *call)

@@ -156,6 +156,8 @@ static enum drop_reason parse_ipv6(
 	datagram->from.port = udp->src_port;
 	memcpy(datagram->from.ip, ip->src_addr, sizeof(datagram->from.ip));
 	memcpy(datagram->to.ip, ip->dst_addr, sizeof(datagram->to.ip));
+	if (leg_endpoint_is_ipv4(&datagram->to)) // the table would take it for an IPv4 packet's
+		return DROP_unknown_address;
 	return leg_ipv6_is_answerable(datagram->from.ip) ? PASS : DROP_bad_source;
 }
 

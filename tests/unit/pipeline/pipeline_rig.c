@@ -234,43 +234,89 @@ static uint16_t complement(uint32_t sum)
 	return (uint16_t)~sum;
 }
 
-void frame_checksums(struct frame *frame)
+// Where the IP header of a frame begins, behind a VLAN tag or none.
+static unsigned int ip_offset(const struct frame *frame)
 {
-	uint8_t *ip = frame->bytes + 14;
-	uint8_t *udp = ip + 20;
+	return frame->bytes[12] == 0x81 && frame->bytes[13] == 0x00 ? 18 : 14;
+}
+
+// Of UDP at `udp`, below a pseudo header whose addresses add up to `addresses`.
+static void udp_checksum(uint8_t *udp, const struct frame *frame, uint32_t addresses)
+{
 	unsigned int udp_bytes = (unsigned int)udp[4] << 8 | udp[5];
 	uint16_t checksum;
 
+	put16(udp + 6, 0);
+	if (udp_bytes > frame->length - (unsigned int)(udp - frame->bytes))
+		return; // a lie; nobody will look at it
+	checksum = complement(addresses + 17 + udp_bytes + sum16(udp, udp_bytes));
+	put16(udp + 6, checksum ? checksum : 0xffff);
+}
+
+void frame_checksums(struct frame *frame)
+{
+	uint8_t *ip = frame->bytes + ip_offset(frame);
+
+	if (ip[0] >> 4 == 6) {
+		udp_checksum(ip + 40, frame, sum16(ip + 8, 32));
+		return;
+	}
 	put16(ip + 10, 0);
 	put16(ip + 10, complement(sum16(ip, 20)));
-	put16(udp + 6, 0);
-	if (udp_bytes > frame->length - 34)
-		return; // a lie; nobody will look at it
-	checksum = complement(sum16(ip + 12, 8) + 17 + udp_bytes + sum16(udp, udp_bytes));
-	put16(udp + 6, checksum ? checksum : 0xffff);
+	udp_checksum(ip + 20, frame, sum16(ip + 12, 8));
+}
+
+static unsigned int build_link(uint8_t *bytes, const struct udp_packet *udp, unsigned int type)
+{
+	memcpy(bytes, udp->to_mac, 6);
+	memcpy(bytes + 6, udp->from_mac, 6);
+	if (udp->vlan) {
+		put16(bytes + 12, 0x8100);
+		put16(bytes + 14, udp->vlan);
+	}
+	put16(bytes + (udp->vlan ? 16 : 12), type);
+	return udp->vlan ? 18 : 14;
+}
+
+// RFC 791
+static unsigned int build_ipv4(uint8_t *ip, const struct udp_packet *udp)
+{
+	ip[0] = 0x45;
+	ip[1] = udp->tos;
+	put16(ip + 2, 28 + udp->payload_bytes);
+	put16(ip + 6, 0x4000); // DF
+	ip[8] = udp->ttl ? udp->ttl : 64;
+	ip[9] = 17;
+	must(inet_pton(AF_INET, udp->from, ip + 12) == 1, udp->from);
+	must(inet_pton(AF_INET, udp->to, ip + 16) == 1, udp->to);
+	return 20;
+}
+
+// RFC 8200 3
+static unsigned int build_ipv6(uint8_t *ip, const struct udp_packet *udp)
+{
+	put32(ip, 6u << 28 | (uint32_t)udp->tos << 20 | udp->flow_label);
+	put16(ip + 4, 8 + udp->payload_bytes);
+	ip[6] = 17;
+	ip[7] = udp->ttl ? udp->ttl : 64;
+	must(inet_pton(AF_INET6, udp->from, ip + 8) == 1, udp->from);
+	must(inet_pton(AF_INET6, udp->to, ip + 24) == 1, udp->to);
+	return 40;
 }
 
 void frame_build(struct frame *frame, const struct udp_packet *udp)
 {
-	uint8_t *bytes = frame->bytes;
+	bool ipv6 = strchr(udp->from, ':');
+	uint8_t *at = frame->bytes;
 
 	memset(frame, 0, sizeof(*frame));
-	frame->length = 42 + udp->payload_bytes;
-	memcpy(bytes, udp->to_mac, 6);
-	memcpy(bytes + 6, udp->from_mac, 6);
-	put16(bytes + 12, 0x0800);
-	bytes[14] = 0x45;
-	bytes[15] = udp->tos;
-	put16(bytes + 16, 28 + udp->payload_bytes);
-	put16(bytes + 20, 0x4000); // DF
-	bytes[22] = udp->ttl ? udp->ttl : 64;
-	bytes[23] = 17;
-	must(inet_pton(AF_INET, udp->from, bytes + 26) == 1, udp->from);
-	must(inet_pton(AF_INET, udp->to, bytes + 30) == 1, udp->to);
-	put16(bytes + 34, udp->from_port);
-	put16(bytes + 36, udp->to_port);
-	put16(bytes + 38, 8 + udp->payload_bytes);
-	memcpy(bytes + 42, udp->payload, udp->payload_bytes);
+	at += build_link(at, udp, ipv6 ? 0x86dd : 0x0800);
+	at += ipv6 ? build_ipv6(at, udp) : build_ipv4(at, udp);
+	put16(at, udp->from_port);
+	put16(at + 2, udp->to_port);
+	put16(at + 4, 8 + udp->payload_bytes);
+	memcpy(at + 8, udp->payload, udp->payload_bytes);
+	frame->length = (unsigned int)(at - frame->bytes) + 8 + udp->payload_bytes;
 	frame_checksums(frame);
 }
 

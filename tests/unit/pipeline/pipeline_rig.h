@@ -54,12 +54,14 @@ struct frame {
 struct udp_packet {
 	const char *to_mac; // of six bytes
 	const char *from_mac;
-	const char *from;
+	const char *from; // IPv4 or IPv6
 	const char *to;
 	uint16_t from_port;
 	uint16_t to_port;
-	uint8_t tos;
-	uint8_t ttl;
+	uint8_t tos;   // IPv6: the traffic class
+	uint8_t ttl;   // the hop limit; 0: 64
+	uint16_t vlan; // 0: no tag
+	uint32_t flow_label;
 	const uint8_t *payload;
 	unsigned int payload_bytes;
 };

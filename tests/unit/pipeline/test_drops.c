@@ -26,17 +26,23 @@ static void build_good(struct frame *frame)
 	build_datagram(frame, FAR0, 4000, LOCAL0, bytes, build_silence(bytes, 1));
 }
 
-static void expect_drop(const struct frame *frame, enum drop_reason reason, const char *what)
+static void expect_drop_at(
+	unsigned int port, const struct frame *frame, enum drop_reason reason, const char *what)
 {
 	uint64_t before = drops(reason), all = all_drops();
 	struct frame out;
 
-	frame_push(0, frame);
+	frame_push(port, frame);
 	path_turn();
 	if (drops(reason) != before + 1 || all_drops() != all + 1)
 		fail_msg("%s: not dropped for its reason", what);
 	if (frame_pop(0, &out) || frame_pop(1, &out))
 		fail_msg("%s: came out", what);
+}
+
+static void expect_drop(const struct frame *frame, enum drop_reason reason, const char *what)
+{
+	expect_drop_at(0, frame, reason, what);
 }
 
 static void the_unchanged_packet_is_relayed(void **)
@@ -82,6 +88,7 @@ static void malformed_frames_are_dropped_for_their_reason(void **)
 		{"from port 0", DROP_bad_source, UDP, "\x00\x00", 2, true},
 		{"from 0.0.0.0", DROP_bad_source, IP + 12, "\x00\x00\x00\x00", 4, true},
 		{"from a group", DROP_bad_source, IP + 12, "\xe0\x00\x00\x01", 4, true},
+		{"from loopback", DROP_bad_source, IP + 12, "\x7f\x00\x00\x01", 4, true},
 		{"from broadcast", DROP_bad_source, IP + 12, "\xff\xff\xff\xff", 4, true},
 		{"for another address", DROP_unknown_address, IP + 16, "\xc0\x00\x02\x02", 4, true},
 		{"for the other port's address", DROP_unknown_address, IP + 16, "\xcb\x00\x71\x01",
@@ -113,21 +120,197 @@ static void malformed_frames_are_dropped_for_their_reason(void **)
 	}
 }
 
+#define FAR6  "2001:db8:f0::1"
+#define PORT6 20020 // of ours
+
+// Leg 0 of session 6 is on IPv6, leg 0 of session 7 on VLAN 7; both feed legs on IPv4.
+static int setup_realms(void **state)
+{
+	struct sl_session session = rig_session(6);
+
+	setup(state);
+	session.legs[0].local = rig_address(OUR0_V6, PORT6);
+	session.legs[0].remote = rig_address(FAR6, 4000);
+	path_set(&session);
+	session = rig_session(7);
+	session.legs[0].local = rig_address(OUR7, LOCAL0);
+	path_set(&session);
+	return 0;
+}
+
+static void build_good6(struct frame *frame)
+{
+	uint8_t bytes[FRAME_MAX];
+	const struct udp_packet udp = {.to_mac = MAC_P0,
+		.from_mac = MAC_FAR0,
+		.from = FAR6,
+		.from_port = 4000,
+		.to = OUR0_V6,
+		.to_port = PORT6,
+		.payload = bytes,
+		.payload_bytes = build_silence(bytes, 1)};
+
+	frame_build(frame, &udp);
+}
+
+static void expect_relayed(unsigned int port, const struct frame *frame, const char *what)
+{
+	uint64_t before = all_drops();
+	struct frame out;
+
+	frame_push(port, frame);
+	path_turn();
+	if (all_drops() != before || !frame_pop(1, &out))
+		fail_msg("%s: was not relayed", what);
+}
+
+enum { IP6 = 14, NEXT6 = IP6 + 6, FROM6 = IP6 + 8, TO6 = IP6 + 24, UDP6 = 54 };
+
+static void malformed_ipv6_is_dropped_for_its_reason(void **)
+{
+	static const struct {
+		const char *what;
+		enum drop_reason reason;
+		int at;
+		const char *bytes;
+		int n;
+		bool checksums;
+	} rows[] = {
+		{"version 4", DROP_not_ip, IP6, "\x45", 1, false},
+		{"version 0", DROP_not_ip, IP6, "\x00", 1, false},
+		{"IPv4's type", DROP_not_ip, 12, "\x08\x00", 2, false},
+		{"longer than the frame", DROP_too_short, IP6 + 4, "\x01\x00", 2, true},
+		{"a byte longer than the frame", DROP_too_short, IP6 + 4, "\x00\xb5", 2, true},
+		{"shorter than its UDP", DROP_too_short, IP6 + 4, "\x00\xb3", 2, true},
+		{"length 0, as of a jumbogram", DROP_too_short, IP6 + 4, "\x00\x00", 2, true},
+		{"UDP longer than IP", DROP_too_short, UDP6 + 4, "\x01\x00", 2, true},
+		{"UDP's length 0, as of a jumbogram", DROP_too_short, UDP6 + 4, "\0\0", 2, true},
+		{"UDP shorter than itself", DROP_too_short, UDP6 + 4, "\x00\x07", 2, true},
+		{"hop-by-hop options", DROP_ipv6_hop_by_hop, NEXT6, "\x00", 1, true},
+		{"routing header", DROP_ipv6_routing, NEXT6, "\x2b", 1, true},
+		{"fragment", DROP_fragment, NEXT6, "\x2c", 1, true},
+		{"destination options", DROP_ipv6_destination, NEXT6, "\x3c", 1, true},
+		{"TCP", DROP_not_udp, NEXT6, "\x06", 1, true},
+		{"ICMPv6", DROP_not_udp, NEXT6, "\x3a", 1, true},
+		{"ESP", DROP_not_udp, NEXT6, "\x32", 1, true},
+		{"nothing behind it", DROP_not_udp, NEXT6, "\x3b", 1, true},
+		{"no checksum", DROP_udp_no_checksum, UDP6 + 6, "\x00\x00", 2, false},
+		{"from port 0", DROP_bad_source, UDP6, "\x00\x00", 2, true},
+		{"from ::", DROP_bad_source, FROM6, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16, true},
+		{"from ::1", DROP_bad_source, FROM6, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 16,
+			true},
+		{"from a group", DROP_bad_source, FROM6, "\xff\x02", 2, true},
+		{"from a link-local address", DROP_bad_source, FROM6, "\xfe\x80", 2, true},
+		{"from another link-local one", DROP_bad_source, FROM6, "\xfe\xbf", 2, true},
+		{"from mapped IPv4", DROP_bad_source, FROM6,
+			"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc6\x33\x64\x01", 16, true},
+		{"from IPv4-compatible", DROP_bad_source, FROM6,
+			"\0\0\0\0\0\0\0\0\0\0\0\0\xc6\x33\x64\x01", 16, true},
+		{"for another address", DROP_unknown_address, TO6 + 15, "\x02", 1, true},
+		{"for the other port's address", DROP_unknown_address, TO6 + 5, "\x02", 1, true},
+		{"for mapped IPv4 of ours", DROP_unknown_address, TO6,
+			"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\x00\x02\x01", 16, true},
+		{"for a port without a leg", DROP_unknown_port, UDP6 + 2, "\x4e\x22", 2, true},
+		{"for a port below the range", DROP_unknown_port, UDP6 + 2, "\x4e\x1f", 2, true},
+		{"from another address", DROP_wrong_source, FROM6 + 15, "\x02", 1, true},
+		{"from another network", DROP_wrong_source, FROM6 + 5, "\xf2", 1, true},
+		{"from another port", DROP_wrong_source, UDP6 + 1, "\xa1", 1, true},
+	};
+	struct frame frame;
+
+	build_good6(&frame);
+	expect_relayed(0, &frame, "the unchanged packet");
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		build_good6(&frame);
+		memcpy(frame.bytes + rows[i].at, rows[i].bytes, (size_t)rows[i].n);
+		if (rows[i].checksums)
+			frame_checksums(&frame);
+		expect_drop(&frame, rows[i].reason, rows[i].what);
+	}
+}
+
+static void insert_bytes(struct frame *frame, unsigned int at, const char *bytes, unsigned int n)
+{
+	memmove(frame->bytes + at + n, frame->bytes + at, frame->length - at);
+	memcpy(frame->bytes + at, bytes, n);
+	frame->length += n;
+}
+
+// Whose tag is whose, at port 0 (untagged) and for the address on VLAN 7 at port 1.
+static void a_tag_must_be_the_one_of_the_address(void **)
+{
+	static const struct {
+		const char *what;
+		unsigned int port;
+		enum drop_reason reason;
+		const char *tags; // between the MACs and the type
+		unsigned int n;
+	} rows[] = {
+		{"untagged", 0, PASS, "", 0},
+		{"priority tag", 0, PASS, "\x81\x00\xe0\x00", 4},
+		{"VLAN 7, untagged realm", 0, DROP_wrong_vlan, "\x81\x00\x00\x07", 4},
+		{"VLAN 4095", 0, DROP_wrong_vlan, "\x81\x00\x0f\xff", 4},
+		{"QinQ", 0, DROP_qinq, "\x88\xa8\x00\x07\x81\x00\x00\x07", 8},
+		{"service tag alone", 0, DROP_qinq, "\x88\xa8\x00\x07", 4},
+		{"two tags", 0, DROP_qinq, "\x81\x00\x00\x00\x81\x00\x00\x00", 8},
+		{"ARP behind a tag", 0, DROP_not_ip, "\x81\x00\x00\x00\x08\x06", 6},
+		{"tagged realm, its tag", 1, PASS, "\x81\x00\x00\x07", 4},
+		{"its tag with a priority", 1, PASS, "\x81\x00\xf0\x07", 4},
+		{"no tag", 1, DROP_wrong_vlan, "", 0},
+		{"priority tag, tagged realm", 1, DROP_wrong_vlan, "\x81\x00\xe0\x00", 4},
+		{"another VLAN", 1, DROP_wrong_vlan, "\x81\x00\x00\x08", 4},
+		{"the tag twice", 1, DROP_qinq, "\x81\x00\x00\x07\x81\x00\x00\x07", 8},
+	};
+
+	for (size_t i = 0; i < RTE_DIM(rows); i++) {
+		uint8_t bytes[FRAME_MAX];
+		const struct udp_packet udp = {.to_mac = rows[i].port ? MAC_P1 : MAC_P0,
+			.from_mac = MAC_FAR0,
+			.from = FAR0,
+			.from_port = 4000,
+			.to = rows[i].port ? OUR7 : OUR0,
+			.to_port = LOCAL0,
+			.payload = bytes,
+			.payload_bytes = build_silence(bytes, (uint16_t)i)};
+		struct frame frame;
+
+		frame_build(&frame, &udp);
+		insert_bytes(&frame, 12, rows[i].tags, rows[i].n);
+		if (rows[i].reason == PASS)
+			expect_relayed(rows[i].port, &frame, rows[i].what);
+		else
+			expect_drop_at(rows[i].port, &frame, rows[i].reason, rows[i].what);
+	}
+}
+
+static void drop_every_truncation(struct frame *frame)
+{
+	for (unsigned int length = frame->length - 1; length > 0; length--) {
+		uint64_t before = all_drops();
+		struct frame out;
+
+		frame->length = length;
+		frame_push(0, frame);
+		path_turn();
+		assert_int_equal(all_drops(), before + 1);
+		assert_false(frame_pop(1, &out));
+	}
+}
+
 static void every_truncation_is_dropped(void **)
 {
 	struct frame frame;
 
 	build_good(&frame);
-	for (unsigned int length = frame.length - 1; length > 0; length--) {
-		uint64_t before = all_drops();
-		struct frame out;
-
-		frame.length = length;
-		frame_push(0, &frame);
-		path_turn();
-		assert_int_equal(all_drops(), before + 1);
-		assert_false(frame_pop(1, &out));
-	}
+	drop_every_truncation(&frame);
+	build_good6(&frame);
+	drop_every_truncation(&frame);
+	build_good(&frame);
+	insert_bytes(&frame, 12, "\x81\x00\x00\x00", 4);
+	drop_every_truncation(&frame);
+	build_good6(&frame);
+	insert_bytes(&frame, 12, "\x81\x00\x00\x00", 4);
+	drop_every_truncation(&frame);
 }
 
 // RTP cut off inside its header, with lengths and checksums that agree.
@@ -234,7 +417,12 @@ int main(void)
 			the_unchanged_packet_is_relayed, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(
 			malformed_frames_are_dropped_for_their_reason, setup, call_teardown),
-		cmocka_unit_test_setup_teardown(every_truncation_is_dropped, setup, call_teardown),
+		cmocka_unit_test_setup_teardown(
+			malformed_ipv6_is_dropped_for_its_reason, setup_realms, call_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_tag_must_be_the_one_of_the_address, setup_realms, call_teardown),
+		cmocka_unit_test_setup_teardown(
+			every_truncation_is_dropped, setup_realms, call_teardown),
 		cmocka_unit_test_setup_teardown(short_rtp_is_dropped, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_wrong_source_is_counted_for_the_leg, setup, call_teardown),

@@ -61,8 +61,10 @@ void rig_realms(struct realms *realms, unsigned int n_udp_ports)
 	uint16_t last = (uint16_t)(20000 + n_udp_ports - 1);
 
 	realms->n = 0;
-	rig_realm_add(realms, (struct realm){.port = 0, .rtp_port_max = last}, "192.0.2.1");
-	rig_realm_add(realms, (struct realm){.port = 1, .rtp_port_max = last}, "203.0.113.1");
+	rig_realm_add(
+		realms, (struct realm){.port = 0, .dscp = 46, .rtp_port_max = last}, "192.0.2.1");
+	rig_realm_add(
+		realms, (struct realm){.port = 1, .dscp = 46, .rtp_port_max = last}, "203.0.113.1");
 }
 
 void rig_event(void *argument, const struct sl_media_event *event)
