@@ -229,7 +229,7 @@ static inline int adapt(
 	int dqsez = (int16_t)(sr - se + sez);
 	bool transition = is_transition(s, magnitude);
 
-	s->yu = (int16_t)clamp(y + (((rate->scale[code] << 5) - y) >> 5), 544, 5120);
+	s->yu = (int16_t)clamp(y + ((rate->scale[code] * 32 - y) >> 5), 544, 5120);
 	s->yl += s->yu + (-s->yl >> 6);
 	if (transition) {
 		memset(s->a, 0, sizeof(s->a));
