@@ -190,10 +190,12 @@ static void on_event(void *context, const struct sl_media_event *event)
 
 static int start_sessions(struct dataplane *dataplane)
 {
+	int socket_ids[RTE_MAX_LCORE];
 	const struct sessions_config config = {
 		.realms = &dataplane->realms,
 		.n_workers = dataplane->config->cpus->workers_count,
 		.sessions_max = dataplane->config->sessions_max,
+		.socket_ids = socket_ids,
 		.hops = dataplane->hops,
 		.transcode = dataplane->transcode,
 		.rcu = dataplane->rcu,
@@ -201,6 +203,8 @@ static int start_sessions(struct dataplane *dataplane)
 		.context = dataplane,
 	};
 
+	for (unsigned int i = 0; i < config.n_workers; i++)
+		socket_ids[i] = (int)rte_lcore_to_socket_id(eal_worker_lcore(i));
 	dataplane->sessions = sessions_create(&config);
 	return dataplane->sessions ? 0 : fail(dataplane, "session table", errno);
 }

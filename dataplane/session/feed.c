@@ -5,7 +5,6 @@
 #include "feed.h"
 
 #include <errno.h>
-#include <rte_malloc.h>
 #include <strings.h>
 
 #define NONE SL_NO_PT
@@ -224,11 +223,11 @@ static int route_formats(struct feed *feed, const struct feed_end *source, const
 	return rc;
 }
 
-struct feed *feed_create(
-	const struct feed_end *source, const struct feed_end *sink, struct transcode *engine)
+struct feed *feed_create(const struct feed_end *source, const struct feed_end *sink,
+	struct transcode *engine, struct slab *feeds)
 {
 	const struct sl_leg *from = source->wanted, *to = sink->wanted;
-	struct feed *feed = rte_zmalloc("feed", sizeof(*feed), 64);
+	struct feed *feed = slab_take(feeds);
 	int rc = 0;
 
 	if (!feed) {
@@ -270,7 +269,7 @@ void feed_destroy(struct feed *feed, struct transcode *engine)
 	for (unsigned int i = 0; i < feed->n_formats; i++)
 		if (is_first_use(feed, i))
 			transcode_stream_destroy(engine, feed->streams[i]);
-	rte_free(feed);
+	slab_return(feed);
 }
 
 void feed_stats_add(

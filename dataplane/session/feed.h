@@ -2,6 +2,7 @@
 #pragma once
 
 #include "leg.h"
+#include "slab.h"
 
 // A leg and what is wanted of it.
 struct feed_end {
@@ -12,8 +13,8 @@ struct feed_end {
 // Build the feed of one leg's media to another, creating the streams of the transcoder that it
 // needs. `engine` NULL: no transcoding. NULL with errno set: EOPNOTSUPP where the first format
 // cannot get across, ENOMEM, ENOSPC.
-struct feed *feed_create(
-	const struct feed_end *from, const struct feed_end *to, struct transcode *engine);
+struct feed *feed_create(const struct feed_end *from, const struct feed_end *to,
+	struct transcode *engine, struct slab *feeds);
 
 // Two steps, with the wait for readers between them (see transcode_stream_stop()).
 void feed_stop(struct feed *feed);

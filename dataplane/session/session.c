@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <rte_errno.h>
 #include <rte_jhash.h>
-#include <rte_malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +29,7 @@ static void config_free(struct sessions *sessions, struct leg_config *config)
 	release_hop(sessions, config->hop_latched);
 	leg_key_release(config->keys[SRTP_RECEIVE]);
 	leg_key_release(config->keys[SRTP_SEND]);
-	rte_free(config);
+	slab_return(config);
 }
 
 static void config_passed(struct deferred *deferred, void *context)
@@ -53,7 +52,7 @@ static void leg_passed(struct deferred *deferred, void *context)
 	leg_srtp_fini(&leg->srtp[SRTP_RECEIVE]);
 	leg_srtp_fini(&leg->srtp[SRTP_SEND]);
 	transcode_feedback_release(leg->control.feedback);
-	rte_free(leg);
+	slab_return(leg);
 }
 
 // Nobody finds the leg any more; its ports are free for others.
@@ -385,6 +384,30 @@ static int create_index(struct sessions *sessions)
 	return sessions->by_id ? 0 : -rte_errno;
 }
 
+// What a worker reads is on its NUMA node.
+static void create_slabs(struct sessions *sessions)
+{
+	for (unsigned int i = 0; i < sessions->config.n_workers; i++) {
+		struct worker_memory *memory = &sessions->memory[i];
+		int socket_id = sessions->config.socket_ids ? sessions->config.socket_ids[i]
+							    : SOCKET_ID_ANY;
+
+		slab_init(&memory->legs, sizeof(struct leg), socket_id);
+		slab_init(&memory->configs, sizeof(struct leg_config), socket_id);
+		slab_init(&memory->feeds, sizeof(struct feed), socket_id);
+	}
+}
+
+static void destroy_slabs(struct sessions *sessions)
+{
+	for (unsigned int i = 0; sessions->memory && i < sessions->config.n_workers; i++) {
+		slab_fini(&sessions->memory[i].legs);
+		slab_fini(&sessions->memory[i].configs);
+		slab_fini(&sessions->memory[i].feeds);
+	}
+	free(sessions->memory);
+}
+
 static int create_arrays(struct sessions *sessions)
 {
 	uint32_t n = sessions->config.sessions_max;
@@ -393,9 +416,11 @@ static int create_arrays(struct sessions *sessions)
 	sessions->free_slots = calloc(n, sizeof(*sessions->free_slots));
 	sessions->worker_legs = calloc(sessions->config.n_workers, sizeof(*sessions->worker_legs));
 	sessions->notices = calloc(sessions->config.n_workers, sizeof(struct rte_ring *));
+	sessions->memory = calloc(sessions->config.n_workers, sizeof(*sessions->memory));
 	if (!sessions->slots || !sessions->free_slots || !sessions->worker_legs ||
-		!sessions->notices)
+		!sessions->notices || !sessions->memory)
 		return -ENOMEM;
+	create_slabs(sessions);
 	for (uint32_t i = 0; i < n; i++) // the lowest is taken first
 		sessions->free_slots[i] = n - 1 - i;
 	sessions->n_free_slots = n;
@@ -452,6 +477,7 @@ void sessions_destroy(struct sessions *sessions)
 		rte_ring_free(sessions->notices[i]);
 	table_destroy(sessions->table);
 	srtp_engine_destroy(sessions->srtp);
+	destroy_slabs(sessions);
 	free(sessions->slots);
 	free(sessions->free_slots);
 	free(sessions->worker_legs);

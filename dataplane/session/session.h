@@ -24,6 +24,7 @@ struct sessions_config {
 	const struct realms *realms; // where there are addresses
 	unsigned int n_workers;
 	unsigned int sessions_max;
+	const int *socket_ids;	     // NUMA node of each worker; NULL: any. Read at creation only
 	struct next_hops *hops;	     // NULL: nobody can be sent to (tests)
 	struct transcode *transcode; // NULL: nothing is transcoded
 	struct rte_rcu_qsbr *rcu;    // workers report to it

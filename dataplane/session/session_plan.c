@@ -3,7 +3,6 @@
 #include "session_plan.h"
 
 #include <errno.h>
-#include <rte_malloc.h>
 #include <rte_random.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,9 +100,14 @@ static uint64_t random_first_report(uint64_t now_ns)
 	return now_ns + REPORT_NS / 2 + rte_rand_max(REPORT_NS / 2);
 }
 
+static struct worker_memory *memory_of(const struct session_plan *plan)
+{
+	return &plan->sessions->memory[plan->worker];
+}
+
 static struct leg *create_leg(const struct session_plan *plan, unsigned int i)
 {
-	struct leg *leg = rte_zmalloc("leg", sizeof(*leg), RTE_CACHE_LINE_SIZE);
+	struct leg *leg = slab_take(&memory_of(plan)->legs);
 
 	if (!leg)
 		return NULL;
@@ -178,7 +182,8 @@ static int plan_feed(struct session_plan *plan, unsigned int i, const char **why
 	*why = "no way from the source's first format to the leg's";
 	leg->feed = feed_create(
 		&(struct feed_end){plan->legs[to->source].leg, &plan->session->legs[to->source]},
-		&(struct feed_end){leg->leg, to}, plan->sessions->config.transcode);
+		&(struct feed_end){leg->leg, to}, plan->sessions->config.transcode,
+		&memory_of(plan)->feeds);
 	if (!leg->feed)
 		return -errno;
 	leg->feed_is_new = true;
@@ -308,7 +313,7 @@ static const struct realm *realm_of(const struct session_plan *plan, unsigned in
 static int plan_config(struct session_plan *plan, unsigned int i, const char **why)
 {
 	const struct sl_leg *leg = &plan->session->legs[i];
-	struct leg_config *config = rte_zmalloc("leg_config", sizeof(*config), RTE_CACHE_LINE_SIZE);
+	struct leg_config *config = slab_take(&memory_of(plan)->configs);
 
 	*why = "memory";
 	if (!config)
@@ -341,14 +346,14 @@ static void undo(struct session_plan *plan)
 			leg_key_release(leg->config->keys[SRTP_RECEIVE]);
 			leg_key_release(leg->config->keys[SRTP_SEND]);
 		}
-		rte_free(leg->config);
+		slab_return(leg->config);
 		if (leg->feed_is_new) {
 			feed_stop(leg->feed);
 			feed_destroy(leg->feed, sessions->config.transcode);
 		}
 		if (leg->leg_is_new && leg->leg) {
 			transcode_feedback_release(leg->leg->control.feedback);
-			rte_free(leg->leg);
+			slab_return(leg->leg);
 		}
 		if (leg->slot_is_new)
 			table_port_return(sessions->table, &leg->slot);

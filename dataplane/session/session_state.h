@@ -5,6 +5,7 @@
 #include <rte_ring.h>
 
 #include "session.h"
+#include "slab.h"
 
 struct session {
 	uint32_t slot; // index into sessions->slots
@@ -14,6 +15,13 @@ struct session {
 	struct feed *feeds[SL_LEGS_MAX]; // feeds[i]: what leg i is sent; NULL: nothing
 	void *record;
 	struct sl_session *wanted; // with ports and SSRCs chosen; n_legs legs are there
+};
+
+// Of the sessions that a worker owns.
+struct worker_memory {
+	struct slab legs;
+	struct slab configs;
+	struct slab feeds;
 };
 
 struct sessions {
@@ -27,11 +35,12 @@ struct sessions {
 	uint32_t n_sessions;
 	uint32_t n_legs;
 	uint32_t n_ports_used;
-	uint32_t generation;	   // of the last leg_config
-	uint32_t scan_at;	   // slot that the scan for time-outs goes on with
-	unsigned int *worker_legs; // how many each worker has
-	struct rte_ring **notices; // per worker; one producer, one consumer
-	struct srtp_engine *srtp;  // main's; workers have their own
+	uint32_t generation;	      // of the last leg_config
+	uint32_t scan_at;	      // slot that the scan for time-outs goes on with
+	unsigned int *worker_legs;    // how many each worker has
+	struct worker_memory *memory; // per worker
+	struct rte_ring **notices;    // per worker; one producer, one consumer
+	struct srtp_engine *srtp;     // main's; workers have their own
 	struct deferred_queue deferred;
 	uint64_t tick_ns; // the last
 };
