@@ -202,7 +202,7 @@ void peer_request(struct harness *h, const char *method, const char *branch, con
 		to_tag, method, extra);
 }
 
-static uint64_t now_ms(void)
+uint64_t harness_now_ms(void)
 {
 	struct timespec now;
 
@@ -213,13 +213,13 @@ static uint64_t now_ms(void)
 bool peer_receive(struct harness *h, unsigned int ms)
 {
 	struct message_error error;
-	uint64_t end = now_ms() + ms;
+	uint64_t end = harness_now_ms() + ms;
 	ssize_t n;
 
 	do {
 		harness_run(h, 1);
 		n = recv(h->peer, h->text, sizeof(h->text), MSG_DONTWAIT);
-	} while (n < 0 && now_ms() < end);
+	} while (n < 0 && harness_now_ms() < end);
 	if (n < 0)
 		return false;
 	h->size = (size_t)n;
@@ -244,4 +244,13 @@ unsigned int harness_count(const struct harness *h, const char *text)
 	for (unsigned int i = 0; i < h->n_seen; i++)
 		n += strcmp(h->seen[i].text, text) == 0;
 	return n;
+}
+
+void harness_until(struct harness *h, const char *text, unsigned int n)
+{
+	uint64_t end = harness_now_ms() + 10000;
+
+	while (harness_count(h, text) < n && harness_now_ms() < end)
+		harness_run(h, 5);
+	assert_int_equal(harness_count(h, text), n);
 }

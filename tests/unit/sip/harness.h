@@ -43,6 +43,9 @@ int harness_teardown(void **state);
 
 // Run the event loop for that long.
 void harness_run(struct harness *h, unsigned int ms);
+// Run until `text` has been told `n` times: at most ten seconds, however busy the machine is.
+void harness_until(struct harness *h, const char *text, unsigned int n);
+uint64_t harness_now_ms(void);
 
 // Send from the peer; "%s" of the Via's port and the like is the caller's.
 void peer_send(struct harness *h, const char *format, ...) __attribute__((format(printf, 2, 3)));
