@@ -44,11 +44,21 @@ static const char *second_text(time_t second)
 	return text;
 }
 
+// systemd says so at start (systemd.exec(5)); the journal has the time itself.
+static bool to_journal(void)
+{
+	static _Thread_local signed char known = -1;
+
+	if (known < 0)
+		known = getenv("JOURNAL_STREAM") != NULL;
+	return known;
+}
+
 static int write_prefix(char *line, size_t size, enum log_level level)
 {
 	struct timespec now;
 
-	if (getenv("JOURNAL_STREAM"))
+	if (to_journal())
 		return snprintf(line, size, "<%d>", level);
 	clock_gettime(CLOCK_REALTIME, &now);
 	return snprintf(line, size, "%s%03ldZ ", second_text(now.tv_sec), now.tv_nsec / 1000000);
