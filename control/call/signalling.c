@@ -24,11 +24,6 @@ static bool refuse(struct transaction *transaction, const struct sip_message *re
 		.forwards = request->method == METHOD_INVITE && !request->to_tag.p,
 	};
 
-	if (request->method == METHOD_OTHER) {
-		transaction_reply_with(
-			transaction, 501, (struct slice){}, SLICE("Allow: " LEG_ALLOW "\r\n"));
-		return true;
-	}
 	return transaction_refuse(transaction, &rules) != 0;
 }
 
