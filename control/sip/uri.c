@@ -78,15 +78,12 @@ static int userinfo_parse(struct slice text, struct uri *uri)
 // Cut "core;params?headers" at the separators.
 static struct slice tail_cut(struct slice text, struct uri *uri)
 {
-	struct slice rest = text, core = slice_cut(&rest, '?');
-	const char *semicolon;
+	struct slice headers = text, params = slice_cut(&headers, '?');
+	struct slice core = slice_cut(&params, ';');
 
-	uri->headers = rest;
-	semicolon = core.n ? memchr(core.p, ';', core.n) : NULL;
-	if (semicolon) {
-		uri->params = slice_skip(core, (size_t)(semicolon - core.p));
-		core.n -= uri->params.n;
-	}
+	uri->headers = headers;
+	if (params.p) // with their ';'
+		uri->params = (struct slice){params.p - 1, params.n + 1};
 	return core;
 }
 
