@@ -130,7 +130,7 @@ bool client_retreat(struct transaction *t, int error)
 	again = with_via(&udp, without_via(t->sent, &b), t->branch, &error);
 	if (error)
 		return false;
-	free((char *)t->sent.p);
+	slice_free(t->sent);
 	t->sent = again;
 	t->flow = udp;
 	t->too_small = NULL;
@@ -169,7 +169,7 @@ int stack_send_request(
 	if (!error && sent)
 		*sent = text;
 	else
-		free((char *)text.p);
+		slice_free(text);
 	return error;
 }
 

@@ -45,5 +45,7 @@ struct sip_message *message_clone(const struct sip_message *message)
 
 void message_destroy(struct sip_message *message)
 {
+	if (message)
+		explicit_bzero((char *)message->text.p, message->text.n); // keys of media
 	free(message);
 }

@@ -34,6 +34,13 @@ static unsigned int next_interval(const struct retransmit *r)
 	return next < left ? next : left;
 }
 
+// The message has a description, and that may have keys.
+static void destroy(struct retransmit *r)
+{
+	explicit_bzero(r, sizeof(*r) + r->size);
+	free(r);
+}
+
 static void fires(evutil_socket_t, short, void *arg)
 {
 	struct retransmit *r = arg;
@@ -42,7 +49,7 @@ static void fires(evutil_socket_t, short, void *arg)
 	if (r->waited_ms >= 64 * r->stack->t1_ms) {
 		r->gives_up = true;
 		r->give_up(r->arg);
-		free(r);
+		destroy(r);
 		return;
 	}
 	r->stack->counters.retransmissions_out++;
@@ -78,5 +85,5 @@ void retransmit_stop(struct retransmit *r)
 	if (!r || r->gives_up)
 		return;
 	event_del(&r->timer);
-	free(r);
+	destroy(r);
 }

@@ -69,7 +69,7 @@ void server_send(struct transaction *t, struct slice response)
 	t->status = status_of(response);
 	if (copy) {
 		memcpy(copy, response.p, response.n);
-		free((char *)t->sent.p);
+		slice_free(t->sent);
 		t->sent = (struct slice){copy, response.n};
 	}
 	transport_send(&t->flow, response);

@@ -1,5 +1,7 @@
 // Slices: the few operations that are more than a line.
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "chars.h"
 
@@ -39,4 +41,11 @@ int slice_to_u32(struct slice s, uint32_t max, uint32_t *out)
 	}
 	*out = (uint32_t)value;
 	return 0;
+}
+
+void slice_free(struct slice text)
+{
+	if (text.p)
+		explicit_bzero((char *)text.p, text.n);
+	free((char *)text.p);
 }

@@ -46,6 +46,9 @@ static inline bool slice_starts_nocase(struct slice slice, struct slice prefix)
 	return slice.n >= prefix.n && slice_equal_nocase((struct slice){slice.p, prefix.n}, prefix);
 }
 
+// Free text that was malloced, and wipe it first: descriptions carry keys of media.
+void slice_free(struct slice text);
+
 // Without white space at both ends. Folded lines are unfolded by the message parser, so that is
 // space and tab; CR and LF count too for text that comes from elsewhere.
 struct slice slice_trim(struct slice slice);

@@ -267,8 +267,8 @@ void transaction_destroy(struct transaction *t)
 	hash_remove(&stack->transactions, &t->match);
 	if (t->merge.hash)
 		hash_remove(&stack->requests, &t->merge);
-	free((char *)t->sent.p);
-	free((char *)t->cancel_extra.p);
+	slice_free(t->sent);
+	slice_free(t->cancel_extra);
 	message_destroy(t->request);
 	free(t);
 }
