@@ -49,6 +49,7 @@ struct codec_encode_job {
 	uint8_t request;    // what the far end asks for (see the decode job); 0: nothing
 	uint8_t *payload;   // CODEC_FRAME_BYTES_MAX bytes of room
 	bool is_noise;	    // out: the payload describes silence, no talk spurt begins with it
+	uint16_t n_skipped; // out: samples at the beginning that the payload leaves out as silence
 	int n_bytes;	    // out: payload bytes; 0: nothing to send (DTX); negative errno
 };
 

@@ -25,6 +25,7 @@
 #define RTP_MIN_DEFAULT	     16384
 #define RTP_MAX_DEFAULT	     32767
 #define CPUS_MOST	     64
+#define PLUGINS_MOST	     16
 #define VLAN_MOST	     4094
 #define DSCP_MOST	     63
 #define DSCP_DEFAULT	     46 // EF (RFC 3246)
@@ -118,6 +119,8 @@ static const cyaml_schema_field_t config_fields[] = {
 		"realms", CYAML_FLAG_POINTER, struct config, realms, &realm_schema, 1, REALMS_MAX),
 	CYAML_FIELD_MAPPING_PTR(
 		"log", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config, log, log_fields),
+	CYAML_FIELD_SEQUENCE("plugins", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config,
+		plugins, &text_schema, 0, PLUGINS_MOST),
 	CYAML_FIELD_SEQUENCE("eal", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config, eal,
 		&text_schema, 0, 32),
 	CYAML_FIELD_END,
@@ -436,10 +439,29 @@ static int check_realm(const struct check *check, const struct config *config, u
 	return 0;
 }
 
+// A name, or an absolute path: what a relative one means would depend on who starts us where.
+static int check_plugins(const struct check *check, const struct config *config)
+{
+	for (unsigned int i = 0; i < config->plugins_count; i++) {
+		const char *name = config->plugins[i];
+		char where[32];
+
+		snprintf(where, sizeof(where), "plugins[%u]", i + 1);
+		if (name[0] != '/' && strchr(name, '/'))
+			return wrong(check, where,
+				"expected a file name such as sluice-g729.so, or an absolute path");
+		for (unsigned int j = 0; j < i; j++)
+			if (!strcmp(name, config->plugins[j]))
+				return wrong(check, where, "this plug-in is there already");
+	}
+	return 0;
+}
+
 static int check_config(const struct check *check, const struct config *config)
 {
 	if (check_socket(check, config) || check_cpus(check, config->cpus) ||
-		check_numbers(check, config) || check_log(check, config->log))
+		check_numbers(check, config) || check_plugins(check, config) ||
+		check_log(check, config->log))
 		return -EINVAL;
 	for (unsigned int i = 0; i < config->ports_count; i++)
 		if (check_port(check, config, i))
@@ -518,4 +540,12 @@ void config_realms(const struct config *config, struct realms *realms)
 		if (entry->next_hop)
 			parse_mac(entry->next_hop, &realm->next_hop);
 	}
+}
+
+const char *config_plugin(const struct config *config, unsigned int i, char *path, size_t size)
+{
+	const char *name = config->plugins[i];
+
+	snprintf(path, size, "%s%s", name[0] == '/' ? "" : SLUICE_PLUGINS "/", name);
+	return path;
 }

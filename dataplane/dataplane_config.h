@@ -20,6 +20,8 @@
 //        dscp: 34,                                    # else 46 (EF)
 //        next_hop: "02:00:00:00:00:03"}               # else as the port's, or the kernel's routes say
 //     - {name: far, port: bench, addresses: [198.51.100.1]}
+//   plugins: [sluice-g729.so]                         # codecs of other licences; a name without a
+//                                                     # path is looked for where they are installed
 //   log: {all: info, eal: warn}                       # error, warn, info, debug
 //   eal: ["--no-pci"]                                 # further arguments of DPDK's
 // clang-format on
@@ -98,6 +100,8 @@ struct config {
 	struct realm_entry *realms;
 	unsigned int realms_count;
 	struct log_config *log;
+	char **plugins;
+	unsigned int plugins_count;
 	char **eal;
 	unsigned int eal_count;
 };
@@ -115,3 +119,6 @@ unsigned int config_ports(const struct config *config, struct port_config *confi
 
 // The same of the realms.
 void config_realms(const struct config *config, struct realms *realms);
+
+// The file of plug-in `i`, as configured or in the folder that plug-ins are installed in.
+const char *config_plugin(const struct config *config, unsigned int i, char *path, size_t size);

@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "codec_cost.h"
+#include "codec_plugin.h"
 #include "dataplane_config.h"
 #include "eal.h"
 #include "log.h"
@@ -157,6 +158,24 @@ static void stop_next_hops(struct dataplane *dataplane)
 	next_hops_destroy(dataplane->hops);
 }
 
+// A plug-in that is configured and does not load is a mistake to be told, not to be found out in
+// calls.
+static int load_plugins(struct dataplane *dataplane)
+{
+	for (unsigned int i = 0; i < dataplane->config->plugins_count; i++) {
+		char path[PATH_MAX];
+		const struct codec_plugin *plugin =
+			codec_plugin_load(config_plugin(dataplane->config, i, path, sizeof(path)),
+				dataplane->error, sizeof(dataplane->error));
+
+		if (!plugin)
+			return -EINVAL;
+		log_info(&log_main, "plugin", "name=\"%s\" licence=%s file=%s", plugin->name,
+			plugin->licence, path);
+	}
+	return 0;
+}
+
 static int start_transcode(struct dataplane *dataplane)
 {
 	const struct config *config = dataplane->config;
@@ -168,6 +187,8 @@ static int start_transcode(struct dataplane *dataplane)
 		.pool = dataplane->pool,
 	};
 
+	if (load_plugins(dataplane))
+		return -EINVAL;
 	if (codecs_init())
 		return fail(dataplane, "codecs", ENOMEM);
 	codecs_measure(CODEC_MEASURE_US);

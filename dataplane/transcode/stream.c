@@ -302,15 +302,23 @@ static uint32_t pcm_timestamp(const struct transcode_stream *s)
 	return s->timeline.end_out - timeline_ticks(&s->timeline.out, s->pcm_fill);
 }
 
+// What the payload leaves out at its beginning, in ticks of the output.
+static uint32_t skipped_ticks(const struct transcode_stream *s, const struct codec_encode_job *job)
+{
+	return job->n_skipped ? timeline_ticks(&s->timeline.out,
+					job->n_skipped * s->frame_samples / s->encode_samples)
+			      : 0;
+}
+
 void stream_finish_encode(
 	struct transcode_stream *s, const struct codec_encode_job *job, struct rte_mbuf *output)
 {
 	const struct rtp_view view = {
 		.ssrc = s->ssrc,
-		.timestamp = pcm_timestamp(s),
+		.timestamp = pcm_timestamp(s) + skipped_ticks(s, job),
 		.sequence = s->sequence,
 		.pt = s->spec.to_pt,
-		.marker = s->marker,
+		.marker = s->marker && !job->is_noise,
 	};
 
 	frame_done(s);
@@ -324,7 +332,7 @@ void stream_finish_encode(
 		(uint8_t *)rte_pktmbuf_append(output, (uint16_t)(RTP_HEADER_BYTES + job->n_bytes)),
 		&view);
 	s->sequence++;
-	s->marker = false;
+	s->marker = job->is_noise; // the talk spurt is still to come
 	STAT_ADD(s->stats.frames, 1);
 	lane_give(s->lane, s, output);
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "codec.h"
+#include "codec_plugin.h"
 #include "speech.h"
 
 #define N_FRAMES  40
@@ -276,8 +276,10 @@ static void codecs_without_a_common_rate_are_joined_by_two(void **)
 	assert_int_equal(codec_rates(pcmu, &odd, 0, &rates), -EOPNOTSUPP);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	char error[512];
+
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(state_can_be_moved_between_frames),
 		cmocka_unit_test(batch_equals_one_at_a_time),
@@ -289,5 +291,7 @@ int main(void)
 		cmocka_unit_test(codecs_without_a_common_rate_are_joined_by_two),
 	};
 
+	if (argc == 2 && !codec_plugin_load(argv[1], error, sizeof(error)))
+		return 1;
 	return codecs_init() == 0 ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
 }

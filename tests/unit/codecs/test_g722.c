@@ -296,8 +296,8 @@ static void check_narrow(const struct g722_lanes *lanes, unsigned int shift)
 	}
 	assert_memory_equal(codes[0], codes[1], sizeof(codes[0]));
 	for (int i = 0; i < 16; i++)
-		assert_memory_equal(&encoders[0][i].low, &encoders[1][i].low,
-			sizeof(encoders[0][i].low));
+		assert_memory_equal(
+			&encoders[0][i].low, &encoders[1][i].low, sizeof(encoders[0][i].low));
 }
 
 static void narrow_band_is_the_lower_band_of_the_whole(void **)

@@ -116,16 +116,22 @@ static void effective_configuration_loads_again_as_the_same(void **)
 		load("socket: /tmp/s\nidle: true\nsessions_max: 5\npunts_per_second: 70\n"
 		     "memory: {hugepages: no, megabytes: 128}\n"
 		     "rtp_ports: {min: 2000, max: 2999}\nlog: {all: debug}\n"
+		     "plugins: [sluice-g729.so, /opt/x.so]\n"
 		     "eal: [--no-pci]\n" LEAST);
 	char *text = config_text(config);
 	struct config *again;
 	char *text_again;
+	char path[512];
 
 	assert_non_null(text);
 	assert_non_null(strstr(text, "megabytes: 128"));
 	again = load(text);
 	assert_non_null(again);
 	text_again = config_text(again);
+	assert_int_equal(again->plugins_count, 2);
+	assert_string_equal(config_plugin(again, 0, path, sizeof(path)) + strlen(path) - 22,
+		"/sluice/sluice-g729.so");
+	assert_string_equal(config_plugin(again, 1, path, sizeof(path)), "/opt/x.so");
 	assert_string_equal(text, text_again);
 	free(text);
 	free(text_again);
@@ -159,6 +165,11 @@ static void errors_say_where_and_what_is_expected(void **)
 			":1: rtp_ports.min: expected an even number from 1024"},
 		{"rtp_ports: {min: 2000, max: 3000}\n" LEAST,
 			":1: rtp_ports.max: expected an odd number above min, up to 65535"},
+		{"plugins: [a/b.so]\n" LEAST,
+			":1: plugins[1]: expected a file name such as sluice-g729.so, or an "
+			"absolute path"},
+		{"plugins: [a.so, /b.so, a.so]\n" LEAST,
+			":1: plugins[3]: this plug-in is there already"},
 		{"log: {all: loud}\n" LEAST, ":1: log.all: expected error, warn, info or debug"},
 		{"log: {nothing: info}\n" LEAST, ":1: log.nothing: there is no such key here"},
 		{LEAST "- {name: b, addresses: [192.0.2.2]}\n", ":6: this is no YAML: "},
