@@ -85,21 +85,38 @@ static void turn(void)
 	n_waiting = 0;
 }
 
-static struct {
+// A frame on its way, and of whom it would be proof, wherever it comes from.
+static struct sent {
 	struct frame frame;
 	unsigned int port;
+	bool authentic;
+	unsigned int slot;
+	unsigned int leg;
 } history[HISTORY];
 static unsigned int n_history;
 static uint16_t sequences[WORLD_SLOTS][SL_LEGS_MAX]; // last sent
 
-static void push(unsigned int port, const struct frame *frame, bool exact)
+static void prove(const struct sent *sent)
 {
-	history[n_history % HISTORY].frame = *frame;
-	history[n_history++ % HISTORY].port = port;
+	const struct frame *frame = &sent->frame;
+	unsigned int ip = half_at(frame, 12) == 0x8100 ? 18 : 14;
+	bool ipv6 = frame->bytes[ip] >> 4 == 6;
+	struct sl_address from = {.family = ipv6 ? SL_IPV6 : SL_IPV4};
+
+	memcpy(from.bytes, frame->bytes + ip + (ipv6 ? 8 : 12), ipv6 ? 16 : 4);
+	from.port = half_at(frame, ip + (ipv6 ? 40 : 20));
+	world_prove(sent->slot, sent->leg, &from);
+}
+
+static void push(const struct sent *sent, bool exact)
+{
+	history[n_history++ % HISTORY] = *sent;
+	if (sent->authentic)
+		prove(sent);
 	if (exact)
-		push_exact(port, frame);
+		push_exact(sent->port, &sent->frame);
 	else
-		frame_push(port, frame);
+		frame_push(sent->port, &sent->frame);
 	if (++n_waiting == BURST)
 		turn();
 }
@@ -148,7 +165,7 @@ struct sending {
 	unsigned int slot;
 	unsigned int leg;
 	uint8_t how;
-	char from[INET_ADDRSTRLEN];
+	char from[INET6_ADDRSTRLEN];
 	struct udp_packet udp;
 	uint8_t payload[PAYLOAD_MAX + SRTP_TRAILER_MAX];
 };
@@ -166,20 +183,25 @@ enum { // sending.how
 static void choose_source(struct sending *sending, const struct sl_leg *leg)
 {
 	static const struct {
-		const char *address;
+		const char *addresses[2];
 		uint16_t port;
-	} others[] = {{NAT, 33000}, {STRANGER, 1234}, {FAR0, 4444}};
+	} others[] = {{{NAT, "2001:db8:9::77"}, 33000}, {{STRANGER, "2001:db8:9::78"}, 1234},
+		{{FAR0, FAR0_V6}, 4444}};
 	unsigned int source = sending->how & HOW_SOURCE;
+	bool ipv6 = leg->local.family == SL_IPV6;
 
 	if (source == 0)
-		inet_ntop(AF_INET, leg->remote.bytes, sending->from, sizeof(sending->from));
+		inet_ntop(ipv6 ? AF_INET6 : AF_INET, leg->remote.bytes, sending->from,
+			sizeof(sending->from));
 	else
-		snprintf(sending->from, sizeof(sending->from), "%s", others[source - 1].address);
+		snprintf(sending->from, sizeof(sending->from), "%s",
+			others[source - 1].addresses[ipv6]);
 	sending->udp.from = sending->from;
 	sending->udp.from_port = source ? others[source - 1].port : leg->remote.port;
 }
 
-static void protect_payload(struct sending *sending, bool rtcp)
+// Returns whether it was protected.
+static bool protect_payload(struct sending *sending, bool rtcp)
 {
 	struct srtp_context *context = context_of(sending->slot, sending->leg);
 	struct srtp_job job = {.context = context,
@@ -187,16 +209,14 @@ static void protect_payload(struct sending *sending, bool rtcp)
 		.length = (uint16_t)sending->udp.payload_bytes,
 		.room = sizeof(sending->payload),
 		.rtcp = rtcp};
-	struct sl_address from;
 
 	if (!context || sending->how & HOW_PLAIN)
-		return;
+		return false;
 	srtp_protect_burst(engine, &job, 1);
 	if (job.status != SRTP_STATUS_OK)
-		return;
+		return false;
 	sending->udp.payload_bytes = job.out_length;
-	from = rig_address(sending->from, sending->udp.from_port);
-	world_prove(sending->slot, sending->leg, &from);
+	return true;
 }
 
 static void damage(struct input *input, uint8_t *bytes, unsigned int n)
@@ -211,23 +231,22 @@ static void send_datagram(struct input *input, struct sending *sending, bool rtc
 {
 	const struct sl_leg *leg = &world_session(sending->slot)->legs[sending->leg];
 	bool odd = rtcp != !!(sending->how & HOW_ODD_PORT) && !(rtcp && sending->how & HOW_MUXED);
-	unsigned int port = sending->leg > 0;
-	struct frame frame;
+	struct sent sent = {.slot = sending->slot, .leg = sending->leg};
+	struct frame *frame = &sent.frame;
 
 	choose_source(sending, leg);
-	protect_payload(sending, rtcp);
+	sent.authentic = protect_payload(sending, rtcp);
 	if (sending->how & HOW_DAMAGED)
 		damage(input, sending->payload, sending->udp.payload_bytes);
 	sending->udp.from_port = (uint16_t)(sending->udp.from_port + odd);
-	sending->udp.to_port = (uint16_t)(leg->local.port + odd);
 	sending->udp.payload = sending->payload;
-	build_towards(&frame, port, sending->udp);
+	sent.port = world_build(frame, sending->slot, sending->leg, sending->udp, odd);
 	if (sending->how & HOW_DAMAGED_FRAME) {
-		damage(input, frame.bytes, frame.length);
+		damage(input, frame->bytes, frame->length);
 		if (take(input) & 1)
-			frame.length = RTE_MAX(frame.length - take(input) % frame.length, 1u);
+			frame->length = RTE_MAX(frame->length - take(input) % frame->length, 1u);
 	}
-	push(port, &frame, sending->how & HOW_EXACT);
+	push(&sent, sending->how & HOW_EXACT);
 }
 
 // Slot, leg and manner; false where nobody is there.
@@ -328,6 +347,8 @@ static uint8_t choose_pt(struct input *input, const struct sl_leg *leg, uint8_t 
 		return take(input) & 0x7f;
 	if (shape & SHAPE_EVENT && leg->n_formats > 1)
 		return leg->formats[1].receive_pt;
+	if (leg->n_formats == 0)
+		return take(input) & 0x7f;
 	return leg->formats[0].receive_pt;
 }
 
@@ -404,24 +425,23 @@ static void step_datagram(struct input *input)
 static void step_frame(struct input *input)
 {
 	unsigned int n = 1 + take(input);
-	struct frame frame = {.length = n};
+	struct sent sent = {.frame.length = n};
 
 	for (unsigned int i = 0; i < n; i++)
-		frame.bytes[i] = take(input);
-	push(0, &frame, true);
+		sent.frame.bytes[i] = take(input);
+	push(&sent, true);
 }
 
 // What was sent before, again, perhaps with other bytes.
 static void step_replay(struct input *input)
 {
-	unsigned int at = take(input) % HISTORY;
-	struct frame frame = history[at].frame;
+	struct sent sent = history[take(input) % HISTORY];
 
-	if (!frame.length)
+	if (!sent.frame.length)
 		return;
 	for (unsigned int i = take(input) % 4; i > 0; i--)
-		damage(input, frame.bytes, frame.length);
-	push(history[at].port, &frame, true);
+		damage(input, sent.frame.bytes, sent.frame.length);
+	push(&sent, true);
 }
 
 static void start(void)

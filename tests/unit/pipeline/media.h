@@ -10,6 +10,8 @@
 #define OUR1	 "203.0.113.1"
 #define NAT	 "198.51.100.77" // where far end 0 may come from, too
 #define STRANGER "198.51.100.78"
+#define FAR0_V6	 "2001:db8:9::1"
+#define FAR1_V6	 "2001:db8:9::2"
 #define LOCAL0	 20000
 #define LOCAL1	 20010
 #define SSRC0	 0x11223344u // far end of leg 0, see build_silence()

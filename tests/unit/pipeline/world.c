@@ -48,6 +48,19 @@ static void set_fork(struct sl_session *session)
 	session->legs[2].formats[0] = opus;
 }
 
+static void set_addresses(struct sl_leg *leg, const char *local, const char *remote)
+{
+	leg->local = rig_address(local, 0);
+	leg->remote = rig_address(remote, leg->remote.port);
+}
+
+static void set_opaque(struct sl_leg *leg)
+{
+	leg->flags |= SL_LEG_OPAQUE;
+	leg->n_formats = 0;
+	memset(leg->formats, 0, sizeof(leg->formats));
+}
+
 // No two keys of a session are alike, nor are those of two sessions.
 static void set_keys(struct sl_leg *leg, unsigned int suite, uint8_t seed)
 {
@@ -87,6 +100,27 @@ static void describe(struct sl_session *session, enum world_kind kind, uint8_t s
 	case WORLD_FORKED:
 		set_fork(session);
 		break;
+	case WORLD_IPV6:
+		set_addresses(&session->legs[0], OUR0_V6, FAR0_V6);
+		set_addresses(&session->legs[1], OUR1_V6, FAR1_V6);
+		break;
+	case WORLD_IPV6_TO_IPV4:
+		set_addresses(&session->legs[0], OUR0_V6, FAR0_V6);
+		break;
+	case WORLD_TAGGED:
+		set_addresses(&session->legs[1], OUR7, FAR1);
+		break;
+	case WORLD_TAGGED_IPV6:
+		set_addresses(&session->legs[1], OUR7_V6, FAR1_V6);
+		break;
+	case WORLD_OPAQUE:
+		set_opaque(&session->legs[0]);
+		set_opaque(&session->legs[1]);
+		break;
+	case WORLD_PUNTING:
+		session->legs[0].flags |= SL_LEG_PUNT | SL_LEG_RTCP_MUX;
+		session->legs[1].flags |= SL_LEG_PUNT;
+		break;
 	case WORLD_SECURE_LATCH:
 		session->legs[0].source_rule = SL_SOURCE_LATCH;
 		set_keys(&session->legs[0], SL_SRTP_AES_CM_128_HMAC_SHA1_80, seed);
@@ -111,7 +145,7 @@ static void change_session(struct sl_session *session, uint8_t change)
 		session->legs[0].source_rule = SL_SOURCE_LATCH;
 	if (change & WORLD_MUXED)
 		session->legs[1].flags |= SL_LEG_RTCP_MUX;
-	if (change & WORLD_CODEC)
+	if (change & WORLD_CODEC && session->legs[0].n_formats)
 		set_codec(session);
 }
 
@@ -129,6 +163,7 @@ void world_set(unsigned int slot, enum world_kind kind, uint8_t change)
 	struct sl_session answer = {};
 	const char *why;
 
+	workers_want_punts(path.workers, true);
 	describe(&wanted, kind, seed);
 	change_session(&wanted, change);
 	if (session_set(path.sessions, &wanted, NULL, &answer, &why))
@@ -169,9 +204,17 @@ const struct sl_session *world_session(unsigned int slot)
 
 // ---- who may be sent what ----
 
+static bool is_allowed(const struct place *place, unsigned int leg, const struct sl_address *to)
+{
+	for (unsigned int i = 0; i < place->n_allowed[leg]; i++)
+		if (!memcmp(to, &place->allowed[leg][i], sizeof(*to)))
+			return true;
+	return false;
+}
+
 static void allow(struct place *place, unsigned int leg, const struct sl_address *to)
 {
-	if (place->n_allowed[leg] < ALLOWED_MAX)
+	if (place->n_allowed[leg] < ALLOWED_MAX && !is_allowed(place, leg, to))
 		place->allowed[leg][place->n_allowed[leg]++] = *to;
 }
 
@@ -179,14 +222,6 @@ void world_prove(unsigned int slot, unsigned int leg, const struct sl_address *f
 {
 	if (places[slot].session.legs[leg].source_rule == SL_SOURCE_LATCH)
 		allow(&places[slot], leg, from);
-}
-
-static bool is_allowed(const struct place *place, unsigned int leg, const struct sl_address *to)
-{
-	for (unsigned int i = 0; i < place->n_allowed[leg]; i++)
-		if (!memcmp(to, &place->allowed[leg][i], sizeof(*to)))
-			return true;
-	return false;
 }
 
 // Where it has latched to it stays, unless it has just had proof.
@@ -334,14 +369,68 @@ static const char *check_ip(const uint8_t *ip, unsigned int n, uint16_t type)
 	return check_udp(ip + 12, SL_IPV4, ip + 20, n - 20);
 }
 
-static const char *check_frame(unsigned int port, const struct frame *frame)
+// The VLAN follows from the address that it is sent from, and the next hop from both.
+static const char *check_link(unsigned int port, const struct frame *frame, unsigned int at)
 {
 	static const char *const macs[2] = {MAC_FAR0 MAC_P0, MAC_FAR1 MAC_P1};
-	unsigned int at = half_at(frame, 12) == 0x8100 ? 18 : 14;
+	bool ipv6 = half_at(frame, at - 2) == 0x86dd;
+	struct sl_address tagged = rig_address(ipv6 ? OUR7_V6 : OUR7, 0);
+	const uint8_t *from = frame->bytes + at + (ipv6 ? 8 : 12);
+	bool is_tagged = !memcmp(from, tagged.bytes, ipv6 ? 16 : 4);
+	const char *mac = is_tagged && ipv6 ? MAC_FAR7 MAC_P1 : macs[port];
 
-	if (frame->length < 34 || memcmp(frame->bytes, macs[port], 12))
+	if (memcmp(frame->bytes, mac, 12))
 		return "a wrong MAC address";
+	if (is_tagged != (at == 18) || (is_tagged && (half_at(frame, 14) & 0xfff) != 7))
+		return "a wrong VLAN";
+	return NULL;
+}
+
+static const char *check_frame(unsigned int port, const struct frame *frame)
+{
+	unsigned int at = half_at(frame, 12) == 0x8100 ? 18 : 14;
+	const char *wrong;
+
+	if (frame->length < at + 28)
+		return "a frame that is too short";
+	wrong = check_link(port, frame, at);
+	if (wrong)
+		return wrong;
 	return check_ip(frame->bytes + at, frame->length - at, half_at(frame, at - 2));
+}
+
+unsigned int world_build(
+	struct frame *frame, unsigned int slot, unsigned int leg, struct udp_packet udp, bool rtcp)
+{
+	const struct sl_address *local = &places[slot].session.legs[leg].local;
+	struct sl_address tagged = rig_address(local->family == SL_IPV6 ? OUR7_V6 : OUR7, 0);
+	char to[INET6_ADDRSTRLEN];
+
+	inet_ntop(local->family == SL_IPV6 ? AF_INET6 : AF_INET, local->bytes, to, sizeof(to));
+	udp.to = to;
+	udp.to_port = (uint16_t)(local->port + rtcp);
+	udp.to_mac = leg ? MAC_P1 : MAC_P0;
+	udp.from_mac = leg ? MAC_FAR1 : MAC_FAR0;
+	udp.vlan = is_host(local, &tagged) ? 7 : 0;
+	frame_build(frame, &udp);
+	return leg > 0;
+}
+
+// What control would be told of; who sent it must be one whom the leg may believe.
+static const char *take_punts(void)
+{
+	struct sl_datagram datagram;
+
+	while (workers_next_punt(path.workers, &datagram)) {
+		bool known = false;
+
+		for (unsigned int slot = 0; slot < WORLD_SLOTS; slot++)
+			known |= places[slot].exists && !memcmp(&places[slot].session.id,
+								&datagram.id, sizeof(datagram.id));
+		if (!known || datagram.length > SL_DATAGRAM_MAX)
+			return "a punt of nobody";
+	}
+	return NULL;
 }
 
 static void turn_once(void)
@@ -365,16 +454,20 @@ static const char *turn(void (*move)(void), unsigned int *n_out)
 			if (!wrong)
 				wrong = check_frame(port, &frame);
 		}
-	forget_allowed();
+	if (!wrong)
+		wrong = take_punts();
 	return wrong ? wrong : path_imbalance();
 }
 
 const char *world_turn(unsigned int *n_out)
 {
-	return turn(path_turn, n_out);
+	const char *wrong = turn(path_turn, n_out);
+
+	forget_allowed();
+	return wrong;
 }
 
 const char *world_turn_once(void)
 {
-	return turn(turn_once, NULL);
+	return turn(turn_once, NULL); // packets that wait may have proof with them
 }

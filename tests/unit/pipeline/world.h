@@ -17,7 +17,13 @@ enum world_kind {
 	WORLD_FORKED,	    // one leg feeds two, one of them through a codec
 	WORLD_SECURE_LATCH, // SRTP on leg 0
 	WORLD_SECURE,	    // and the following: SRTP of each suite, on both legs or one
-	N_WORLD_KINDS = WORLD_SECURE + 6,
+	WORLD_IPV6 = WORLD_SECURE + 6,
+	WORLD_IPV6_TO_IPV4,
+	WORLD_TAGGED,	   // leg 1 in a VLAN
+	WORLD_TAGGED_IPV6, // and the other is IPv4
+	WORLD_OPAQUE,	   // not RTP
+	WORLD_PUNTING,	   // STUN and DTLS go to control
+	N_WORLD_KINDS,
 };
 
 enum {			     // how a session differs from what its kind says
@@ -41,6 +47,11 @@ const struct sl_session *world_session(unsigned int slot);
 
 // The next turn may move this leg to there: a packet from there has authenticated.
 void world_prove(unsigned int slot, unsigned int leg, const struct sl_address *from);
+
+// A frame from `from` to a leg's port, or with `rtcp` to the one behind it; whatever else `udp`
+// says. Returns the port that it comes in at.
+unsigned int world_build(
+	struct frame *frame, unsigned int slot, unsigned int leg, struct udp_packet udp, bool rtcp);
 
 // All that moves moves. NULL, or what is wrong with it. `n_out`, where not NULL, is how many
 // packets came out.
