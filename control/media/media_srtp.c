@@ -9,7 +9,8 @@
 //  - What we receive goes on where the far end is, whose roll-over counter is not in its packets.
 //  It
 //    is found again from any index less than 2^15 packets old (RFC 3711 3.3.1). So we ask for it
-//    with the first packet and then once in ROUND_S: 12,000 packets at 10 ms each.
+//    with the first packet and then once in ROUND_S: 12,000 packets at 10 ms each. (What came after
+//    the last report could be sent to us again; it would be heard twice.)
 //
 // Indices are kept where the next SL_SESSION_SET needs them: in the leg's srtp_receive.resume,
 // which counts only for a key that the dataplane sees for the first time.

@@ -13,7 +13,7 @@ import unittest
 import flows
 from flows import Flow
 from gateway import Gateway
-from sip_peer import OutgoingCall, Peer
+from sip_peer import OutgoingCall, Peer, TcpPeer
 
 SUITES = ["AEAD_AES_256_GCM", "AES_CM_128_HMAC_SHA1_80"]
 LENGTHS = {"AEAD_AES_256_GCM": 44, "AES_CM_128_HMAC_SHA1_80": 30}
@@ -155,6 +155,16 @@ class Srtp(Flow):
         self.end(caller, callee)
         self.expect_cdr(status=200)
 
+    def test_late_offer_in_mid_call_has_the_key_in_use_first(self):
+        caller, callee, ours = self.establish_secure()
+        callee.send("INVITE")
+        answer = self.callee.expect(200)
+        self.assertEqual(answer.sdp_keys()[0], ("1", *ours[1:]))
+        callee.send("ACK", self.secure_sdp(crypto(1, SUITES[1], 0xB1), version=2))
+        self.caller.expect_nothing(0.2)
+        self.end(caller, callee)
+        self.expect_cdr(status=200)
+
     def test_restarted_dataplane_takes_the_keys_again(self):
         caller, callee, _ = self.establish_secure()
         before = self.media_of_b()
@@ -219,6 +229,17 @@ class Families(Flow):
         callee.bye()
         self.caller.reply(self.caller.expect("BYE"), 200)
         self.expect_cdr(status=200, ended_by="b")
+
+    def test_from_ipv6_over_tcp_to_ipv4(self):
+        tcp = TcpPeer(IP6, 0, flows.gateway.address6)
+        tcp.media_ip = "2001:db8::a"
+        self.peers.append(tcp)
+        call = OutgoingCall(tcp, self.number)
+        callee = self.answer(self.callee.expect("INVITE"))
+        caller = call.answered()
+        self.assertIn(f"{self.host6};transport=tcp", caller.target)
+        self.end(caller, callee)
+        self.expect_cdr(status=200)
 
     def test_from_ipv6_to_ipv6(self):
         self.from_v6()

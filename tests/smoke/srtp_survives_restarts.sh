@@ -1,19 +1,33 @@
 #!/bin/bash
 # Both programs are killed and started again during a call with SRTP: control without a gap in the
-# media; the dataplane, which has forgotten indices and SSRC, so that media is back at once.
+# media, and with what had come before it still known and refused when it comes again; the
+# dataplane, which has forgotten indices and SSRC, so that media is back at once.
 #
 #   phone (SRTP) 192.0.2.2 ---- 192.0.2.1 gateway 198.51.100.1 ---- 198.51.100.2 phone (SRTP)
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# The gateway's port on a side.
+media_port_of() {
+	ctl --json sessions | grep -A 3 "\"leg\": \"$1\"" | sed -n 's/.*"local": ".*:\([0-9]*\)".*/\1/p'
+}
+
+# As known to have come, or as further back than anybody knows.
+replays_are_refused() {
+	[ "$(ctl drops | awk '/srtp_(replay|late)/ {n += $2} END {print n + 0}')" = "$1" ]
+}
+
 smoke_begin
 GATEWAY_CALLER_POLICY="srtp: required" GATEWAY_CALLEE_POLICY="srtp: required" gateway_start
 PHONE_CALLER_MEDIAENC=srtp-mand PHONE_CALLEE_MEDIAENC=srtp-mand phones_start
 phones_talk 3
+lab_in caller "$SMOKE/replay.py" record "$LAB/frames.json" eth0 "$(media_port_of a)" 20
 lab_stop control KILL
 pause 1
 control_start
-pause 2
+pause 1
+lab_in caller "$SMOKE/replay.py" send "$LAB/frames.json" eth0
+wait_until 5 replays_are_refused 20 || fail "repeated packets were not refused: $(ctl drops)"
 expect_session_stats legs.0.lost=0 legs.1.lost=0 "legs.0.tx_packets>250" "legs.1.tx_packets>250"
 
 lab_stop dataplane KILL

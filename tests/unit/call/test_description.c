@@ -162,6 +162,20 @@ static void keys_of_each_leg_reach_its_side_of_the_session(void **)
 	assert_string_equal(description_suite(call, LEG_B), "AEAD_AES_128_GCM");
 }
 
+static void index_of_the_far_end_stays_with_its_key(void **)
+{
+	struct call *call = secure_call();
+	struct sl_srtp_indices heard = {.rtp_next = 70000, .rtcp_next = 5, .ssrc = 9};
+	struct sl_srtp *srtp = &call->session.legs[LEG_A].srtp_receive;
+
+	srtp->resume = heard;
+	description_apply(call);
+	assert_memory_equal(&srtp->resume, &heard, sizeof(heard));
+	call->negotiation.legs[LEG_A].keys.theirs.key[0] ^= 1;
+	description_apply(call);
+	assert_int_equal(srtp->resume.rtp_next, 0);
+}
+
 static void keys_come_back_with_the_record_and_not_with_the_session(void **)
 {
 	struct call *call = secure_call();
@@ -255,6 +269,8 @@ int main(void)
 			numbers_that_were_swapped_are_taken_as_we_offered_them, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			keys_of_each_leg_reach_its_side_of_the_session, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			index_of_the_far_end_stays_with_its_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			keys_come_back_with_the_record_and_not_with_the_session, setup, teardown),
 		cmocka_unit_test_setup_teardown(
