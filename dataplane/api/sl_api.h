@@ -236,11 +236,13 @@ enum {					  // sl_leg.flags
 // video) is a pair of legs.
 //
 // BUNDLE (RFC 9143): legs of one far end may share a transport. One of them has it: ports, remote,
-// keys, RTCP_MUX (which it needs), source rule, latch, punt and rates. The others name it in
-// `transport`, and those fields of theirs are zero, flags of the transport too. A packet that
-// came in goes to the leg whose MID it carries (RTP header extension `mid_extension`), else to the
-// one whose SSRC it has (listed here, or learnt from a MID before), else to the only one that takes
-// its payload type; else it is dropped. Packets sent carry the MID of their leg.
+// keys, RTCP_MUX (which it needs), RTCP_REDUCED, source rule, latch, punt, rates and DSCP. The
+// others name it in `transport`, and those fields of theirs are zero, flags of the transport too;
+// all have one mid_extension, and each its own MID and SSRCs. A packet that came in goes to the leg
+// whose MID it carries (RTP header extension `mid_extension`), else to the one whose SSRC it has
+// (listed here, or learnt from a MID or payload type before), else to the only one that takes its
+// payload type; else, or with a MID that is nobody's, it is dropped. Packets sent carry the MID of
+// their leg, bundled or not, and are up to 20 bytes longer than they came.
 struct sl_leg {
 	struct sl_address local;       // RTP; RTCP is port + 1. Port must be even, or 0: choose
 	struct sl_address remote;      // RTP, as signalled; SL_UNSPEC: not known yet

@@ -27,6 +27,7 @@ struct burst {
 	const struct leg_config *configs[BURST_MAX];
 	struct rtp_view views[BURST_MAX]; // payload_offset 0: opaque, all of it is payload
 	uint8_t formats[BURST_MAX];	  // index into the leg's
+	bool bundled;			  // there are packets that came to a shared transport
 	unsigned int n_secure;
 	uint8_t secure[BURST_MAX]; // places of packets that are SRTP, in order
 };
@@ -65,16 +66,18 @@ struct output {
 	struct leg *legs[OUTPUT_MAX];	   // to whom
 	struct rtp_view views[OUTPUT_MAX]; // as it came; pt as it goes
 	unsigned int n_secure;
-	uint16_t secure[OUTPUT_MAX]; // places of packets to legs with SRTP, in order ...
-	const struct leg_config *secure_configs[OUTPUT_MAX]; // ... and the configuration of each
+	uint16_t secure[OUTPUT_MAX];	     // places of packets to legs with SRTP, in order ...
+	struct leg *secure_legs[OUTPUT_MAX]; // ... whose keys each goes under ...
+	const struct leg_config *secure_configs[OUTPUT_MAX]; // ... and the configuration of that
 };
 
 // RTCP to send. The data of each begins at its first packet.
 struct reports {
 	unsigned int n;
 	struct rte_mbuf *mbufs[REPORTS_MAX];
-	struct leg *legs[REPORTS_MAX]; // to whom
-	const struct leg_config *configs[REPORTS_MAX];
+	struct leg *legs[REPORTS_MAX];		       // to whom
+	struct leg *carriers[REPORTS_MAX];	       // by whose transport ...
+	const struct leg_config *configs[REPORTS_MAX]; // ... and the configuration of that
 	struct leg_header headers[REPORTS_MAX];
 	unsigned int n_secure;
 };

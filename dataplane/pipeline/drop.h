@@ -40,6 +40,7 @@
 	X(srtp_limit, "the SRTP key is at the end of its life")                      \
 	X(srtp_failed, "the cipher library refused")                                 \
 	X(unknown_pt, "payload type that the leg does not take")                     \
+	X(unknown_stream, "of a bundle, but of which leg nothing tells")             \
 	X(wrong_source, "from an address that is not the leg's")                     \
 	X(not_receiving, "the leg does not receive")                                 \
 	X(sequence_jump, "sequence far off, and no second packet confirmed it")      \

@@ -2,6 +2,7 @@
 // of the first valid packet within the window, once. From then on only that one, until a SET
 // changes the remote address or SRTP proves that the far end has moved. The decision is the
 // leg's `latch`, which main reads to find the next hop and to tell control.
+#include "bundle.h"
 #include "stages.h"
 
 // The packet is well-formed, of a payload type that was negotiated, and where the leg has keys
@@ -11,13 +12,15 @@ static void latch_to(struct worker *worker, struct leg *leg, const struct leg_co
 {
 	leg_latch_set(&leg->latch, config->epoch, from);
 	leg->tx.header.generation = 0; // made for another destination
+	if (config->bundled)
+		bundle_void_headers(config);
 	session_notice(worker->shared->config.sessions, worker->index, leg);
 }
 
 static bool may_latch(const struct leg_config *config, uint64_t now_ns)
 {
 	return config->may_latch && now_ns <= config->latch_until_ns &&
-	       (config->flags & SL_LEG_RECEIVE);
+	       (config->flags & SL_LEG_RECEIVE || config->bundled);
 }
 
 // A far end behind a NAT that lost its mapping comes from elsewhere, with newer packets than all
@@ -27,6 +30,10 @@ static bool proves_move(
 {
 	const struct rtp_reception *reception = &leg->rx.reception;
 
+	if (config->bundled) {
+		leg = bundle_leg_of_ssrc(leg, config, view->ssrc);
+		reception = leg ? &leg->rx.reception : reception;
+	}
 	return config->secure && view->ssrc == reception->ssrc &&
 	       rtp_sequence_distance(reception->max_sequence, view->sequence) > 0;
 }
@@ -56,6 +63,7 @@ void latch(struct worker *worker)
 	struct burst *burst = &worker->burst;
 	unsigned int n = 0;
 
+	burst->bundled = false;
 	for (unsigned int i = 0; i < burst->n; i++) {
 		struct leg *leg = burst->legs[i];
 		const struct leg_config *config = burst->configs[i];
@@ -66,7 +74,8 @@ void latch(struct worker *worker)
 			drop(worker, burst->mbufs[i], DROP_wrong_source);
 			continue;
 		}
-		if (unlikely(!(config->flags & SL_LEG_RECEIVE))) {
+		burst->bundled |= config->bundled;
+		if (unlikely(!(config->flags & SL_LEG_RECEIVE) && !config->bundled)) {
 			leg_drop(worker, leg, burst->mbufs[i], DROP_not_receiving);
 			continue;
 		}

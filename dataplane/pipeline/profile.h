@@ -13,6 +13,7 @@
 	X(classify, burst.n)     \
 	X(unprotect, burst.n)    \
 	X(latch, burst.n)        \
+	X(bundle, burst.n)       \
 	X(measure, burst.n)      \
 	X(route, burst.n)        \
 	X(collect, output.n)     \

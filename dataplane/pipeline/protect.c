@@ -51,14 +51,18 @@ static void protect_media(struct worker *worker, struct output *output)
 	for (unsigned int i = 0; i < output->n_secure; i++) {
 		unsigned int at = output->secure[i];
 
-		jobs[i] = job_of(
-			output->legs[at], output->secure_configs[i], output->mbufs[at], false);
+		jobs[i] = job_of(output->secure_legs[i], output->secure_configs[i],
+			output->mbufs[at], false);
 	}
 	srtp_protect_burst(worker->srtp, jobs, output->n_secure);
 	for (unsigned int i = 0; i < output->n; i++) {
-		if (n_judged < output->n_secure && output->secure[n_judged] == i &&
-			!judge(worker, output->legs[i], output->mbufs[i], &jobs[n_judged++]))
-			continue;
+		unsigned int job = n_judged;
+
+		if (job < output->n_secure && output->secure[job] == i) {
+			n_judged++;
+			if (!judge(worker, output->secure_legs[job], output->mbufs[i], &jobs[job]))
+				continue;
+		}
 		output->mbufs[n] = output->mbufs[i];
 		output->legs[n] = output->legs[i];
 		output->views[n++] = output->views[i];
@@ -74,15 +78,16 @@ static void protect_reports(struct worker *worker, struct reports *reports)
 	for (unsigned int i = 0; i < reports->n; i++)
 		if (reports->configs[i]->secure)
 			jobs[n++] = job_of(
-				reports->legs[i], reports->configs[i], reports->mbufs[i], true);
+				reports->carriers[i], reports->configs[i], reports->mbufs[i], true);
 	srtp_protect_burst(worker->srtp, jobs, n);
 	n = 0;
 	for (unsigned int i = 0; i < reports->n; i++) {
 		if (reports->configs[i]->secure &&
-			!judge(worker, reports->legs[i], reports->mbufs[i], &jobs[n_judged++]))
+			!judge(worker, reports->carriers[i], reports->mbufs[i], &jobs[n_judged++]))
 			continue;
 		reports->mbufs[n] = reports->mbufs[i];
 		reports->legs[n] = reports->legs[i];
+		reports->carriers[n] = reports->carriers[i];
 		reports->configs[n] = reports->configs[i];
 		reports->headers[n++] = reports->headers[i];
 	}

@@ -118,11 +118,16 @@ static void send_rtcp(struct worker *worker, struct leg *leg, const struct leg_c
 	struct rte_mbuf *mbuf)
 {
 	struct reports *reports = &worker->reports;
-	struct leg_endpoint local = config->local;
-	struct leg_endpoint to;
+	struct leg *carrier = config->carried ? config->carrier : leg;
+	struct leg_endpoint local, to;
 	enum drop_reason reason;
-	const struct next_hop *hop = leg_rtcp_destination(leg, config, &to, &reason);
-	struct header_path path = {&local, &to, 0, leg->flow_label, config->dscp};
+	const struct next_hop *hop;
+	struct header_path path;
+
+	config = config->carried ? leg_config(carrier) : config;
+	local = config->local;
+	hop = leg_rtcp_destination(carrier, config, &to, &reason);
+	path = (struct header_path){&local, &to, 0, carrier->flow_label, config->dscp};
 
 	if (!(config->flags & SL_LEG_RTCP_MUX)) {
 		local.port = rte_cpu_to_be_16(rte_be_to_cpu_16(local.port) + 1);
@@ -139,6 +144,7 @@ static void send_rtcp(struct worker *worker, struct leg *leg, const struct leg_c
 	}
 	reports->mbufs[reports->n] = mbuf;
 	reports->legs[reports->n] = leg;
+	reports->carriers[reports->n] = carrier;
 	reports->configs[reports->n++] = config;
 	reports->n_secure += config->secure;
 }

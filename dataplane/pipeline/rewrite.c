@@ -1,5 +1,6 @@
 // Make each packet of the output the leg's own: one continuous stream under our SSRC, whatever it
 // is made from. The headers around it come later (encapsulate.c).
+#include "bundle.h"
 #include "headers.h"
 #include "stages.h"
 
@@ -27,13 +28,21 @@ static void continue_stream(
 	view->ssrc = config->ssrc;
 }
 
-// The leg's headers, made anew where something has changed. (A latch that moves voids them itself.)
-// False: the next hop is not usable.
-static bool refresh_header(struct worker *worker, struct leg *leg, const struct leg_config *config,
-	const struct leg_endpoint *to, uint64_t hop_word)
+// By which transport a packet leaves: the leg's own, or that of the leg which has it.
+struct way {
+	struct leg *leg;
+	const struct leg_config *config;
+	const struct leg_endpoint *to;
+	const struct next_hop *hop;
+};
+
+// The headers of packets to a leg, made anew where something has changed. (A latch that moves voids
+// them itself.) False: the next hop is not usable.
+static bool refresh_header(struct worker *worker, struct leg_header *header, const struct way *way)
 {
-	struct leg_header *header = &leg->tx.header;
-	bool to_latched = to == &leg->latch.from;
+	const struct leg_config *config = way->config;
+	uint64_t hop_word = next_hop_word(way->hop);
+	bool to_latched = way->to == &way->leg->latch.from;
 	struct header_path path;
 
 	if (likely(header->hop_word == hop_word && header->generation == config->generation &&
@@ -43,7 +52,8 @@ static bool refresh_header(struct worker *worker, struct leg *leg, const struct 
 		return true;
 	}
 	header->generation = 0; // no configuration's, should it fail
-	path = (struct header_path){&config->local, to, hop_word, leg->flow_label, config->dscp};
+	path = (struct header_path){
+		&config->local, way->to, hop_word, way->leg->flow_label, config->dscp};
 	if (!header_make(header, worker->shared->config.ports, &path))
 		return false;
 	header->generation = config->generation;
@@ -52,14 +62,16 @@ static bool refresh_header(struct worker *worker, struct leg *leg, const struct 
 }
 
 // Packet n, which stays, goes out as SRTP.
-static void note_secure(struct output *output, unsigned int n, const struct leg_config *config)
+static void note_secure(struct output *output, unsigned int n, const struct way *way)
 {
-	rte_prefetch0(&config->contexts);
-	output->secure_configs[output->n_secure] = config;
+	rte_prefetch0(&way->config->contexts);
+	output->secure_legs[output->n_secure] = way->leg;
+	output->secure_configs[output->n_secure] = way->config;
 	output->secure[output->n_secure++] = (uint16_t)n;
 }
 
-static void rewrite_media(struct worker *worker, struct output *output, unsigned int i,
+// False: no room for a MID.
+static bool rewrite_media(struct worker *worker, struct output *output, unsigned int i,
 	const struct leg_config *config)
 {
 	struct rtp_view *view = &output->views[i];
@@ -67,37 +79,36 @@ static void rewrite_media(struct worker *worker, struct output *output, unsigned
 	if (!(config->flags & SL_LEG_TRANSPARENT_SSRC))
 		continue_stream(output->legs[i], config, view, worker->now_ns);
 	write_rtp(rte_pktmbuf_mtod(output->mbufs[i], uint8_t *), view);
+	return likely(!config->tags) || bundle_write_mid(output->mbufs[i], view, config);
 }
 
-// The RTP header of packet i, which becomes packet n; false where it is dropped.
-static bool rewrite_rtp(
+// The RTP header of packet i, which becomes packet n. PASS, or why it is dropped.
+static enum drop_reason rewrite_rtp(
 	struct worker *worker, struct output *output, unsigned int i, unsigned int n)
 {
 	struct leg *leg = output->legs[i];
 	const struct leg_config *config = leg_config(leg);
-	const struct leg_endpoint *to;
-	const struct next_hop *hop;
+	struct way way = {leg, config, NULL, NULL};
 	enum drop_reason reason;
 
-	if (unlikely(!(config->flags & SL_LEG_SEND))) {
-		drop(worker, output->mbufs[i], DROP_not_sending);
-		return false;
+	if (unlikely(!(config->flags & SL_LEG_SEND)))
+		return DROP_not_sending;
+	if (unlikely(config->carried)) {
+		way.leg = config->carrier;
+		way.config = leg_config(way.leg);
 	}
-	hop = leg_rtp_destination(leg, config, &to, &reason);
-	if (unlikely(!hop)) {
-		drop(worker, output->mbufs[i], reason);
-		return false;
-	}
-	if (unlikely(!refresh_header(worker, leg, config, to, next_hop_word(hop)))) {
-		drop(worker, output->mbufs[i], DROP_no_next_hop);
-		return false;
-	}
-	if (likely(output->views[i].payload_offset)) // else it is opaque
-		rewrite_media(worker, output, i, config);
+	way.hop = leg_rtp_destination(way.leg, way.config, &way.to, &reason);
+	if (unlikely(!way.hop))
+		return reason;
+	if (unlikely(!refresh_header(worker, &leg->tx.header, &way)))
+		return DROP_no_next_hop;
+	if (likely(output->views[i].payload_offset) && // else it is opaque
+		unlikely(!rewrite_media(worker, output, i, config)))
+		return DROP_no_buffer;
 	report_when_due(worker, leg, config);
-	if (unlikely(config->secure))
-		note_secure(output, n, config);
-	return true;
+	if (unlikely(way.config->secure))
+		note_secure(output, n, &way);
+	return PASS;
 }
 
 void rewrite(struct worker *worker)
@@ -107,8 +118,12 @@ void rewrite(struct worker *worker)
 
 	output->n_secure = 0;
 	for (unsigned int i = 0; i < output->n; i++) {
-		if (!rewrite_rtp(worker, output, i, n))
+		enum drop_reason reason = rewrite_rtp(worker, output, i, n);
+
+		if (unlikely(reason != PASS)) {
+			drop(worker, output->mbufs[i], reason);
 			continue;
+		}
 		output->mbufs[n] = output->mbufs[i];
 		output->legs[n] = output->legs[i];
 		output->views[n].payload_offset = output->views[i].payload_offset;

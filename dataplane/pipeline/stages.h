@@ -18,6 +18,9 @@ void unprotect(struct worker *worker);
 // Does it come from where the leg's media comes from? One-shot latch (RFC 7362).
 void latch(struct worker *worker);
 
+// Packets of legs that share a transport, to the leg that they are of (RFC 9143).
+void bundle(struct worker *worker);
+
 // Count, and reception statistics (RFC 3550 A).
 void measure(struct worker *worker);
 

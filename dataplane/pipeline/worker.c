@@ -82,6 +82,7 @@ static __rte_always_inline unsigned int turn(struct worker *worker, const bool p
 	STAGE(classify);
 	STAGE(unprotect);
 	STAGE(latch);
+	STAGE(bundle);
 	STAGE(measure);
 	STAGE(route);
 	STAGE(collect);

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "deferred.h"
+#include "leg_bundle.h"
 #include "leg_endpoint.h"
 #include "leg_srtp.h"
 #include "port.h"
@@ -29,6 +30,7 @@
 #include "transcode.h"
 
 #define LEG_NO_FORMAT	0xff
+#define LEG_ITS_FORMAT	0xfe // of another leg of the bundle
 #define LEG_CNAME_BYTES 20
 
 struct leg;
@@ -73,6 +75,9 @@ struct leg_config {
 	bool reports : 1;     // ... and what the far end gets is ours
 	bool secure : 1;      // SRTP both ways
 	bool mixed : 1;	      // several SSRCs, or no RTP: not every packet is measured
+	bool bundled : 1;     // what comes may be of other legs: see `bundle`
+	bool carried : 1;     // what is sent leaves by `carrier`
+	bool tags : 1;	      // what is sent gets another MID: see `mid`
 	uint32_t clocks_hz[SL_FORMATS_MAX] __rte_cache_aligned;
 	struct feed *feeds[SL_LEGS_MAX]; // who has more than four pays for another line
 	uint8_t format_of[128];		 // payload type to index of format, LEG_NO_FORMAT: refuse
@@ -84,6 +89,9 @@ struct leg_config {
 	struct leg *source_leg;		  // NULL: none
 	struct srtp_context *contexts[2]; // of the keys, by enum srtp_direction; NULL: plain RTP
 	struct leg_key *keys[2];
+	struct leg_bundle *bundle; // of all legs that have its transport
+	struct leg *carrier;	   // whose transport it has
+	struct rtp_mid mid;
 	uint8_t source;		  // index of the leg whose media is sent here
 	struct deferred deferred; // main
 } __rte_cache_aligned;
@@ -185,6 +193,7 @@ struct leg {
 	struct leg_tx tx __rte_cache_aligned;
 	struct leg_srtp srtp[2] __rte_cache_aligned; // by enum srtp_direction
 	struct leg_latch latch_rtcp;		     // worker: rw
+	struct leg_streams *streams;		     // worker: rw. Of a bundle's transport
 	uint64_t punt_due_ns;			     // worker: rw. See punt.c
 	struct sl_id session;			     // never changes
 	uint8_t index;				     // in it. Never changes

@@ -20,13 +20,14 @@ static void wipe(void *memory, size_t bytes)
 	explicit_bzero(memory, bytes);
 }
 
-static struct srtp_context *create_context(
-	struct srtp_engine *engine, const struct sl_srtp *wanted, enum srtp_direction direction)
+static struct srtp_context *create_context(struct srtp_engine *engine, const struct sl_srtp *wanted,
+	enum srtp_direction direction, unsigned int max_ssrcs)
 {
 	struct srtp_keying keying = {
 		.suite = (enum srtp_suite)(wanted->suite - 1),
 		.direction = direction,
 		.mki_bytes = wanted->mki_bytes,
+		.max_ssrcs = (uint8_t)max_ssrcs,
 		.plain_srtcp = wanted->flags & SL_SRTP_PLAIN_RTCP,
 	};
 	const struct srtp_indices resume = {.rtp_next = wanted->resume.rtp_next,
@@ -49,14 +50,14 @@ static struct srtp_context *create_context(
 	return NULL;
 }
 
-struct leg_key *leg_key_create(
-	struct srtp_engine *engine, const struct sl_srtp *wanted, enum srtp_direction direction)
+struct leg_key *leg_key_create(struct srtp_engine *engine, const struct sl_srtp *wanted,
+	enum srtp_direction direction, unsigned int max_ssrcs)
 {
 	struct leg_key *key = calloc(1, sizeof(*key));
 
 	if (!key)
 		return NULL;
-	key->context = create_context(engine, wanted, direction);
+	key->context = create_context(engine, wanted, direction, max_ssrcs);
 	if (!key->context) {
 		free(key);
 		return NULL;

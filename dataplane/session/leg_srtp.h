@@ -28,9 +28,10 @@ struct leg_srtp {
 	bool overlaps;		      // `context` may still need the one that it took over
 };
 
-// main: the key of `wanted`, with a context of `engine`. NULL with errno: ENOMEM, EINVAL.
-struct leg_key *leg_key_create(
-	struct srtp_engine *engine, const struct sl_srtp *wanted, enum srtp_direction direction);
+// main: the key of `wanted`, with a context of `engine` for so many SSRCs (0: SRTP_SSRCS). NULL
+// with errno: ENOMEM, EINVAL.
+struct leg_key *leg_key_create(struct srtp_engine *engine, const struct sl_srtp *wanted,
+	enum srtp_direction direction, unsigned int max_ssrcs);
 struct leg_key *leg_key_hold(struct leg_key *key);
 void leg_key_release(struct leg_key *key); // no worker sees its configuration. NULL is no key
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <rte_errno.h>
 #include <rte_jhash.h>
+#include <rte_malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ static void config_free(struct sessions *sessions, struct leg_config *config)
 	release_hop(sessions, config->hop_latched);
 	leg_key_release(config->keys[SRTP_RECEIVE]);
 	leg_key_release(config->keys[SRTP_SEND]);
+	rte_free(config->bundle);
 	slab_return(config);
 }
 
@@ -51,16 +53,25 @@ static void leg_passed(struct deferred *deferred, void *context)
 	config_free(context, leg->config);
 	leg_srtp_fini(&leg->srtp[SRTP_RECEIVE]);
 	leg_srtp_fini(&leg->srtp[SRTP_SEND]);
+	rte_free(leg->streams);
 	transcode_feedback_release(leg->control.feedback);
 	slab_return(leg);
+}
+
+// A leg that shares a transport has no ports.
+static void leave_slot(struct sessions *sessions, struct leg *leg)
+{
+	if (!leg->control.slot.udp_port)
+		return;
+	table_link(sessions->table, &leg->control.slot, NULL);
+	table_port_return(sessions->table, &leg->control.slot);
+	sessions->n_ports_used--;
 }
 
 // Nobody finds the leg any more; its ports are free for others.
 static void leg_unlink(struct sessions *sessions, struct leg *leg)
 {
-	table_link(sessions->table, &leg->control.slot, NULL);
-	table_port_return(sessions->table, &leg->control.slot);
-	sessions->n_ports_used--;
+	leave_slot(sessions, leg);
 	sessions->n_legs--;
 	sessions->worker_legs[leg->worker]--;
 	leg->control.session = NULL;
@@ -109,32 +120,35 @@ static void commit_slot(struct sessions *sessions, const struct planned_leg *pla
 {
 	struct leg *leg = planned->leg;
 
-	if (!planned->slot_is_new)
-		return;
-	table_link(sessions->table, &planned->slot, leg);
-	if (planned->leg_is_new) {
+	if (planned->slot_is_new) {
+		table_link(sessions->table, &planned->slot, leg);
 		sessions->n_ports_used++;
-	} else { // it moves
-		table_link(sessions->table, &leg->control.slot, NULL);
-		table_port_return(sessions->table, &leg->control.slot);
 	}
+	if (planned->slot_is_new || !planned->slot.udp_port)
+		leave_slot(sessions, leg); // it moves
 	leg->control.slot = planned->slot;
 }
 
-static void commit_leg(struct session *session, const struct session_plan *plan, unsigned int i)
+// Nobody knows the leg yet.
+static void commit_new_leg(struct session *session, const struct session_plan *plan, unsigned int i)
+{
+	const struct planned_leg *planned = &plan->legs[i];
+	struct leg *leg = planned->leg;
+
+	leg->control.session = session;
+	leg->config = planned->config;
+	session->legs[i] = leg;
+	plan->sessions->n_legs++;
+	plan->sessions->worker_legs[leg->worker]++;
+}
+
+static void commit_leg(const struct session_plan *plan, unsigned int i)
 {
 	const struct planned_leg *planned = &plan->legs[i];
 	struct sessions *sessions = plan->sessions;
 	struct leg *leg = planned->leg;
-	struct leg_config *old = leg->config;
+	struct leg_config *old = planned->leg_is_new ? NULL : leg->config;
 
-	if (planned->leg_is_new) {
-		leg->control.session = session;
-		session->legs[i] = leg;
-		sessions->n_legs++;
-		sessions->worker_legs[leg->worker]++;
-	}
-	hold_hops(sessions, leg, planned->config, &plan->session->legs[i]);
 	begin_regime(leg, old, planned->config, plan->now_ns);
 	leg->control.had_keys |= planned->config->secure;
 	__atomic_store_n(&leg->config, planned->config, __ATOMIC_RELEASE);
@@ -165,8 +179,15 @@ static void retire(struct session *session, const struct session_plan *plan)
 static void commit(struct session *session, const struct session_plan *plan,
 	struct sl_session *wanted, void *record)
 {
+	// A new leg may be sent to as soon as one that feeds or carries it is seen.
+	for (unsigned int i = 0; i < plan->session->n_legs; i++) {
+		hold_hops(plan->sessions, plan->legs[i].leg, plan->legs[i].config,
+			&plan->session->legs[i]);
+		if (plan->legs[i].leg_is_new)
+			commit_new_leg(session, plan, i);
+	}
 	for (unsigned int i = 0; i < plan->session->n_legs; i++)
-		commit_leg(session, plan, i);
+		commit_leg(plan, i);
 	retire(session, plan);
 	for (unsigned int i = 0; i < plan->session->n_legs; i++)
 		session->feeds[i] = plan->legs[i].feed;

@@ -160,11 +160,70 @@ static const char *check_source(const struct sl_session *wanted, const struct sl
 	return NULL;
 }
 
+#define TRANSPORT_FLAGS (SL_LEG_RTCP_MUX | SL_LEG_RTCP_REDUCED | SL_LEG_PUNT | SL_LEG_OPAQUE)
+
+// What a leg that shares a transport leaves to it.
+static const char *check_member(const struct sl_session *wanted, const struct sl_leg *leg)
+{
+	const struct sl_leg *transport;
+
+	RULE(leg->transport < wanted->n_legs, "leg: transport is none of the legs");
+	transport = &wanted->legs[leg->transport];
+	RULE(transport->transport == SL_NO_LEG, "leg: its transport has none of its own");
+	RULE(transport->flags & SL_LEG_RTCP_MUX, "leg: a shared transport without RTCP_MUX");
+	RULE(!(transport->flags & SL_LEG_OPAQUE), "leg: a shared transport that is opaque");
+	RULE(transport->mid_extension == leg->mid_extension,
+		"leg: mid_extension is not that of its transport");
+	RULE(is_zero(&leg->local, sizeof(leg->local)) &&
+			is_zero(&leg->remote, sizeof(leg->remote)) &&
+			is_zero(&leg->remote_rtcp, sizeof(leg->remote_rtcp)),
+		"leg: shares a transport, with an address");
+	RULE(is_zero(&leg->srtp_receive, sizeof(leg->srtp_receive)) &&
+			is_zero(&leg->srtp_send, sizeof(leg->srtp_send)),
+		"leg: shares a transport, with keys");
+	RULE((leg->flags & TRANSPORT_FLAGS) == 0, "leg: shares a transport, with flags of one");
+	RULE(leg->source_rule == 0 && leg->latch_window_ms == 0 && leg->packets_per_second == 0 &&
+			leg->bytes_per_second == 0 && leg->dscp == 0,
+		"leg: shares a transport, with properties of one");
+	return NULL;
+}
+
+static bool is_same_ssrc(const struct sl_leg *a, const struct sl_leg *b)
+{
+	for (unsigned int i = 0; i < SL_SSRCS_MAX; i++)
+		for (unsigned int j = 0; j < SL_SSRCS_MAX; j++)
+			if (a->ssrcs[i] && a->ssrcs[i] == b->ssrcs[j])
+				return true;
+	return false;
+}
+
+// Two legs of one transport have to be told apart.
+static const char *check_siblings(const struct sl_session *wanted, unsigned int i, unsigned int j)
+{
+	const struct sl_leg *a = &wanted->legs[i], *b = &wanted->legs[j];
+	unsigned int a_transport = a->transport == SL_NO_LEG ? i : a->transport;
+	unsigned int b_transport = b->transport == SL_NO_LEG ? j : b->transport;
+
+	if (a_transport != b_transport)
+		return NULL;
+	RULE(!a->mid[0] || strcmp(a->mid, b->mid), "two legs of one transport and MID");
+	RULE(!is_same_ssrc(a, b), "two legs of one transport and SSRC");
+	RULE(!a->ssrc || a->ssrc != b->ssrc, "two legs of one transport send one SSRC");
+	return NULL;
+}
+
 static const char *check_leg(const struct sl_session *wanted, const struct sl_leg *leg)
 {
 	const char *why;
 
-	RULE(leg->local.family != SL_UNSPEC, "leg: no local address");
+	RULE(memchr(leg->mid, '\0', sizeof(leg->mid)), "leg: mid does not end");
+	RULE(leg->mid_extension <= RTP_EXTENSION_ID_MAX, "leg: mid_extension above 14");
+	if (leg->transport != SL_NO_LEG) {
+		why = check_member(wanted, leg);
+		RULE(!why, why);
+	}
+	RULE(leg->transport != SL_NO_LEG || leg->local.family != SL_UNSPEC,
+		"leg: no local address");
 	RULE(leg->local.port % 2 == 0, "leg: local port is odd");
 	RULE(is_none(&leg->remote) ? leg->remote.port == 0 : is_destination(&leg->remote),
 		"leg: remote is no address to send to");
@@ -178,7 +237,6 @@ static const char *check_leg(const struct sl_session *wanted, const struct sl_le
 	RULE((leg->flags & ~KNOWN_FLAGS) == 0, "leg: unknown flag");
 	RULE(leg->source_rule <= SL_SOURCE_LATCH, "leg: unknown source_rule");
 	RULE(leg->dscp < 64 || leg->dscp == SL_DSCP_REALM, "leg: dscp above 63");
-	RULE(leg->transport == SL_NO_LEG, "leg: shared transports are not there yet");
 	why = check_formats(leg);
 	RULE(!why, why);
 	why = check_keys(leg);
@@ -214,6 +272,9 @@ static const char *check_session(const struct sl_session *wanted)
 		for (unsigned int j = 0; j < i; j++)
 			RULE(!is_same_local(&wanted->legs[i].local, &wanted->legs[j].local),
 				"two legs of one local port");
+		for (unsigned int j = 0; j < i && !why; j++)
+			why = check_siblings(wanted, i, j);
+		RULE(!why, why);
 		for (unsigned int j = 0; j < i; j++)
 			RULE(!shares_key(&wanted->legs[i], &wanted->legs[j]),
 				"two legs of one SRTP key");

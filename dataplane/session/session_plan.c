@@ -1,8 +1,9 @@
-// Steps of a plan, in order: worker, ports, legs, feeds, configurations, keys. Each takes something
-// for every leg; undoing goes over the legs and gives back what is marked as new.
+// Steps of a plan, in order: worker, ports, legs, feeds, configurations, bundles, keys. Each takes
+// something for every leg; undoing goes over the legs and gives back what is marked as new.
 #include "session_plan.h"
 
 #include <errno.h>
+#include <rte_malloc.h>
 #include <rte_random.h>
 #include <stdio.h>
 #include <string.h>
@@ -73,6 +74,8 @@ static int plan_slot(struct session_plan *plan, unsigned int i, const char **why
 	int address = table_address_find(table, local);
 	int rc;
 
+	if (plan->session->legs[i].transport != SL_NO_LEG)
+		return 0;
 	*why = "no local address of ours";
 	if (address < 0)
 		return address;
@@ -259,6 +262,15 @@ static void fill_routes(struct leg_config *config, const struct session_plan *pl
 			config->relays_rtcp = false;
 }
 
+// How many a key has to have room for: the context's default is for one stream at a time.
+static unsigned int ssrcs_of(const struct leg_config *config, enum srtp_direction direction)
+{
+	bool several =
+		direction == SRTP_RECEIVE ? config->mixed : config->flags & SL_LEG_TRANSPARENT_SSRC;
+
+	return several || config->bundled ? LEG_BUNDLE_SSRCS : 0;
+}
+
 // The key of one direction: that of the old configuration where it is the same.
 static int plan_key(const struct session_plan *plan, unsigned int i, const struct sl_srtp *wanted,
 	enum srtp_direction direction)
@@ -269,7 +281,8 @@ static int plan_key(const struct session_plan *plan, unsigned int i, const struc
 	if (leg_key_is(old, wanted)) {
 		config->keys[direction] = leg_key_hold(old);
 	} else if (wanted->suite != SL_SRTP_NONE) {
-		config->keys[direction] = leg_key_create(plan->sessions->srtp, wanted, direction);
+		config->keys[direction] = leg_key_create(
+			plan->sessions->srtp, wanted, direction, ssrcs_of(config, direction));
 		if (!config->keys[direction])
 			return -errno;
 	}
@@ -335,6 +348,72 @@ static int plan_config(struct session_plan *plan, unsigned int i, const char **w
 	return 0;
 }
 
+static void fill_mid(struct leg_config *config, const struct session_plan *plan, unsigned int i)
+{
+	const struct sl_leg *leg = &plan->session->legs[i];
+
+	if (leg->source != SL_NO_LEG)
+		config->mid.from_id = plan->session->legs[leg->source].mid_extension;
+	if (leg->mid_extension && leg->mid[0]) {
+		config->mid.id = leg->mid_extension;
+		config->mid.n_bytes = (uint8_t)strlen(leg->mid);
+		memcpy(config->mid.bytes, leg->mid, config->mid.n_bytes);
+	}
+	config->tags = config->mid.id || config->mid.from_id;
+}
+
+static bool is_shared(const struct sl_session *session, unsigned int transport)
+{
+	for (unsigned int i = 0; i < session->n_legs; i++)
+		if (session->legs[i].transport == transport)
+			return true;
+	return false;
+}
+
+// What the other legs of a transport take is let in with it.
+static void let_in(struct leg_config *config, const struct sl_session *session, unsigned int i)
+{
+	for (unsigned int j = 0; j < session->n_legs; j++)
+		for (unsigned int k = 0;
+			session->legs[j].transport == i && k < session->legs[j].n_formats; k++) {
+			uint8_t *format =
+				&config->format_of[session->legs[j].formats[k].receive_pt];
+
+			if (*format == LEG_NO_FORMAT)
+				*format = LEG_ITS_FORMAT;
+		}
+}
+
+static int plan_bundle(struct session_plan *plan, unsigned int i, const char **why)
+{
+	const struct sl_session *session = plan->session;
+	const struct leg_config *old = old_leg(plan, i) ? plan->old->legs[i]->config : NULL;
+	struct leg_config *config = plan->legs[i].config;
+	struct leg *leg = plan->legs[i].leg;
+	struct leg *legs[SL_LEGS_MAX] = {};
+
+	*why = "memory";
+	fill_mid(config, plan, i);
+	for (unsigned int j = 0; j < session->n_legs; j++)
+		legs[j] = plan->legs[j].leg;
+	if (session->legs[i].transport != SL_NO_LEG) {
+		config->carried = true;
+		config->carrier = legs[session->legs[i].transport];
+	}
+	if (!is_shared(session, i))
+		return 0;
+	if (!leg->streams)
+		leg->streams =
+			rte_zmalloc("leg_streams", sizeof(*leg->streams), RTE_CACHE_LINE_SIZE);
+	config->bundle = leg_bundle_create(
+		session, (uint8_t)i, legs, old ? old->bundle : NULL, config->generation);
+	if (!leg->streams || !config->bundle)
+		return -ENOMEM;
+	config->bundled = true;
+	let_in(config, session, i);
+	return 0;
+}
+
 static void undo(struct session_plan *plan)
 {
 	struct sessions *sessions = plan->sessions;
@@ -345,6 +424,7 @@ static void undo(struct session_plan *plan)
 		if (leg->config) {
 			leg_key_release(leg->config->keys[SRTP_RECEIVE]);
 			leg_key_release(leg->config->keys[SRTP_SEND]);
+			rte_free(leg->config->bundle);
 		}
 		slab_return(leg->config);
 		if (leg->feed_is_new) {
@@ -353,6 +433,7 @@ static void undo(struct session_plan *plan)
 		}
 		if (leg->leg_is_new && leg->leg) {
 			transcode_feedback_release(leg->leg->control.feedback);
+			rte_free(leg->leg->streams);
 			slab_return(leg->leg);
 		}
 		if (leg->slot_is_new)
@@ -363,7 +444,7 @@ static void undo(struct session_plan *plan)
 int session_plan_make(struct session_plan *plan, const char **why)
 {
 	static int (*const steps[])(struct session_plan *, unsigned int, const char **) = {
-		plan_slot, plan_leg, plan_feed, plan_config, plan_keys};
+		plan_slot, plan_leg, plan_feed, plan_config, plan_bundle, plan_keys};
 	int rc = 0;
 
 	if (plan->old)

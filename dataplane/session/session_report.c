@@ -101,6 +101,8 @@ bool session_origin(const struct session *session, unsigned int i, struct sessio
 {
 	if (i >= session->wanted->n_legs)
 		return false;
+	if (session->wanted->legs[i].transport != SL_NO_LEG)
+		i = session->wanted->legs[i].transport;
 	*origin = (struct session_origin){
 		.local = session->wanted->legs[i].local,
 		.flow_label = session->legs[i]->flow_label,

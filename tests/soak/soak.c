@@ -316,7 +316,7 @@ int main(int argc, char **argv)
 		die("too many sessions");
 	srand(1);
 	traffic_start(argv[0], options.memif);
-	client = sl_client_open(options.api, "soak", false);
+	client = sl_client_open(options.api, "soak", 0);
 	if (!client)
 		die("no dataplane at the API socket");
 	first = read_level(options.pid);

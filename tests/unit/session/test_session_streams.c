@@ -92,12 +92,97 @@ static void opaque_and_rtp_do_not_feed_each_other(void **)
 	REFUSED(legs[0].source = 2);
 }
 
+// Leg 1 shares the transport of leg 0.
+static void bundle_them(void)
+{
+	wanted.n_legs = 3;
+	wanted.legs[2] = wanted.legs[1];
+	wanted.legs[2].source = SL_NO_LEG;
+	wanted.legs[0].flags |= SL_LEG_RTCP_MUX;
+	wanted.legs[0].source = 1;
+	wanted.legs[0].mid_extension = 3;
+	strcpy(wanted.legs[0].mid, "0");
+	wanted.legs[0].ssrcs[1] = 7;
+	memset(&wanted.legs[1].local, 0, sizeof(wanted.legs[1].local));
+	memset(&wanted.legs[1].remote, 0, sizeof(wanted.legs[1].remote));
+	wanted.legs[1].transport = 0;
+	wanted.legs[1].mid_extension = 3;
+	strcpy(wanted.legs[1].mid, "1");
+}
+
+static void a_leg_that_shares_a_transport_has_nothing_of_one(void **)
+{
+	struct sl_leg *one = &wanted.legs[2];
+
+	bundle_them();
+	ACCEPTED();
+	ACCEPTED(legs[1].mid_extension = legs[0].mid_extension = 0);
+	ACCEPTED(legs[0].flags |= SL_LEG_PUNT | SL_LEG_RTCP_REDUCED);
+	ACCEPTED(legs[1].flags |= SL_LEG_TRANSPARENT_SSRC | SL_LEG_HELD);
+	ACCEPTED(legs[1].ssrcs[0] = 8);
+	REFUSED(legs[1].transport = 1);
+	REFUSED(legs[1].transport = 2); // without RTCP_MUX
+	REFUSED(legs[1].transport = 3);
+	REFUSED(legs[1].transport = 254);
+	REFUSED(legs[0].transport = 1); // nobody has one
+	REFUSED(legs[0].flags &= (uint16_t)~SL_LEG_RTCP_MUX);
+	REFUSED(legs[1].local = one->local);
+	REFUSED(legs[1].local.port = 20000);
+	REFUSED(legs[1].remote = one->remote);
+	REFUSED(legs[1].remote_rtcp = one->remote);
+	REFUSED(legs[1].flags |= SL_LEG_RTCP_MUX);
+	REFUSED(legs[1].flags |= SL_LEG_RTCP_REDUCED);
+	REFUSED(legs[1].flags |= SL_LEG_PUNT);
+	REFUSED(legs[1].flags |= SL_LEG_OPAQUE);
+	REFUSED(legs[1].source_rule = SL_SOURCE_LATCH);
+	REFUSED(legs[1].latch_window_ms = 1);
+	REFUSED(legs[1].packets_per_second = 1);
+	REFUSED(legs[1].bytes_per_second = 1);
+	REFUSED(legs[1].dscp = 46);
+	REFUSED(legs[1].srtp_send.key[0] = 1);
+	REFUSED(legs[1].mid_extension = 4);
+	REFUSED(legs[0].mid_extension = legs[1].mid_extension = 15);
+	REFUSED(strcpy(legs[1].mid, "0"));
+	REFUSED(memset(legs[1].mid, 'x', sizeof(legs[1].mid)));
+	REFUSED(legs[1].ssrcs[3] = 7);
+	REFUSED(legs[0].ssrc = legs[1].ssrc = 9);
+	ACCEPTED(legs[1].mid[0] = legs[0].mid[0] = '\0');
+	ACCEPTED(strcpy(legs[2].mid, "0")); // of another far end
+	ACCEPTED(legs[2].ssrcs[0] = 7);
+}
+
+// Of what was taken for a session that is refused in the end, nothing stays.
+static void a_refused_bundle_leaves_nothing_behind(void **)
+{
+	struct sessions_counts before, after;
+
+	bundle_them();
+	sessions_count(rig.sessions, &before);
+	EXPECT(-EADDRNOTAVAIL, legs[2].local.bytes[3] = 77);
+	EXPECT(-EOPNOTSUPP, strcpy(legs[1].formats[0].name, "VP8"));
+	sessions_count(rig.sessions, &after);
+	assert_memory_equal(&before, &after, sizeof(before));
+}
+
+static void a_leg_may_punt_whatever_its_source_rule(void **)
+{
+	ACCEPTED(legs[0].flags |= SL_LEG_PUNT);
+	ACCEPTED({
+		legs[0].flags |= SL_LEG_PUNT;
+		legs[0].source_rule = SL_SOURCE_LATCH;
+	});
+	REFUSED(legs[0].flags |= 1 << 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(opaque_legs_have_nothing_of_rtp),
 		TEST(opaque_and_rtp_do_not_feed_each_other),
+		TEST(a_leg_that_shares_a_transport_has_nothing_of_one),
+		TEST(a_refused_bundle_leaves_nothing_behind),
+		TEST(a_leg_may_punt_whatever_its_source_rule),
 #undef TEST
 	};
 
