@@ -50,6 +50,7 @@ static int lcore_init(struct transcode_lcore *lcore, const struct transcode_conf
 {
 	TAILQ_INIT(&lcore->run);
 	TAILQ_INIT(&lcore->holding);
+	TAILQ_INIT(&lcore->noisy);
 	TAILQ_INIT(&lcore->dying);
 	lcore->lanes = calloc(config->n_workers, sizeof(struct transcode_lane *));
 	lcore->removals = ring_create(sizeof(void *), config->streams_max, config->socket_id);
@@ -105,6 +106,7 @@ struct transcode *transcode_create(const struct transcode_config *config)
 	engine->config = *config;
 	engine->n_lcores = config->n_transcoders ? config->n_transcoders : config->n_workers;
 	engine->hold_tsc = rte_get_tsc_hz() * HOLD_MS / 1000;
+	engine->noise_tsc = rte_get_tsc_hz() * NOISE_MS / 1000;
 	TAILQ_INIT(&engine->streams);
 	error = lcores_create(engine);
 	if (error) {

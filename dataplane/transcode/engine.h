@@ -12,6 +12,7 @@
 #define TAKE_MAX  64 // packets of one lane and turn
 #define RING_SIZE 1024
 #define HOLD_MS	  50 // longest that a packet waits for one before it
+#define NOISE_MS  5  // how exactly noise is timed
 
 TAILQ_HEAD(stream_list, transcode_stream);
 
@@ -61,7 +62,9 @@ struct transcode_lcore {
 	// lcore only
 	struct stream_list run;	    // streams that have something to do
 	struct stream_list holding; // streams that wait for a missing packet, oldest first
+	struct stream_list noisy;   // streams whose source has described silence
 	struct stream_list dying;   // streams whose packets may still be in a ring
+	uint64_t noise_looked_tsc;  // when the noisy ones were looked at
 	struct decode_batch decode[CODECS_MAX];
 	struct encode_batch encode[CODECS_MAX];
 
@@ -75,6 +78,7 @@ struct transcode {
 	struct transcode_config config;
 	unsigned int n_lcores;
 	uint64_t hold_tsc;
+	uint64_t noise_tsc; // between two looks at noisy streams
 	struct transcode_lcore *lcores;
 	struct transcode_lane *lanes; // [worker * n_lcores + lcore]
 	struct stream_list streams;   // main only: all that are not freed

@@ -65,8 +65,8 @@ void stream_put(struct transcode_stream *s, struct rte_mbuf *mbuf, uint64_t now_
 
 bool stream_ready(const struct transcode_stream *s)
 {
-	return s->pcm_fill >= s->frame_samples || s->current.mbuf || reorder_ready(&s->window) ||
-	       (s->give_up && s->window.n_held);
+	return s->pcm_fill >= s->frame_samples || s->conceal || s->current.mbuf ||
+	       reorder_ready(&s->window) || (s->give_up && s->window.n_held);
 }
 
 static void send_event(struct transcode_stream *s, const struct dtmf_output *output)
@@ -121,6 +121,7 @@ static void map_events(struct transcode_stream *s, const struct reorder_packet *
 static void restart_source(struct transcode_stream *s)
 {
 	s->restart = false;
+	s->in_noise = false;
 	s->missing = 0;
 	s->timeline.new_source = true;
 	s->spec.from->decoder_init(s->decoder, &s->decoder_params);
@@ -133,14 +134,17 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 }
 
 // What is between the last audio packet and this one: make up what was lost, up to a bound; leave
-// out the rest, and what was silence. Before samples are left out the frame begun is filled up.
+// out the rest, and what was silence. Silence that was described is made up as noise, as far as
+// stream_make_noise() has not done it yet. Before samples are left out the frame begun is filled
+// up.
 static void plan_gap(struct transcode_stream *s, const struct reorder_packet *packet)
 {
 	uint32_t length = s->timeline.last_samples;
 	uint32_t gap = timeline_gap(&s->timeline, packet->view.timestamp, packet->arrived_ns);
 	uint32_t rest;
 
-	s->conceal = min_u32(gap, min_u32(s->missing, STREAM_CONCEAL_MAX) * length);
+	s->conceal = min_u32(gap, s->in_noise ? s->timeline.sample_hz
+					      : min_u32(s->missing, STREAM_CONCEAL_MAX) * length);
 	s->jump = gap - s->conceal;
 	s->recoverable = s->conceal && !s->jump && s->spec.from->has_fec;
 	s->missing = 0;
@@ -184,7 +188,7 @@ static enum stream_job conceal_job(struct transcode_stream *s, struct codec_deco
 {
 	uint32_t length = min_u32(s->conceal, s->timeline.last_samples);
 	bool recover = s->recoverable && length == s->conceal;
-	const uint8_t *data = rte_pktmbuf_mtod(s->current.mbuf, const uint8_t *);
+	const uint8_t *data = recover ? rte_pktmbuf_mtod(s->current.mbuf, const uint8_t *) : NULL;
 
 	*job = (struct codec_decode_job){
 		.state = s->decoder,
@@ -250,7 +254,7 @@ enum stream_job stream_next_job(struct transcode_stream *s, struct codec_decode_
 {
 	if (s->pcm_fill >= s->frame_samples)
 		return encode_job(s, encode, output);
-	if (!s->current.mbuf && !take_audio(s))
+	if (!s->conceal && !s->current.mbuf && !take_audio(s))
 		return STREAM_JOB_NONE;
 	if (s->conceal)
 		return conceal_job(s, decode);
@@ -273,7 +277,28 @@ static void finish_conceal(struct transcode_stream *s, const struct codec_decode
 	s->conceal -= job->n_samples;
 	s->pcm_fill += job->n_samples;
 	timeline_advance(&s->timeline, job->n_samples);
-	STAT_ADD(s->stats.concealed, 1);
+	STAT_ADD(s->stats.concealed, !s->in_noise);
+}
+
+// The next packet may be a little late without noise being made for it.
+#define NOISE_PATIENCE_MS 40
+
+static void describe_noise(struct transcode_stream *s, uint32_t n_decoded)
+{
+	uint32_t wait =
+		n_decoded + s->frame_samples + s->timeline.sample_hz / 1000 * NOISE_PATIENCE_MS;
+
+	s->noise_due_tsc = s->current.put_tsc + (uint64_t)wait * s->sample_tsc;
+	s->noise_left = s->timeline.sample_hz * STREAM_NOISE_MAX_S;
+}
+
+void stream_make_noise(struct transcode_stream *s)
+{
+	s->conceal = s->frame_samples;
+	s->recoverable = false;
+	s->noise_due_tsc += (uint64_t)s->frame_samples * s->sample_tsc;
+	s->noise_left -= min_u32(s->noise_left, s->frame_samples);
+	timeline_expect(&s->timeline, s->frame_samples);
 }
 
 void stream_finish_decode(
@@ -287,6 +312,9 @@ void stream_finish_decode(
 		__atomic_store_n(&s->spec.from_feedback->request, job->request, __ATOMIC_RELAXED);
 	if (job->n_decoded > 0) {
 		timeline_decoded(&s->timeline, (uint32_t)job->n_decoded, s->current.arrived_ns);
+		s->in_noise = job->is_noise;
+		if (s->in_noise)
+			describe_noise(s, (uint32_t)job->n_decoded);
 		s->pcm_fill += (uint32_t)job->n_decoded;
 	} else {
 		s->missing++;

@@ -18,7 +18,8 @@
 #include "timeline.h"
 #include "transcode.h"
 
-#define STREAM_CONCEAL_MAX 5 // packets made up in a row; what is missing beyond is left out
+#define STREAM_NOISE_MAX_S 30 // silence that is filled with noise; then nothing is sent
+#define STREAM_CONCEAL_MAX 5  // packets made up in a row; what is missing beyond is left out
 
 enum stream_job { STREAM_JOB_NONE, STREAM_JOB_DECODE, STREAM_JOB_CONCEAL, STREAM_JOB_ENCODE };
 
@@ -56,13 +57,17 @@ struct transcode_stream {
 	uint64_t source_changed_ns;
 	uint16_t sequence; // of the next output packet
 	bool started;
-	bool marker;	  // on the next audio packet
-	bool restart;	  // the next packet taken is the first of a new source
-	bool give_up;	  // waited long enough for what is missing
-	bool recoverable; // the last sample to make up is in the FEC of `current`
-	bool queued, holding, dead;
+	bool marker;			   // on the next audio packet
+	bool restart;			   // the next packet taken is the first of a new source
+	bool give_up;			   // waited long enough for what is missing
+	bool recoverable;		   // the last sample to make up is in the FEC of `current`
+	bool queued, holding, noisy, dead; // noisy: in the lcore's list of those
+	bool in_noise;			   // silence was described last: what is missing is noise
+	uint64_t noise_due_tsc;		   // then: when to go on without a packet
+	uint32_t noise_left;		   // samples, before we stop
+	uint32_t sample_tsc;		   // TSC cycles of a sample in `pcm`
 	uint64_t taken_until, given_until; // when dead: see engine.c
-	TAILQ_ENTRY(transcode_stream) run_entry, hold_entry, dying_entry;
+	TAILQ_ENTRY(transcode_stream) run_entry, hold_entry, noise_entry, dying_entry;
 
 	struct transcode_stats stats; // lcore: rw, others: ro; busy_ns counts TSC cycles
 
@@ -93,6 +98,8 @@ bool stream_ready(const struct transcode_stream *stream);
 enum stream_job stream_next_job(struct transcode_stream *stream, struct codec_decode_job *decode,
 	struct codec_encode_job *encode, struct rte_mbuf **output);
 void stream_resample(struct transcode_stream *stream); // once, right before an encode job is run
+// Silence goes on and no packet has come: make the noise of one more output frame.
+void stream_make_noise(struct transcode_stream *stream);
 void stream_finish_decode(
 	struct transcode_stream *stream, const struct codec_decode_job *job, enum stream_job kind);
 void stream_finish_encode(struct transcode_stream *stream, const struct codec_encode_job *job,

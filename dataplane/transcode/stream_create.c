@@ -2,6 +2,7 @@
 // need is one allocation on the socket of its transcode lcore; only codecs whose library insists on
 // it have memory of their own besides.
 #include <errno.h>
+#include <rte_cycles.h>
 #include <rte_malloc.h>
 #include <rte_random.h>
 
@@ -157,6 +158,7 @@ static void stream_start(struct transcode_stream *s, const struct codec_rates *r
 	s->marker = true;
 	s->from_index = codec_index(s->spec.from);
 	s->to_index = codec_index(s->spec.to);
+	s->sample_tsc = (uint32_t)(rte_get_tsc_hz() / rates->decode_hz);
 	s->cost_ns = estimate_cost(&s->spec, rates);
 	feedback_hold(s->spec.from_feedback);
 	feedback_hold(s->spec.to_feedback);

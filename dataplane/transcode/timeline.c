@@ -80,6 +80,11 @@ void timeline_advance(struct timeline *t, uint32_t n_samples)
 	t->end_out += timeline_ticks(&t->out, n_samples);
 }
 
+void timeline_expect(struct timeline *t, uint32_t n_samples)
+{
+	t->next_in += timeline_ticks(&t->in, n_samples);
+}
+
 void timeline_decoded(struct timeline *t, uint32_t n_samples, uint64_t arrived_ns)
 {
 	t->next_in += timeline_ticks(&t->in, n_samples);

@@ -44,6 +44,10 @@ uint32_t timeline_gap(struct timeline *timeline, uint32_t timestamp, uint64_t ar
 // The output goes on by n samples of a gap, made up or left out.
 void timeline_advance(struct timeline *timeline, uint32_t n_samples);
 
+// n samples of a gap are made up before the next packet says that there is one: it is expected that
+// much later.
+void timeline_expect(struct timeline *timeline, uint32_t n_samples);
+
 // n samples of a packet were decoded.
 void timeline_decoded(struct timeline *timeline, uint32_t n_samples, uint64_t arrived_ns);
 

@@ -29,6 +29,19 @@ static void hold_update(struct transcode_lcore *lcore, struct transcode_stream *
 		TAILQ_REMOVE(&lcore->holding, stream, hold_entry);
 }
 
+static void noise_update(struct transcode_lcore *lcore, struct transcode_stream *stream)
+{
+	bool noisy = stream->in_noise && stream->noise_left && !stream->dead;
+
+	if (noisy == stream->noisy)
+		return;
+	stream->noisy = noisy;
+	if (noisy)
+		TAILQ_INSERT_TAIL(&lcore->noisy, stream, noise_entry);
+	else
+		TAILQ_REMOVE(&lcore->noisy, stream, noise_entry);
+}
+
 static void take_packet(struct transcode_lcore *lcore, const struct lane_packet *p, uint64_t tsc)
 {
 	if (p->stream->dead) {
@@ -70,6 +83,24 @@ static void expire_holds(struct transcode_lcore *lcore, uint64_t tsc, uint64_t h
 		stream->give_up = true;
 		run_insert(lcore, stream);
 		hold_update(lcore, stream);
+	}
+}
+
+// Silence has no packets to drive the output, so time does.
+static void go_on_with_noise(struct transcode_lcore *lcore, uint64_t tsc, uint64_t noise_tsc)
+{
+	struct transcode_stream *stream, *next;
+
+	if (TAILQ_EMPTY(&lcore->noisy) || tsc - lcore->noise_looked_tsc < noise_tsc)
+		return;
+	lcore->noise_looked_tsc = tsc;
+	for (stream = TAILQ_FIRST(&lcore->noisy); stream; stream = next) {
+		next = TAILQ_NEXT(stream, noise_entry);
+		if (stream->queued || (int64_t)(tsc - stream->noise_due_tsc) < 0)
+			continue;
+		stream_make_noise(stream);
+		noise_update(lcore, stream);
+		run_insert(lcore, stream);
 	}
 }
 
@@ -141,6 +172,7 @@ static void run_decode(struct transcode_lcore *lcore, unsigned int index)
 	charge(lcore, batch->streams, batch->n, begun);
 	for (unsigned int i = 0; i < batch->n; i++) {
 		stream_finish_decode(batch->streams[i], &batch->jobs[i], batch->kinds[i]);
+		noise_update(lcore, batch->streams[i]);
 		release(lcore, batch->streams[i]);
 	}
 	batch->n = 0;
@@ -190,6 +222,7 @@ static void begin_removal(struct transcode_lcore *lcore, struct transcode_stream
 		TAILQ_REMOVE(&lcore->holding, stream, hold_entry);
 	stream->queued = stream->holding = false;
 	stream->dead = true;
+	noise_update(lcore, stream);
 	stream->taken_until = lane->taken + rte_ring_count(lane->in);
 	stream->given_until = lane->given;
 	TAILQ_INSERT_TAIL(&lcore->dying, stream, dying_entry);
@@ -228,6 +261,7 @@ unsigned int transcode_turn(struct transcode *engine, unsigned int index, unsign
 	take_removals(lcore);
 	n = take_packets(lcore, tsc);
 	expire_holds(lcore, tsc, engine->hold_tsc);
+	go_on_with_noise(lcore, tsc, engine->noise_tsc);
 	n += run_jobs(lcore, jobs_max);
 	finish_removals(lcore);
 	return n;

@@ -50,9 +50,9 @@ void rig_fini(struct rig *rig)
 
 static const struct codec *find(const char *name)
 {
-	bool is_opus = strcmp(name, "opus") == 0;
+	bool is_opus = strcmp(name, "opus") == 0, is_wide = strcmp(name, "AMR-WB") == 0;
 
-	return codec_find(name, is_opus ? 48000 : 8000, is_opus ? 2 : 1);
+	return codec_find(name, is_opus ? 48000 : is_wide ? 16000 : 8000, is_opus ? 2 : 1);
 }
 
 static uint8_t payload_type(const struct codec *codec)
