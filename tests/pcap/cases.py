@@ -30,7 +30,7 @@ import time
 from packets import Packet, flow_labels, write_pcap
 
 HERE = pathlib.Path(__file__).resolve().parent
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 CONFIG = """\
 socket: {folder}/api.sock
