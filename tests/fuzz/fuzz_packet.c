@@ -164,6 +164,7 @@ static void forget_far_ends(void)
 struct sending {
 	unsigned int slot;
 	unsigned int leg;
+	unsigned int transport; // leg that has it
 	uint8_t how;
 	char from[INET6_ADDRSTRLEN];
 	struct udp_packet udp;
@@ -203,7 +204,7 @@ static void choose_source(struct sending *sending, const struct sl_leg *leg)
 // Returns whether it was protected.
 static bool protect_payload(struct sending *sending, bool rtcp)
 {
-	struct srtp_context *context = context_of(sending->slot, sending->leg);
+	struct srtp_context *context = context_of(sending->slot, sending->transport);
 	struct srtp_job job = {.context = context,
 		.packet = sending->payload,
 		.length = (uint16_t)sending->udp.payload_bytes,
@@ -229,9 +230,9 @@ static void damage(struct input *input, uint8_t *bytes, unsigned int n)
 
 static void send_datagram(struct input *input, struct sending *sending, bool rtcp)
 {
-	const struct sl_leg *leg = &world_session(sending->slot)->legs[sending->leg];
+	const struct sl_leg *leg = &world_session(sending->slot)->legs[sending->transport];
 	bool odd = rtcp != !!(sending->how & HOW_ODD_PORT) && !(rtcp && sending->how & HOW_MUXED);
-	struct sent sent = {.slot = sending->slot, .leg = sending->leg};
+	struct sent sent = {.slot = sending->slot, .leg = sending->transport};
 	struct frame *frame = &sent.frame;
 
 	choose_source(sending, leg);
@@ -261,7 +262,8 @@ static bool choose_sending(struct input *input, struct sending *sending)
 		return false;
 	sending->slot = whom % WORLD_SLOTS;
 	sending->leg = (unsigned int)whom / WORLD_SLOTS % session->n_legs;
-	return session->legs[sending->leg].remote.family != SL_UNSPEC;
+	sending->transport = world_transport(sending->slot, sending->leg);
+	return session->legs[sending->transport].remote.family != SL_UNSPEC;
 }
 
 // ---- steps ----
@@ -317,7 +319,7 @@ enum { // of an RTP packet
 };
 
 // Headers behind the fixed one, and what fills the rest. Returns the bytes of the packet.
-static unsigned int finish_rtp(struct input *input, uint8_t *rtp, uint8_t shape)
+static unsigned int finish_rtp(struct input *input, uint8_t *rtp, uint8_t shape, unsigned int leg)
 {
 	unsigned int n = 12, more = take(input);
 
@@ -328,6 +330,7 @@ static unsigned int finish_rtp(struct input *input, uint8_t *rtp, uint8_t shape)
 	if (shape & SHAPE_EXTENSION) {
 		rtp[0] |= 0x10;
 		memcpy(rtp + n, "\xbe\xde\x00\x01\x10\x61\x00\x00", 8);
+		rtp[n + 5] = leg % 2 ? 'v' : 'a'; // a MID
 		n += 8;
 	}
 	more = shape & SHAPE_EVENT ? 4 : more << (shape & SHAPE_LONG ? 2 : 0);
@@ -373,7 +376,7 @@ static void step_rtp(struct input *input)
 	sending.payload[3] = (uint8_t)*sequence;
 	put32(sending.payload + 4, *sequence * 160u);
 	put32(sending.payload + 8, 0x1000 + sending.leg + (shape & SHAPE_OTHER_SSRC));
-	sending.udp.payload_bytes = finish_rtp(input, sending.payload, shape);
+	sending.udp.payload_bytes = finish_rtp(input, sending.payload, shape, sending.leg);
 	send_datagram(input, &sending, false);
 }
 

@@ -48,24 +48,25 @@ static void push_to(unsigned int slot, unsigned int index, uint16_t sequence, bo
 {
 	static const uint8_t payload[160];
 	const struct sl_leg *leg = &world_session(slot)->legs[index];
-	bool ipv6 = leg->local.family == SL_IPV6;
+	const struct sl_leg *transport = &world_session(slot)->legs[world_transport(slot, index)];
+	bool ipv6 = transport->local.family == SL_IPV6;
 	const struct rtp_packet rtp = {.pt = leg->formats[0].receive_pt,
 		.sequence = sequence,
 		.timestamp = sequence * 160u,
 		.ssrc = 0x100 + index,
 		.payload = payload,
 		.payload_bytes = sizeof(payload)};
-	struct udp_packet udp = {.from_port = stranger ? 1234 : leg->remote.port};
+	struct udp_packet udp = {.from_port = stranger ? 1234 : transport->remote.port};
 	char from[INET6_ADDRSTRLEN];
 	uint8_t bytes[FRAME_MAX];
 	struct frame frame;
 	unsigned int port;
 
-	inet_ntop(ipv6 ? AF_INET6 : AF_INET, leg->remote.bytes, from, sizeof(from));
+	inet_ntop(ipv6 ? AF_INET6 : AF_INET, transport->remote.bytes, from, sizeof(from));
 	udp.from = !stranger ? from : ipv6 ? "2001:db8:9::78" : STRANGER;
 	udp.payload = bytes;
 	udp.payload_bytes = rtp_build(bytes, &rtp);
-	if (leg->remote.family == SL_UNSPEC && !stranger)
+	if (transport->remote.family == SL_UNSPEC && !stranger)
 		return;
 	port = world_build(&frame, slot, index, udp, false);
 	frame_push(port, &frame);

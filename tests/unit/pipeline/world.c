@@ -16,139 +16,6 @@ static struct place {
 	struct sl_address latched[SL_LEGS_MAX]; // as last seen; SL_UNSPEC: it had not
 } places[WORLD_SLOTS];
 
-// ---- what there is ----
-
-static const struct sl_format pcma = {
-	.name = "PCMA", .clock_hz = 8000, .channels = 1, .pt = 8, .receive_pt = 8};
-static const struct sl_format opus = {
-	.name = "opus", .clock_hz = 48000, .channels = 2, .pt = 96, .receive_pt = 97};
-
-static void set_events(struct sl_leg *leg, uint32_t clock_hz)
-{
-	leg->formats[1] = (struct sl_format){.name = "telephone-event",
-		.clock_hz = clock_hz,
-		.channels = 1,
-		.pt = 101,
-		.receive_pt = 101};
-	leg->n_formats = 2;
-}
-
-static void set_codec(struct sl_session *session)
-{
-	session->legs[1].formats[0] = opus;
-	set_events(&session->legs[1], 48000);
-	set_events(&session->legs[0], 8000);
-}
-
-static void set_fork(struct sl_session *session)
-{
-	session->n_legs = 3;
-	session->legs[2] = session->legs[1];
-	session->legs[2].remote.port = 6000;
-	session->legs[2].formats[0] = opus;
-}
-
-static void set_addresses(struct sl_leg *leg, const char *local, const char *remote)
-{
-	leg->local = rig_address(local, 0);
-	leg->remote = rig_address(remote, leg->remote.port);
-}
-
-static void set_opaque(struct sl_leg *leg)
-{
-	leg->flags |= SL_LEG_OPAQUE;
-	leg->n_formats = 0;
-	memset(leg->formats, 0, sizeof(leg->formats));
-}
-
-// No two keys of a session are alike, nor are those of two sessions.
-static void set_keys(struct sl_leg *leg, unsigned int suite, uint8_t seed)
-{
-	leg->srtp_receive = (struct sl_srtp){.suite = (uint8_t)suite, .key = {seed, 1}};
-	leg->srtp_send = (struct sl_srtp){.suite = (uint8_t)suite, .key = {seed, 2}};
-}
-
-static void set_secure(struct sl_session *session, unsigned int number, uint8_t seed)
-{
-	set_keys(&session->legs[0], 1 + number % 6, seed);
-	if (number % 2)
-		set_keys(&session->legs[1], 1 + (number + 1) % 6, (uint8_t)(seed + 1));
-}
-
-static void describe(struct sl_session *session, enum world_kind kind, uint8_t seed)
-{
-	switch (kind) {
-	case WORLD_RELAYED:
-		set_events(&session->legs[0], 8000);
-		set_events(&session->legs[1], 8000);
-		break;
-	case WORLD_G711:
-		session->legs[1].formats[0] = pcma;
-		break;
-	case WORLD_MUX:
-		session->legs[0].flags |= SL_LEG_RTCP_MUX;
-		break;
-	case WORLD_LATCH:
-		session->legs[0].source_rule = SL_SOURCE_LATCH;
-		break;
-	case WORLD_TRANSPARENT:
-		session->legs[1].flags |= SL_LEG_TRANSPARENT_SSRC;
-		break;
-	case WORLD_TRANSCODED:
-		set_codec(session);
-		break;
-	case WORLD_FORKED:
-		set_fork(session);
-		break;
-	case WORLD_IPV6:
-		set_addresses(&session->legs[0], OUR0_V6, FAR0_V6);
-		set_addresses(&session->legs[1], OUR1_V6, FAR1_V6);
-		break;
-	case WORLD_IPV6_TO_IPV4:
-		set_addresses(&session->legs[0], OUR0_V6, FAR0_V6);
-		break;
-	case WORLD_TAGGED:
-		set_addresses(&session->legs[1], OUR7, FAR1);
-		break;
-	case WORLD_TAGGED_IPV6:
-		set_addresses(&session->legs[1], OUR7_V6, FAR1_V6);
-		break;
-	case WORLD_OPAQUE:
-		set_opaque(&session->legs[0]);
-		set_opaque(&session->legs[1]);
-		break;
-	case WORLD_PUNTING:
-		session->legs[0].flags |= SL_LEG_PUNT | SL_LEG_RTCP_MUX;
-		session->legs[1].flags |= SL_LEG_PUNT;
-		break;
-	case WORLD_SECURE_LATCH:
-		session->legs[0].source_rule = SL_SOURCE_LATCH;
-		set_keys(&session->legs[0], SL_SRTP_AES_CM_128_HMAC_SHA1_80, seed);
-		break;
-	default:
-		set_secure(session, kind - WORLD_SECURE, seed);
-		break;
-	}
-}
-
-static void change_session(struct sl_session *session, uint8_t change)
-{
-	if (change & WORLD_DEAF)
-		session->legs[0].flags &= (uint16_t)~SL_LEG_RECEIVE;
-	if (change & WORLD_MUTE)
-		session->legs[1].flags &= (uint16_t)~SL_LEG_SEND;
-	if (change & WORLD_MOVED)
-		session->legs[0].remote.port += 2;
-	if (change & WORLD_NO_REMOTE)
-		memset(&session->legs[1].remote, 0, sizeof(session->legs[1].remote));
-	if (change & WORLD_LATCHING)
-		session->legs[0].source_rule = SL_SOURCE_LATCH;
-	if (change & WORLD_MUXED)
-		session->legs[1].flags |= SL_LEG_RTCP_MUX;
-	if (change & WORLD_CODEC && session->legs[0].n_formats)
-		set_codec(session);
-}
-
 static bool keeps_latch(const struct sl_leg *old, const struct sl_leg *new)
 {
 	return !memcmp(&old->remote, &new->remote, sizeof(new->remote)) &&
@@ -164,12 +31,12 @@ void world_set(unsigned int slot, enum world_kind kind, uint8_t change)
 	const char *why;
 
 	workers_want_punts(path.workers, true);
-	describe(&wanted, kind, seed);
-	change_session(&wanted, change);
+	world_describe(&wanted, kind, change, seed);
 	if (session_set(path.sessions, &wanted, NULL, &answer, &why))
 		return;
 	for (unsigned int i = 0; i < wanted.n_legs; i++) {
-		wanted.legs[i].local = answer.legs[i].local;
+		if (wanted.legs[i].transport == SL_NO_LEG)
+			wanted.legs[i].local = answer.legs[i].local;
 		if (!place->exists || !keeps_latch(&place->session.legs[i], &wanted.legs[i]))
 			place->latched[i] = (struct sl_address){};
 	}
@@ -200,6 +67,13 @@ void world_end(void)
 const struct sl_session *world_session(unsigned int slot)
 {
 	return places[slot].exists ? &places[slot].session : NULL;
+}
+
+unsigned int world_transport(unsigned int slot, unsigned int leg)
+{
+	uint8_t transport = places[slot].session.legs[leg].transport;
+
+	return transport == SL_NO_LEG ? leg : transport;
 }
 
 // ---- who may be sent what ----
@@ -402,18 +276,21 @@ static const char *check_frame(unsigned int port, const struct frame *frame)
 unsigned int world_build(
 	struct frame *frame, unsigned int slot, unsigned int leg, struct udp_packet udp, bool rtcp)
 {
-	const struct sl_address *local = &places[slot].session.legs[leg].local;
+	unsigned int transport = world_transport(slot, leg);
+	const struct sl_address *local = &places[slot].session.legs[transport].local;
+	struct sl_address first = rig_address(local->family == SL_IPV6 ? OUR0_V6 : OUR0, 0);
+	bool port = !is_host(local, &first);
 	struct sl_address tagged = rig_address(local->family == SL_IPV6 ? OUR7_V6 : OUR7, 0);
 	char to[INET6_ADDRSTRLEN];
 
 	inet_ntop(local->family == SL_IPV6 ? AF_INET6 : AF_INET, local->bytes, to, sizeof(to));
 	udp.to = to;
 	udp.to_port = (uint16_t)(local->port + rtcp);
-	udp.to_mac = leg ? MAC_P1 : MAC_P0;
-	udp.from_mac = leg ? MAC_FAR1 : MAC_FAR0;
+	udp.to_mac = port ? MAC_P1 : MAC_P0;
+	udp.from_mac = port ? MAC_FAR1 : MAC_FAR0;
 	udp.vlan = is_host(local, &tagged) ? 7 : 0;
 	frame_build(frame, &udp);
-	return leg > 0;
+	return port;
 }
 
 // What control would be told of; who sent it must be one whom the leg may believe.

@@ -23,6 +23,8 @@ enum world_kind {
 	WORLD_TAGGED_IPV6, // and the other is IPv4
 	WORLD_OPAQUE,	   // not RTP
 	WORLD_PUNTING,	   // STUN and DTLS go to control
+	WORLD_BUNDLED,	   // legs 0 and 1 share a transport, and have a source each
+	WORLD_POLICED,	   // leg 0 may send little
 	N_WORLD_KINDS,
 };
 
@@ -37,6 +39,9 @@ enum {			     // how a session differs from what its kind says
 	WORLD_CODEC = 1 << 7, // Opus on leg 1
 };
 
+// Make of rig_session() what it says. Keys follow from `seed` and the one behind it.
+void world_describe(struct sl_session *session, enum world_kind kind, uint8_t change, uint8_t seed);
+
 // Create or replace the session of a slot, as far as there are ports.
 void world_set(unsigned int slot, enum world_kind kind, uint8_t change);
 void world_delete(unsigned int slot);
@@ -44,6 +49,9 @@ void world_end(void); // all of them, and everything that waited for it
 
 // As it was set, with its ports; NULL where there is none.
 const struct sl_session *world_session(unsigned int slot);
+
+// The leg whose transport a leg has: mostly its own.
+unsigned int world_transport(unsigned int slot, unsigned int leg);
 
 // The next turn may move this leg to there: a packet from there has authenticated.
 void world_prove(unsigned int slot, unsigned int leg, const struct sl_address *from);
