@@ -121,6 +121,8 @@ lab_make_network() {
 		ip netns add "sluice-$LAB_ID-$side" ||
 			die "cannot make network namespaces (in a container: run it privileged)"
 		ip -n "sluice-$LAB_ID-$side" link set lo up
+		# A link-local address that is still being checked solicits no neighbours for seconds.
+		lab_in "$side" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad'
 	done
 	lab_join caller "$CALLER_IP/24 $CALLER_IP6/64" "$GATEWAY_CALLER_IP/24 $GATEWAY_CALLER_IP6/64"
 	lab_join callee "$CALLEE_IP/24 $CALLEE_IP6/64" "$GATEWAY_CALLEE_IP/24 $GATEWAY_CALLEE_IP6/64"

@@ -147,6 +147,15 @@ media_start() {
 		--report "$LAB/media-$name.json" "$@"
 }
 
+# media_between NAME SIDE BIND REMOTE SECONDS [OPTION of rtp.py...]: from one transport address to
+# another, whatever any SDP says.
+media_between() {
+	local name=$1 side=$2 bind=$3 remote=$4 seconds=$5
+	shift 5
+	lab_spawn "media-$name" "$side" "$SMOKE/rtp.py" --bind "$bind" --remote "$remote" \
+		--seconds "$seconds" --report "$LAB/media-$name.json" "$@"
+}
+
 # media_done NAME...: wait for the reports.
 media_done() {
 	local name

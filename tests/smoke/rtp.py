@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """One end of an RTP stream: sends with the right timing, judges what comes back, reports as JSON.
 
-usage: rtp.py --bind IP:PORT --remote IP:PORT [--seconds S] [--codec pcmu|pcma|opus] [--pt N]
+usage: rtp.py --bind ADDRESS --remote ADDRESS [--seconds S] [--codec pcmu|pcma|opus] [--pt N]
               [--digits 12#] [--dtmf-pt N] [--report FILE]
 
-Every payload it sends begins with a counter and continues with bytes that follow from it, so the
+An ADDRESS is 192.0.2.1:4000 or [2001:db8::1]:4000. Every payload it sends begins with a counter and continues with bytes that follow from it, so the
 receiver can tell a relayed payload bit for bit ("exact"), and 20 ms of sound that was transcoded
 is simply not exact. For opus it sends the three bytes of a silent frame. SIGTERM ends it early;
 the report is written all the same.
@@ -88,7 +88,7 @@ class Receiver:
         self.events = []  # (timestamp, digit, duration, ended)
 
     def take(self, now, data, source):
-        if source != self.remote:
+        if source[:2] != self.remote:
             self.strangers += 1
             return
         if len(data) < 12 or data[0] >> 6 != 2:
@@ -179,7 +179,7 @@ def exchange(connection, remote, sender, receiver, seconds, stopped):
 
 def address(text):
     host, port = text.rsplit(":", 1)
-    return host, int(port)
+    return host.strip("[]"), int(port)
 
 
 def main():
@@ -195,7 +195,8 @@ def main():
     options = parser.parse_args()
     stopped = []
     signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
-    connection = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    family = socket.AF_INET6 if ":" in options.bind[0] else socket.AF_INET
+    connection = socket.socket(family, socket.SOCK_DGRAM)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
     connection.bind(options.bind)

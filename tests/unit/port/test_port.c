@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <rte_eal.h>
@@ -180,6 +182,72 @@ static void media_over_ipv6_comes_to_us(void **)
 		rte_pktmbuf_mtod_offset(packet, char *, packet->data_len - 5), "media", 5);
 	rte_pktmbuf_free(packet);
 	close(fd);
+}
+
+// A frame as a far end of the VLAN would send it: type 0x8100 and `vlan`, or untagged where 0.
+static void send_tagged(uint16_t vlan, const char *to, uint16_t udp_port)
+{
+	int fd = lab_socket(&lab, lab.theirs, AF_PACKET, SOCK_RAW, 0);
+	struct {
+		struct rte_ether_hdr ethernet;
+		struct rte_vlan_hdr tag;
+		struct rte_ipv6_hdr ip;
+		struct rte_udp_hdr udp;
+		char data[6];
+	} __rte_packed __rte_aligned(2) frame = {
+		.ethernet = {.dst_addr = near.mac, .ether_type = htons(ETHERTYPE_VLAN)},
+		.tag = {.vlan_tci = htons(vlan), .eth_proto = htons(ETHERTYPE_IPV6)},
+		.ip = {.vtc_flow = htonl(6u << 28),
+			.payload_len = htons(14),
+			.proto = IPPROTO_UDP,
+			.hop_limits = 64},
+		.udp = {.src_port = htons(4000),
+			.dst_port = htons(udp_port),
+			.dgram_len = htons(14)},
+		.data = "media",
+	};
+	struct sockaddr_ll at = {.sll_family = AF_PACKET};
+	char *from = (char *)&frame;
+
+	lab_enter(lab.theirs);
+	at.sll_ifindex = (int)if_nametoindex("far");
+	lab_enter(lab.ours);
+	inet_pton(AF_INET6, to, frame.ip.dst_addr);
+	inet_pton(AF_INET6, "2001:db8:7::2", frame.ip.src_addr);
+	if (!vlan) {
+		memmove(from + 16, from, 12);
+		from += 4;
+	}
+	assert_int_equal(sendto(fd, from, (size_t)((char *)(&frame + 1) - from), 0,
+				 (struct sockaddr *)&at, sizeof(at)),
+		(char *)(&frame + 1) - from);
+	close(fd);
+}
+
+// Frames come in order, so what comes first was not preceded by one that was not taken.
+static void a_tagged_realm_gets_its_vlan_and_ports_only(void **)
+{
+	struct rte_mbuf *packet;
+
+	if (!have_lab)
+		skip();
+	send_tagged(0, TAGGED6, 30100);
+	send_tagged(8, TAGGED6, 30100);
+	send_tagged(7, TAGGED6, 30099);
+	send_tagged(7, TAGGED6, 30200); // in the other realm's range
+	send_tagged(7, NEAR6, 30100);	// and this is its address
+	send_tagged(7, TAGGED6, 30100);
+	packet = receive(&near);
+	assert_non_null(packet);
+	assert_int_equal(packet->data_len, 14 + 4 + 40 + 8 + 6);
+	assert_memory_equal(
+		rte_pktmbuf_mtod_offset(packet, char *, 12), "\x81\x00\x00\x07\x86\xdd", 6);
+	assert_memory_equal(rte_pktmbuf_mtod_offset(packet, char *, 18 + 42), "\x75\x94", 2);
+	rte_pktmbuf_free(packet);
+	send_tagged(7, TAGGED6, 30199);
+	packet = receive(&near);
+	assert_non_null(packet);
+	rte_pktmbuf_free(packet);
 }
 
 static void the_rest_stays_with_the_kernel(void **)
@@ -451,6 +519,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(stale_program_is_replaced),
 		cmocka_unit_test(media_comes_to_us_in_order),
 		cmocka_unit_test(media_over_ipv6_comes_to_us),
+		cmocka_unit_test(a_tagged_realm_gets_its_vlan_and_ports_only),
 		cmocka_unit_test(the_rest_stays_with_the_kernel),
 		cmocka_unit_test(what_we_send_arrives),
 		cmocka_unit_test(second_owner_is_refused),
