@@ -2,6 +2,8 @@
 // lengths and, where the device does not, the sums. IPv4 packets carry DF and ID 0 (atomic
 // datagrams, RFC 6864), IPv6 ones the flow label of their leg (RFC 6437). What is longer than the
 // MTU is dropped, never cut into fragments.
+#include <netinet/in.h>
+
 #include "headers.h"
 
 #define TTL 64
@@ -134,8 +136,8 @@ static void make_ipv4(uint8_t *at, const struct header_path *path)
 		.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG),
 		.time_to_live = TTL,
 		.next_proto_id = IPPROTO_UDP,
-		.src_addr = path->from->ip[3],
-		.dst_addr = path->to->ip[3],
+		.src_addr = leg_endpoint_ipv4_of(path->from),
+		.dst_addr = leg_endpoint_ipv4_of(path->to),
 	};
 
 	memcpy(at, &ip, sizeof(ip));
@@ -177,9 +179,9 @@ static unsigned int make_link(uint8_t *end, const struct rte_ether_addr *mac,
 static uint16_t pseudo_sum(const struct header_path *path, bool ipv6)
 {
 	const struct leg_endpoint *from = path->from, *to = path->to;
-	unsigned int n = ipv6 ? sizeof(from->ip) : sizeof(from->ip[3]);
-	const uint8_t *from_bytes = (const uint8_t *)(from->ip + 4) - n;
-	const uint8_t *to_bytes = (const uint8_t *)(to->ip + 4) - n;
+	unsigned int n = ipv6 ? sizeof(struct in6_addr) : sizeof(struct in_addr);
+	const uint8_t *from_bytes = (const uint8_t *)(from->ip + 2) - n;
+	const uint8_t *to_bytes = (const uint8_t *)(to->ip + 2) - n;
 
 	return fold(words_sum(from_bytes, n) + words_sum(to_bytes, n) + RTE_BE16(IPPROTO_UDP) +
 		    from->port + to->port);
@@ -218,7 +220,7 @@ bool header_make(
 }
 
 // UDP's, in software. The length counts twice: pseudo header and header.
-static void sum_udp(
+static inline void sum_udp(
 	struct rte_udp_hdr *udp, const struct leg_header *header, unsigned int payload_bytes)
 {
 	uint64_t sum = header->udp_sum + 2ULL * udp->dgram_len +
@@ -228,14 +230,14 @@ static void sum_udp(
 	udp->dgram_cksum = checksum ? checksum : 0xffff; // RFC 768: 0 would mean "none"
 }
 
-static void sum_ipv4(struct rte_ipv4_hdr *ip, const struct leg_header *header)
+static inline void sum_ipv4(struct rte_ipv4_hdr *ip, const struct leg_header *header)
 {
 	uint32_t sum = (uint32_t)header->ip_sum + ip->total_length;
 
 	ip->hdr_checksum = (uint16_t) ~((sum >> 16) + sum);
 }
 
-static void write_ipv6(
+static __rte_noinline void write_ipv6(
 	struct rte_mbuf *mbuf, const struct leg_header *header, unsigned int payload_bytes)
 {
 	uint8_t *at = rte_pktmbuf_mtod(mbuf, uint8_t *);
@@ -256,7 +258,7 @@ static void write_ipv6(
 }
 
 // All bytes are copied, also where no tag means that the first four are none.
-static void write_ipv4(
+static inline void write_ipv4(
 	struct rte_mbuf *mbuf, const struct leg_header *header, unsigned int payload_bytes)
 {
 	uint8_t *at = rte_pktmbuf_mtod(mbuf, uint8_t *);

@@ -10,33 +10,47 @@
 
 #include "sl_api.h"
 
-#define LEG_IPV4_MAPPED RTE_BE32(0xffff) // ip[2] of an IPv4 address
+// Half an address, as it is in memory.
+typedef uint64_t leg_half __attribute__((aligned(4)));
 
 // In network byte order; port 0: none.
 struct leg_endpoint {
-	rte_be32_t ip[4]; // IPv4 in the last
+	leg_half ip[2];
 	rte_be16_t port;
 };
 
+// The second half of an IPv4 address: ::ffff:0:0/96 and its four bytes.
+#if RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN
+#define LEG_IPV4_SHIFT	32
+#define LEG_MAPPED_MASK 0xffffffffULL
+#define LEG_MAPPED	0xffff0000ULL
+#else
+#define LEG_IPV4_SHIFT	0
+#define LEG_MAPPED_MASK 0xffffffff00000000ULL
+#define LEG_MAPPED	0x0000ffff00000000ULL
+#endif
+
 static inline struct leg_endpoint leg_endpoint_ipv4(rte_be32_t ip, rte_be16_t port)
 {
-	return (struct leg_endpoint){.ip = {0, 0, LEG_IPV4_MAPPED, ip}, .port = port};
+	return (struct leg_endpoint){
+		.ip = {0, LEG_MAPPED | (uint64_t)ip << LEG_IPV4_SHIFT}, .port = port};
 }
 
 static inline bool leg_endpoint_is_ipv4(const struct leg_endpoint *endpoint)
 {
-	return endpoint->ip[0] == 0 && endpoint->ip[1] == 0 && endpoint->ip[2] == LEG_IPV4_MAPPED;
+	return endpoint->ip[0] == 0 && (endpoint->ip[1] & LEG_MAPPED_MASK) == LEG_MAPPED;
+}
+
+static inline rte_be32_t leg_endpoint_ipv4_of(const struct leg_endpoint *endpoint)
+{
+	return (rte_be32_t)(endpoint->ip[1] >> LEG_IPV4_SHIFT);
 }
 
 // Zero where the addresses are the same.
 static inline uint64_t leg_endpoint_ip_differs(
 	const struct leg_endpoint *a, const struct leg_endpoint *b)
 {
-	uint64_t words[2][2];
-
-	memcpy(words[0], a->ip, sizeof(words[0]));
-	memcpy(words[1], b->ip, sizeof(words[1]));
-	return (words[0][0] ^ words[1][0]) | (words[0][1] ^ words[1][1]);
+	return (a->ip[0] ^ b->ip[0]) | (a->ip[1] ^ b->ip[1]);
 }
 
 static inline bool leg_endpoint_same_host(
@@ -62,35 +76,39 @@ static inline bool leg_ipv4_is_answerable(rte_be32_t ip)
 // Of IPv6 neither multicast, nor ::/96 (unspecified, loopback, the deprecated form of IPv4), nor
 // mapped IPv4, which would pass for a packet of the other family. Nor link-local: it says nothing
 // without the link, which is not part of an address in SDP, nor of ours.
-static inline bool leg_ipv6_is_answerable(const rte_be32_t ip[4])
+static inline bool leg_ipv6_is_answerable(const struct leg_endpoint *endpoint)
 {
-	if (ip[0] == 0 && ip[1] == 0 && (ip[2] == 0 || ip[2] == LEG_IPV4_MAPPED))
+	uint64_t first = rte_be_to_cpu_64(endpoint->ip[0]) >> 54; // ten bits
+
+	if (endpoint->ip[0] == 0 &&
+		((endpoint->ip[1] & LEG_MAPPED_MASK) == 0 || leg_endpoint_is_ipv4(endpoint)))
 		return false;
-	return (ip[0] & RTE_BE32(0xff000000)) != RTE_BE32(0xff000000) &&
-	       (ip[0] & RTE_BE32(0xffc00000)) != RTE_BE32(0xfe800000);
+	return first >> 2 != 0xff && first != 0xfe80 >> 6;
 }
 
 // From and to the form that control knows. SL_UNSPEC is all zero.
 static inline struct leg_endpoint leg_endpoint_of(const struct sl_address *address)
 {
 	struct leg_endpoint endpoint = {.port = rte_cpu_to_be_16(address->port)};
+	rte_be32_t ip;
 
 	if (address->family == SL_IPV4) {
-		endpoint.ip[2] = LEG_IPV4_MAPPED;
-		memcpy(&endpoint.ip[3], address->bytes, sizeof(endpoint.ip[3]));
-	} else if (address->family == SL_IPV6) {
-		memcpy(endpoint.ip, address->bytes, sizeof(endpoint.ip));
+		memcpy(&ip, address->bytes, sizeof(ip));
+		return leg_endpoint_ipv4(ip, endpoint.port);
 	}
+	if (address->family == SL_IPV6)
+		memcpy(endpoint.ip, address->bytes, sizeof(endpoint.ip));
 	return endpoint;
 }
 
 static inline struct sl_address leg_endpoint_address(const struct leg_endpoint *endpoint)
 {
 	struct sl_address address = {.family = SL_IPV6, .port = rte_be_to_cpu_16(endpoint->port)};
+	rte_be32_t ip = leg_endpoint_ipv4_of(endpoint);
 
 	if (leg_endpoint_is_ipv4(endpoint)) {
 		address.family = SL_IPV4;
-		memcpy(address.bytes, &endpoint->ip[3], sizeof(endpoint->ip[3]));
+		memcpy(address.bytes, &ip, sizeof(ip));
 	} else {
 		memcpy(address.bytes, endpoint->ip, sizeof(endpoint->ip));
 	}

@@ -43,8 +43,8 @@ static bool is_destination(const struct sl_address *address)
 	if (address->family != SL_IPV4 && address->family != SL_IPV6)
 		return false;
 	return address->port != 0 &&
-	       (address->family == SL_IPV4 ? leg_ipv4_is_answerable(endpoint.ip[3])
-					   : leg_ipv6_is_answerable(endpoint.ip));
+	       (address->family == SL_IPV4 ? leg_ipv4_is_answerable(leg_endpoint_ipv4_of(&endpoint))
+					   : leg_ipv6_is_answerable(&endpoint));
 }
 
 // 64..95 look like RTCP with the marker bit (RFC 5761 4).

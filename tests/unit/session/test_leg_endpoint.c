@@ -78,8 +78,9 @@ static void hosts_that_can_be_answered_as_a_table(void **)
 
 	for (size_t i = 0; i < RTE_DIM(rows); i++) {
 		struct leg_endpoint at = endpoint(rows[i].text, 1);
-		bool answerable = strchr(rows[i].text, ':') ? leg_ipv6_is_answerable(at.ip)
-							    : leg_ipv4_is_answerable(at.ip[3]);
+		bool answerable = strchr(rows[i].text, ':')
+					  ? leg_ipv6_is_answerable(&at)
+					  : leg_ipv4_is_answerable(leg_endpoint_ipv4_of(&at));
 
 		if (answerable != rows[i].answerable)
 			fail_msg("%s", rows[i].text);
@@ -92,7 +93,7 @@ static bool stop;
 static void *write_latches(void *)
 {
 	for (uint16_t i = 1; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
-		struct leg_endpoint from = {.ip = {i, i, i, i}, .port = i};
+		struct leg_endpoint from = {.ip = {i, i}, .port = i};
 
 		leg_latch_set(&latch, i, &from);
 	}
@@ -101,20 +102,16 @@ static void *write_latches(void *)
 
 static void main_never_sees_half_of_a_latch(void **)
 {
-	struct leg_latch last = {};
-	unsigned int n_new = 0;
 	pthread_t writer;
 
 	assert_int_equal(pthread_create(&writer, NULL, write_latches, NULL), 0);
-	while (n_new < 100000) {
+	for (unsigned int n = 0; n < 1000000; n++) {
 		struct leg_latch seen = leg_latch_read(&latch);
 
-		for (unsigned int i = 0; i < 4; i++)
-			assert_int_equal(seen.from.ip[i], seen.epoch);
+		assert_int_equal(seen.from.ip[0], seen.epoch);
+		assert_int_equal(seen.from.ip[1], seen.epoch);
 		assert_int_equal(seen.from.port, seen.epoch);
-		assert_int_equal(seen.changes, seen.changes & ~1u);
-		n_new += seen.changes != last.changes;
-		last = seen;
+		assert_int_equal(seen.changes & 1, 0);
 	}
 	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
 	pthread_join(writer, NULL);
