@@ -154,7 +154,7 @@ class Case:
 
     def __init__(self, lab, path, number):
         self.lab, self.number = lab, number
-        self.legs, self.is_set = [], False
+        self.legs, self.legs_set, self.is_set = [], False, False
         self.expected = {0: [], 1: []}
         self.n_sent = 0
         self.pcap = {"in": [], "out": [], "expected": []}
@@ -175,18 +175,19 @@ class Case:
             self.settle()
             self.check_drops()
         finally:
-            self.lab.tool("delete", self.number)
+            if self.is_set:
+                self.lab.tool("delete", self.number)
 
     def step_leg(self, words):
-        if self.is_set:
+        if self.legs_set:
             self.settle()
-            self.legs, self.is_set = [], False
+            self.legs, self.legs_set = [], False
         self.legs += ["--leg", *words]
 
     def step_in(self, words):
-        if not self.is_set:
+        if not self.legs_set:
             self.lab.tool("set", self.number, *self.legs)
-            self.is_set = True
+            self.legs_set = self.is_set = True
         if any(self.expected.values()):
             self.settle()
         packet = Packet(int(words[0]), words[1:], False)

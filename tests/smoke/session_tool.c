@@ -17,7 +17,8 @@ static const char usage_text[] =
 	"usage: session_tool SOCKET set ID --leg ADDRESS [OPTION...] [--leg ADDRESS [OPTION...]]...\n"
 	"       session_tool SOCKET get|delete ID\n"
 	"       session_tool SOCKET counters [PREFIX]\n"
-	"An ADDRESS is 192.0.2.1:4000, [2001:db8::1]:4000, or without port. ID is a number. Options\n"
+	"An ADDRESS is 192.0.2.1:4000, [2001:db8::1]:4000, or without port; that of a leg that shares\n"
+	"a transport is none. ID is a number. Options\n"
 	"belong to the leg before them. Legs 0 and 1, 2 and 3, ... feed each other; PCMU is pt 0:\n"
 	"  --remote ADDRESS        --remote-rtcp ADDRESS   --source LEG|none   --ssrc N   --dscp N\n"
 	"  --format NAME/HZ[/CHANNELS]:PT (repeat: several)                    --transport LEG\n"
@@ -151,7 +152,7 @@ static void add_leg(struct sl_session *session, const char *text)
 	if (session->n_legs == SL_LEGS_MAX)
 		die("at most %d legs", SL_LEGS_MAX);
 	*leg = (struct sl_leg){
-		.local = parse_address(text),
+		.local = strcmp(text, "none") ? parse_address(text) : (struct sl_address){},
 		.flags = SL_LEG_RECEIVE | SL_LEG_SEND,
 		.source = session->n_legs ^ 1,
 		.dscp = SL_DSCP_REALM,
