@@ -84,7 +84,8 @@ struct line_view {
 typedef bool crypto_read_fn(const struct negotiation *n, int from, const struct sdp *sdp,
 	const struct sdp_media *media, struct sdp_crypto *out);
 
-// RTP audio that reaches us, is as secure as the policy wants it and has a codec that it allows.
+// An offer is read in state ANSWER_DUE, an answer in any other. RTP audio that reaches us, is as
+// secure as the policy wants it and has a codec that it allows.
 static bool line_is_usable(const struct negotiation *n, int from, const struct sdp *sdp,
 	const struct sdp_media *media, struct line_view *view)
 {

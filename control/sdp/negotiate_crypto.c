@@ -90,26 +90,24 @@ static bool read_offered(const struct negotiation *n, int from, const struct sdp
 	return false;
 }
 
-static struct sdp_crypto *find_offered(
-	struct negotiation_keys *keys, const struct sdp_crypto *answer)
+// Which of our offered keys an answer is about, or -1.
+static int find_offered(const struct negotiation_keys *keys, const struct sdp_crypto *answer)
 {
 	for (uint8_t i = 0; i < keys->n_offered; i++)
 		if (keys->offered[i].suite == answer->suite && keys->offered[i].tag == answer->tag)
-			return &keys->offered[i];
-	return NULL;
+			return i;
+	return -1;
 }
 
 // Exactly one line, with tag and suite of one of ours (RFC 4568 7.1.3).
 static bool read_answered(const struct negotiation *n, int from, const struct sdp *sdp,
 	const struct sdp_media *media, struct sdp_crypto *out)
 {
-	struct negotiation_keys keys = n->legs[from].keys;
 	const struct sdp_attribute *at = sdp_attribute_next(sdp, media, SDP_A_CRYPTO, NULL);
 	bool good = at && !sdp_attribute_next(sdp, media, SDP_A_CRYPTO, at) &&
-		    sdp_crypto_parse(at->value, out) && find_offered(&keys, out) &&
-		    !is_ours(n, out);
+		    sdp_crypto_parse(at->value, out) &&
+		    find_offered(&n->legs[from].keys, out) >= 0 && !is_ours(n, out);
 
-	explicit_bzero(&keys, sizeof(keys));
 	if (!good)
 		sdp_crypto_wipe(out);
 	return good;
@@ -197,19 +195,18 @@ void crypto_answer(struct negotiation *n, int to)
 void crypto_answered(struct negotiation_leg *leg, const struct sdp_crypto *theirs)
 {
 	struct negotiation_keys *keys = &leg->keys;
-	struct sdp_crypto *chosen = find_offered(keys, theirs);
+	int chosen = theirs->suite == SDP_SUITE_NONE ? -1 : find_offered(keys, theirs);
 
 	keys->theirs = *theirs;
-	if (!chosen) {
+	if (chosen < 0) {
 		sdp_crypto_wipe(&keys->ours);
 		return;
 	}
 	// Another answer to the same offer may change its mind, but not back.
 	for (uint8_t i = 0; i < keys->n_offered; i++)
-		if (&keys->offered[i] != chosen &&
-			sdp_crypto_same_key(&keys->offered[i], &keys->ours))
+		if (i != chosen && sdp_crypto_same_key(&keys->offered[i], &keys->ours))
 			sdp_crypto_wipe(&keys->offered[i]);
-	keys->ours = *chosen;
+	keys->ours = keys->offered[chosen];
 }
 
 void negotiation_wipe(struct negotiation *n)
