@@ -127,7 +127,7 @@ static void only_proof_latches(void **)
 }
 
 // One packet of far end 1: what leg 0 is sent.
-static void send_to_leg1(void)
+static void send_to_leg1(uint16_t sequence)
 {
 	uint8_t bytes[FRAME_MAX];
 	srtp_t far1 = peer_sender(&wanted.legs[1].srtp_receive);
@@ -138,7 +138,7 @@ static void send_to_leg1(void)
 		.to = OUR1,
 		.to_port = LOCAL1,
 		.payload = bytes,
-		.payload_bytes = peer_protect(far1, bytes, build_silence(bytes, 1))};
+		.payload_bytes = peer_protect(far1, bytes, build_silence(bytes, sequence))};
 	struct frame frame;
 
 	frame_build(&frame, &udp);
@@ -158,7 +158,10 @@ static void a_latched_leg_moves_with_proof_only(void **)
 	packet = wire(2);
 	assert_true(passes_from(NAT, 33000, &packet));
 	sessions_tick(path.sessions, clock_now_ns());
-	assert_false(passes_from(STRANGER, 1234, &old)); // held back: authentic, but older
+	send_to_leg1(1);
+	assert_true(frame_pop(0, &frame));
+	assert_memory_equal(frame.bytes + 36, "\x80\xe8", 2); // 33000
+	assert_false(passes_from(STRANGER, 1234, &old));      // held back: authentic, but older
 	assert_int_equal(drops(DROP_wrong_source), 1);
 	assert_int_equal(report_now().stats[0].source.port, 33000);
 	packet = wire(3);
@@ -168,11 +171,11 @@ static void a_latched_leg_moves_with_proof_only(void **)
 	assert_memory_equal(report_now().stats[0].source.bytes, "\xc6\x33\x64\x4e", 4);
 	packet = wire(4);
 	assert_true(passes_from(STRANGER, 1234, &packet));
-	assert_int_equal(path.rig.n_events, 3);
-	assert_int_equal(path.rig.events[2].type, SL_EVENT_LATCHED);
-	assert_int_equal(path.rig.events[2].address.port, 1234);
+	assert_int_equal(path.rig.n_events, 4); // the third is of leg 1
+	assert_int_equal(path.rig.events[3].type, SL_EVENT_LATCHED);
+	assert_int_equal(path.rig.events[3].address.port, 1234);
 
-	send_to_leg1();
+	send_to_leg1(2);
 	assert_true(frame_pop(0, &frame));
 	assert_memory_equal(frame.bytes + 30, "\xc6\x33\x64\x4e", 4); // STRANGER
 	assert_memory_equal(frame.bytes + 36, "\x04\xd2", 2);	      // 1234
