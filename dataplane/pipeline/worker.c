@@ -30,12 +30,6 @@ static unsigned int run_codec(struct worker *worker)
 	return transcode_turn(config->transcode, worker->index, 1);
 }
 
-static void note_stage(struct worker *worker, enum stage stage, uint64_t begin, uint64_t packets)
-{
-	worker->profile.cycles[stage] += rte_rdtsc() - begin;
-	worker->profile.packets[stage] += packets;
-}
-
 static inline uint64_t stage_packets(const struct worker *worker, enum stage stage)
 {
 	switch (stage) {
@@ -58,19 +52,29 @@ static uint64_t packets_seen(const struct worker *worker, enum stage stage, uint
 	return stage == STAGE_tx ? after - before : RTE_MAX(before, after);
 }
 
+// The end of one stage is the beginning of the next: reading the clock costs more than some of
+// them.
+static uint64_t note_stage(
+	struct worker *worker, enum stage stage, uint64_t begin, uint64_t packets_before)
+{
+	uint64_t end = rte_rdtsc();
+
+	worker->profile.cycles[stage] += end - begin;
+	worker->profile.packets[stage] += packets_seen(worker, stage, packets_before);
+	return end;
+}
+
 #define STAGE(stage)                                                                \
 	do {                                                                        \
-		uint64_t at = profiles ? rte_rdtsc() : 0;                           \
 		uint64_t had = profiles ? stage_packets(worker, STAGE_##stage) : 0; \
 		stage(worker);                                                      \
 		if (profiles)                                                       \
-			note_stage(worker, STAGE_##stage, at,                       \
-				packets_seen(worker, STAGE_##stage, had));          \
+			at = note_stage(worker, STAGE_##stage, at, had);            \
 	} while (0)
 
 static __rte_always_inline unsigned int turn(struct worker *worker, const bool profiles)
 {
-	uint64_t begin = rte_rdtsc();
+	uint64_t begin = rte_rdtsc(), at = begin;
 	unsigned int work;
 
 	worker->now_ns = clock_from_tsc(begin);
