@@ -60,10 +60,11 @@ struct flow_rx {
 
 struct flow_tallies {
 	uint64_t received;
-	uint64_t gaps;	 // packets that later ones of their flow overtook, or that got lost
-	uint64_t late;	 // of them, came after all
-	uint64_t opened; // SRTP, authenticated and decrypted
-	uint64_t rtcp;	 // sender reports
+	uint64_t gaps;	  // packets that later ones of their flow overtook, or that got lost
+	uint64_t late;	  // of them, came after all
+	uint64_t opened;  // SRTP, authenticated and decrypted
+	uint64_t rtcp;	  // sender reports
+	uint64_t foreign; // no UDP: a kernel at the other end has its own to say
 	uint64_t bad;
 	const char *why;	  // of the first that was bad
 	struct histogram latency; // in TSC cycles

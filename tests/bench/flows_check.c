@@ -1,5 +1,6 @@
 // The receiving half. Two passes over a burst: which flow is it (its line of state is prefetched),
 // and is every byte as it must be? Nothing is counted as received that is not.
+#include <netinet/in.h>
 #include <rte_byteorder.h>
 #include <rte_cycles.h>
 #include <rte_ip.h>
@@ -17,11 +18,14 @@
 #define OPEN_EVERY	   64
 #define CHECK_BURST	   64
 #define RTCP_SR		   200
+#define NOT_UDP		   UINT32_MAX
+#define FLOW_FOREIGN	   (UINT32_MAX - 2)
 #define FLOW_RTCP	   (UINT32_MAX - 1)
 
-// Where RTP begins, or 0.
+// Where RTP begins, 0 where it is too short for that, or NOT_UDP: the neighbour's ARP and the like.
 static unsigned int find_rtp(const uint8_t *frame, unsigned int length)
 {
+	uint8_t protocol;
 	unsigned int at = ETHER_BYTES;
 	rte_be16_t type;
 
@@ -30,6 +34,11 @@ static unsigned int find_rtp(const uint8_t *frame, unsigned int length)
 		at += VLAN_BYTES;
 		memcpy(&type, frame + at - 2, sizeof(type));
 	}
+	if (type != RTE_BE16(RTE_ETHER_TYPE_IPV4) && type != RTE_BE16(RTE_ETHER_TYPE_IPV6))
+		return NOT_UDP;
+	protocol = frame[at + (type == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? 6 : 9)];
+	if (protocol != IPPROTO_UDP)
+		return NOT_UDP;
 	at += UDP_BYTES + (type == RTE_BE16(RTE_ETHER_TYPE_IPV6) ? IPV6_BYTES : IPV4_BYTES);
 	return length >= at + RTP_BYTES ? at : 0;
 }
@@ -48,6 +57,8 @@ static uint32_t flow_of(const struct flows *flows, const uint8_t *frame, unsigne
 	unsigned int rtp_at = find_rtp(frame, length);
 	uint32_t flow;
 
+	if (unlikely(rtp_at == NOT_UDP))
+		return FLOW_FOREIGN;
 	if (!rtp_at)
 		return UINT32_MAX;
 	if (unlikely(frame[rtp_at + 1] == RTCP_SR))
@@ -198,6 +209,10 @@ void flows_check(struct flows *flows, uint8_t *const *frames, const uint16_t *le
 	for (unsigned int i = 0; i < n; i++) {
 		if (unlikely(numbers[i] == FLOW_RTCP)) {
 			flows->tallies.rtcp++;
+			continue;
+		}
+		if (unlikely(numbers[i] == FLOW_FOREIGN)) {
+			flows->tallies.foreign++;
 			continue;
 		}
 		if (!check(flows, frames[i], lengths[i], numbers[i], &head))

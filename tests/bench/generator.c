@@ -253,11 +253,11 @@ static void report(
 	       ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"gaps\":%" PRIu64
 	       ",\"late\":%" PRIu64 ",\"opened\":%" PRIu64 ",\"bad\":%" PRIu64
 	       ",\"malformed\":%" PRIu64 ",\"rtcp_sent\":%" PRIu64 ",\"rtcp\":%" PRIu64
-	       ",\"refused\":%.3f,\"p50_us\":%.2f"
+	       ",\"foreign\":%" PRIu64 ",\"refused\":%.3f,\"p50_us\":%.2f"
 	       ",\"p99_us\":%.2f,\"p999_us\":%.2f,\"max_us\":%.2f}\n",
 		(double)good / seconds, (double)(good + malformed) / seconds, seconds, gen->flows.n,
 		gen->made, tallies->received, lost, tallies->gaps, tallies->late, tallies->opened,
-		tallies->bad, gen->malformed.sent, gen->rtcp.sent, tallies->rtcp,
+		tallies->bad, gen->malformed.sent, gen->rtcp.sent, tallies->rtcp, tallies->foreign,
 		gen->offers ? (double)gen->refusals / (double)gen->offers : 0, latency[0],
 		latency[1], latency[2], latency[3]);
 	fprintf(stderr,
