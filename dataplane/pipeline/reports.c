@@ -1,8 +1,10 @@
 // RTCP. Between two legs that are relayed to each other it is passed on, with SSRCs, timestamps and
-// sequence numbers of one side put in terms of the other (rtcp_relay_translate()). Everywhere else
+// sequence numbers of one side put in terms of the other (rtcp_relay_translate()), or as it is
+// where both keep SSRCs. What came to a bundle is for each leg that it speaks of. Everywhere else
 // (a codec between, several legs of one source) such numbers would be wrong: there RTCP ends, is
 // accounted for, and each far end gets reports of our own (RFC 3550 6: SR or RR, SDES with a random
 // CNAME), sent when packets of the leg show that it is alive.
+#include <errno.h>
 #include <rte_random.h>
 #include <time.h>
 
@@ -149,6 +151,45 @@ static void send_rtcp(struct worker *worker, struct leg *leg, const struct leg_c
 	reports->n_secure += config->secure;
 }
 
+// Between two legs that keep SSRCs, all that RTCP speaks of is the same on both sides: it passes as
+// it is, whatever feedback it may be (NACK, PLI, REMB, transport-wide congestion control); but who
+// sends it is told by a name of ours. Returns its length, or -ENOSPC; 0: nothing is to be sent, or
+// the far end has not agreed on reduced-size RTCP.
+static int copy_report(struct rte_mbuf *mbuf, const struct leg *to,
+	const struct leg_config *to_config, const uint8_t *datagram, uint16_t length)
+{
+	uint8_t *out = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	size_t room = rte_pktmbuf_tailroom(mbuf), n = 0;
+	struct rtcp_packet packet = {};
+
+	if (rtcp_parse(datagram, length, to_config->flags & SL_LEG_RTCP_REDUCED))
+		return 0;
+	while (rtcp_next(datagram, length, &packet)) {
+		uint32_t ssrc = rtcp_sender_ssrc(&packet);
+		int bytes = packet.length;
+
+		if (packet.pt == RTCP_SDES) {
+			bytes = ssrc ? rtcp_sdes_build(out + n, room - n, ssrc, to->cname) : 0;
+		} else if (packet.length > room - n) {
+			bytes = -ENOSPC;
+		} else { // its padding, if it has some, is not copied
+			memcpy(out + n, packet.data, packet.length);
+			rtcp_header_write(out + n, packet.pt, packet.count, packet.length);
+		}
+		if (bytes < 0)
+			return bytes;
+		n += (size_t)bytes;
+	}
+	return (int)n;
+}
+
+// In a bundle a datagram may speak of other legs, too, of which that far end knows nothing.
+static bool passes_as_it_is(const struct leg_config *from, const struct leg_config *to)
+{
+	return from->flags & to->flags & SL_LEG_TRANSPARENT_SSRC &&
+	       !(from->bundled | from->carried | to->bundled | to->carried);
+}
+
 static void relay(struct worker *worker, struct leg *from, const struct leg_config *config,
 	const uint8_t *datagram, uint16_t length)
 {
@@ -162,8 +203,11 @@ static void relay(struct worker *worker, struct leg *from, const struct leg_conf
 		worker->counters.drops[DROP_no_buffer]++;
 		return;
 	}
-	n = rtcp_relay_translate(&relay, datagram, length, rte_pktmbuf_mtod(mbuf, uint8_t *),
-		rte_pktmbuf_tailroom(mbuf));
+	if (passes_as_it_is(config, to_config))
+		n = copy_report(mbuf, to, to_config, datagram, length);
+	else
+		n = rtcp_relay_translate(&relay, datagram, length,
+			rte_pktmbuf_mtod(mbuf, uint8_t *), rte_pktmbuf_tailroom(mbuf));
 	if (n <= 0) {
 		drop(worker, mbuf, DROP_rtcp_unrelayed);
 		return;
@@ -180,6 +224,38 @@ static void take_report(struct worker *worker, struct leg *leg, const struct leg
 	if (config->relays_rtcp)
 		relay(worker, leg, config, datagram, length);
 	else
+		worker->counters.drops[DROP_rtcp_unrelayed]++;
+}
+
+// Whether RTCP of a bundle is from the stream that came to this leg, or about what it is sent.
+static bool concerns(const struct leg *leg, const struct leg_config *config,
+	const uint8_t *datagram, uint16_t length)
+{
+	const struct rtp_reception *reception = &leg->rx.reception;
+	uint32_t sent = config->ssrc;
+
+	if (config->source_leg)
+		sent = map_of(leg, config, config->source_leg).sent_ssrc;
+	return rtcp_concerns(datagram, length, reception->started ? reception->ssrc : sent, sent);
+}
+
+// A compound may speak of several legs: each takes what is its own (rtcp_relay_translate() leaves
+// out the rest).
+static void take_bundled(struct worker *worker, const struct leg_config *transport,
+	const uint8_t *datagram, uint16_t length)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < SL_LEGS_MAX; i++) {
+		struct leg *leg = transport->bundle->legs[i];
+		const struct leg_config *config = leg ? leg_config(leg) : NULL;
+
+		if (!leg || !concerns(leg, config, datagram, length))
+			continue;
+		worker->counters.copied += n++ > 0;
+		take_report(worker, leg, config, datagram, length);
+	}
+	if (n == 0)
 		worker->counters.drops[DROP_rtcp_unrelayed]++;
 }
 
@@ -201,7 +277,10 @@ void relay_reports(struct worker *worker)
 			drop(worker, burst->mbufs[i], DROP_wrong_source);
 			continue;
 		}
-		take_report(worker, leg, config, burst->payloads[i], burst->lengths[i]);
+		if (unlikely(config->bundled))
+			take_bundled(worker, config, burst->payloads[i], burst->lengths[i]);
+		else
+			take_report(worker, leg, config, burst->payloads[i], burst->lengths[i]);
 		rte_pktmbuf_free(burst->mbufs[i]);
 	}
 	burst->n = 0;

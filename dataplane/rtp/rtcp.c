@@ -124,6 +124,58 @@ uint32_t rtcp_sender_ssrc(const struct rtcp_packet *packet)
 	return get_be32(packet->data + 4);
 }
 
+// Whether one of `n` SSRCs is `ssrc`, each `step` bytes behind the one before.
+static bool names(const uint8_t *data, unsigned int n, unsigned int step, uint32_t ssrc)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (get_be32(data + i * step) == ssrc)
+			return true;
+	return false;
+}
+
+static bool xr_is_about(const struct rtcp_packet *packet, uint32_t media)
+{
+	struct rtcp_xr_block block = {0};
+
+	while (rtcp_xr_next(packet, &block))
+		if (block.length >= 8 && get_be32(block.data + 4) == media)
+			return true;
+	return false;
+}
+
+static bool is_about(const struct rtcp_packet *packet, uint32_t media)
+{
+	const uint8_t *data = packet->data;
+
+	switch (packet->pt) {
+	case RTCP_SR:
+		return names(data + 28, packet->count, RTCP_BLOCK_BYTES, media);
+	case RTCP_RR:
+		return names(data + RTCP_HEADER_BYTES, packet->count, RTCP_BLOCK_BYTES, media);
+	case RTCP_PSFB:
+		if (packet->count == RTCP_FMT_FIR &&
+			names(data + 12, (packet->length - 12u) / 8, 8, media))
+			return true;
+		return get_be32(data + 8) == media;
+	case RTCP_RTPFB:
+		return get_be32(data + 8) == media;
+	case RTCP_XR:
+		return xr_is_about(packet, media);
+	default:
+		return false;
+	}
+}
+
+bool rtcp_concerns(const uint8_t *datagram, size_t length, uint32_t source, uint32_t media)
+{
+	struct rtcp_packet packet = {0};
+
+	while (rtcp_next(datagram, length, &packet))
+		if (rtcp_sender_ssrc(&packet) == source || is_about(&packet, media))
+			return true;
+	return false;
+}
+
 void rtcp_block_read(const uint8_t *data, struct rtcp_block *block)
 {
 	*block = (struct rtcp_block){

@@ -1,8 +1,8 @@
 // RTCP (RFC 3550 6, reduced-size RFC 5506, feedback RFC 4585): a strict check of a whole datagram,
 // a walk over its packets, what a relay makes of it, and builders for what we send ourselves.
 //
-// A relay never passes bytes it does not understand: it rewrites SR, RR, BYE, generic NACK, PLI and
-// the report blocks of XR (RFC 3611), puts an SDES chunk of its own in the place of the sender's,
+// A relay never passes bytes it does not understand: it rewrites SR, RR, BYE, generic NACK, PLI,
+// FIR and the report blocks of XR (RFC 3611), puts an SDES chunk of its own in the place of the sender's,
 // and leaves out everything else (APP, and what names SSRCs we cannot map, would leak one side to
 // the other).
 #pragma once
@@ -21,6 +21,8 @@ enum rtcp_pt {
 	RTCP_PSFB = 206,  // RFC 4585 6.3
 	RTCP_XR = 207,	  // RFC 3611
 };
+
+#define RTCP_FMT_FIR 4 // PSFB, RFC 5104 4.3.1
 
 #define RTCP_HEADER_BYTES 8 // common header and SSRC
 #define RTCP_BLOCK_BYTES  24
@@ -46,6 +48,10 @@ bool rtcp_next(const uint8_t *datagram, size_t length, struct rtcp_packet *packe
 
 // The SSRC that a packet is from; 0 where it has none (BYE or SDES of nobody).
 uint32_t rtcp_sender_ssrc(const struct rtcp_packet *packet);
+
+// Whether a datagram says something from `source` or about `media`: as the sender of a packet, in a
+// report block, as the media of feedback or of a full intra request (RFC 5104 4.3.1).
+bool rtcp_concerns(const uint8_t *datagram, size_t length, uint32_t source, uint32_t media);
 
 // A report block (RFC 3550 6.4.1), cut up.
 struct rtcp_block {

@@ -143,6 +143,35 @@ static void translate_feedback(
 	written(w, (int)n);
 }
 
+// A full intra request names its media in each entry (RFC 5104 4.3.1): SSRC, number, reserved.
+static void translate_fir(
+	const struct rtcp_relay *relay, const struct rtcp_packet *packet, struct writer *w)
+{
+	unsigned int n = FEEDBACK_BYTES;
+	struct writer before = *w;
+
+	begin_compound(relay, w);
+	if (packet->length > w->room) {
+		w->error = -ENOSPC;
+		return;
+	}
+	for (unsigned int at = FEEDBACK_BYTES; at + 8 <= packet->length; at += 8) {
+		if (!relay->media_known || get_be32(packet->data + at) != relay->media_ssrc)
+			continue;
+		put_be32(w->at + n, relay->media_source);
+		memcpy(w->at + n + 4, packet->data + at + 4, 4);
+		n += 8;
+	}
+	if (n == FEEDBACK_BYTES) {
+		*w = before;
+		return;
+	}
+	rtcp_header_write(w->at, RTCP_PSFB, RTCP_FMT_FIR, n);
+	put_be32(w->at + 4, relay->sender_ssrc);
+	put_be32(w->at + 8, 0);
+	written(w, (int)n);
+}
+
 // A block about a range of packets: SSRC, first sequence number, and the one behind the last.
 // Thinned reports are about multiples of 2^T.
 static uint32_t map_range(
@@ -264,6 +293,8 @@ static void translate_packet(
 	case RTCP_PSFB:
 		if (packet->count == FMT_PLI && packet->length == FEEDBACK_BYTES)
 			translate_feedback(relay, packet, w);
+		else if (packet->count == RTCP_FMT_FIR)
+			translate_fir(relay, packet, w);
 		break;
 	case RTCP_XR:
 		translate_xr(relay, packet, w);

@@ -135,6 +135,7 @@ static void fuzz_rtcp(const uint8_t *data, size_t size)
 		if (packet.pt == RTCP_XR)
 			walk_blocks(&packet);
 	}
+	rtcp_concerns(data, size, 1, 3);
 	fuzz_relay(data, size, false);
 	fuzz_relay(data, size, true);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "call.h"
+#include "rtcp.h"
 #include "rtp_extension.h"
 #include "srtp_peer.h"
 
@@ -305,6 +306,74 @@ static void both_are_under_the_keys_of_the_transport(void **)
 	srtp_dealloc(receiver);
 }
 
+// A compound about both, and one about the video alone: each goes where its media goes.
+static void reports_are_sorted_to_the_legs_that_they_speak_of(void **)
+{
+	static const struct rtcp_sender sender = {.packets = 1, .timestamp = 5};
+	struct rtcp_block blocks[2] = {
+		{.ssrc = wanted.legs[0].ssrc, .extended_sequence = 1},
+		{.ssrc = wanted.legs[1].ssrc, .extended_sequence = 1},
+	};
+	uint8_t rtcp[256];
+	struct frame frame;
+	int n;
+
+	path_set(&wanted);
+	push("a", PT_AUDIO, 1, 1);
+	push("v", PT_VIDEO, 2, 1);
+	push_back(2, 1);
+	push_back(3, 1);
+	discard_output();
+	n = rtcp_report_build(rtcp, sizeof(rtcp), 1, &sender, blocks, 2);
+	n += rtcp_report_build(rtcp + n, sizeof(rtcp) - (size_t)n, 2, &sender, NULL, 0);
+	push_datagram(FAR0, 4000, LOCAL0, rtcp, (unsigned int)n);
+	path_turn();
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_true(frame_pop(1, &frame)); // SR of this one, RR of the other
+		assert_int_equal(half_at(&frame, 36), i ? 5003 : 5001);
+		assert_int_equal(word_at(&frame, UDP_DATA + 4), wanted.legs[2 + i].ssrc);
+	}
+	assert_false(frame_pop(1, &frame));
+	n = rtcp_report_build(rtcp, sizeof(rtcp), 2, &sender, &blocks[1], 1);
+	push_datagram(FAR0, 4000, LOCAL0, rtcp, (unsigned int)n);
+	path_turn();
+	assert_true(frame_pop(1, &frame));
+	assert_int_equal(half_at(&frame, 36), 5003);
+	assert_int_equal(frame.bytes[UDP_DATA + 1], RTCP_SR);
+	assert_int_equal(word_at(&frame, UDP_DATA + 8 + 20), SSRC_VIDEO); // the block's
+	assert_false(frame_pop(1, &frame));
+	n = rtcp_report_build(rtcp, sizeof(rtcp), 77, &sender, NULL, 0); // of nobody
+	push_datagram(FAR0, 4000, LOCAL0, rtcp, (unsigned int)n);
+	path_turn();
+	assert_false(frame_pop(1, &frame));
+	assert_int_equal(drops(DROP_rtcp_unrelayed), 1);
+	assert_int_equal(report_now().stats[0].rx_rtcp, 1);
+	assert_int_equal(report_now().stats[1].rx_rtcp, 2);
+}
+
+static void reports_of_both_leave_by_the_transport(void **)
+{
+	static const struct rtcp_sender sender = {.packets = 1, .timestamp = 5};
+	uint8_t rtcp[256];
+	struct frame frame;
+	int n;
+
+	path_set(&wanted);
+	push_back(2, 1);
+	push_back(3, 1);
+	discard_output();
+	n = rtcp_report_build(rtcp, sizeof(rtcp), SSRC_VIDEO, &sender, NULL, 0);
+	push_datagram1(FAR1, 5003, LOCAL1 + 3, rtcp, (unsigned int)n);
+	path_turn();
+	assert_true(frame_pop(0, &frame));
+	assert_int_equal(half_at(&frame, 34), LOCAL0);
+	assert_int_equal(half_at(&frame, 36), 4000);
+	assert_int_equal(frame.bytes[UDP_DATA + 1], RTCP_SR);
+	assert_int_equal(word_at(&frame, UDP_DATA + 4), wanted.legs[1].ssrc);
+	assert_int_equal(report_now().stats[1].tx_rtcp, 1);
+	assert_int_equal(report_now().stats[0].tx_rtcp, 0);
+}
+
 static uint32_t ports_used(void)
 {
 	struct sessions_counts counts;
@@ -369,6 +438,8 @@ int main(void)
 		BUNDLE_TEST(each_leg_has_its_own_direction),
 		BUNDLE_TEST(both_follow_a_latch),
 		BUNDLE_TEST(both_are_under_the_keys_of_the_transport),
+		BUNDLE_TEST(reports_are_sorted_to_the_legs_that_they_speak_of),
+		BUNDLE_TEST(reports_of_both_leave_by_the_transport),
 		BUNDLE_TEST(a_leg_leaves_the_bundle_and_returns),
 		BUNDLE_TEST(what_was_learnt_is_void_when_the_mids_change),
 #undef BUNDLE_TEST

@@ -134,6 +134,37 @@ static void the_first_of_several_ssrcs_is_the_one_that_is_measured(void **)
 	assert_int_equal(stats.reordered, 0);
 }
 
+// REMB, transport-wide feedback, a NACK for one of several SSRCs, a report: as they came.
+static void feedback_between_transparent_legs_passes_untouched(void **)
+{
+	static const uint8_t rtcp[] = "\x80\xc9\x00\x01\x01\x02\x03\x04"
+				      "\x8f\xce\x00\x05\x01\x02\x03\x04\0\0\0\0REMB\x01\x04\x11\x22"
+				      "\x99\x99\x00\x00"
+				      "\x8f\xcd\x00\x04\x01\x02\x03\x04\x55\x66\x77\x88"
+				      "\x00\x01\x00\x01\x00\x00\x01\x00"
+				      "\x81\xcd\x00\x03\x01\x02\x03\x04\x99\x99\x00\x00"
+				      "\x00\x02\x80\x01";
+	uint8_t payload[PAYLOAD_MAX];
+	struct rtp_packet media = packet_of(SSRC0, 1, payload);
+	struct frame frame;
+
+	become_transparent();
+	path_set(&wanted);
+	exchange(&media);
+	push_datagram(FAR0, 4001, LOCAL0 + 1, rtcp, sizeof(rtcp) - 1);
+	path_turn();
+	assert_true(frame_pop(1, &frame));
+	assert_int_equal(frame.length, UDP_DATA + sizeof(rtcp) - 1);
+	assert_memory_equal(frame.bytes + UDP_DATA, rtcp, sizeof(rtcp) - 1);
+	// reduced-size only to who has agreed on it
+	wanted.legs[0].flags |= SL_LEG_RTCP_REDUCED;
+	path_set(&wanted);
+	push_datagram(FAR0, 4001, LOCAL0 + 1, rtcp + 8, sizeof(rtcp) - 9);
+	path_turn();
+	assert_false(frame_pop(1, &frame));
+	assert_int_equal(drops(DROP_rtcp_unrelayed), 1);
+}
+
 static struct leg *leg_at(uint16_t port)
 {
 	struct leg_table *table = sessions_table(path.sessions);
@@ -164,6 +195,7 @@ int main(void)
 		VIDEO_TEST(frames_keep_their_marker_timestamp_and_payload),
 		VIDEO_TEST(a_transparent_leg_changes_nothing_of_several_ssrcs),
 		VIDEO_TEST(the_first_of_several_ssrcs_is_the_one_that_is_measured),
+		VIDEO_TEST(feedback_between_transparent_legs_passes_untouched),
 		VIDEO_TEST(when_it_falls_silent_the_next_is_measured),
 #undef VIDEO_TEST
 	};

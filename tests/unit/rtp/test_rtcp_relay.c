@@ -276,6 +276,39 @@ static void reduced_size_goes_on_as_such_where_it_was_agreed(void **)
 	assert_int_equal(translate(&relay, nack, sizeof(nack) - 1), 8 + 16 + 16);
 }
 
+static void a_full_intra_request_is_mapped_entry_by_entry(void **)
+{
+	static const uint8_t fir[] = "\x84\xce\x00\x06" SOURCE_TEXT "\0\0\0\0"
+				     "\x99\x99\x99\x99\x01\0\0\0" OURS_TEXT "\x07\0\0\0";
+	size_t n = translate(&relay, fir, sizeof(fir) - 1);
+
+	assert_int_equal(n, 8 + 16 + 20);
+	assert_memory_equal(
+		out + 24, "\x84\xce\x00\x04\x22\x22\x22\x22\0\0\0\0\x44\x44\x44\x44\x07\0\0\0", 20);
+	assert_int_equal(translate(&relay, fir, sizeof(fir) - 1), n);
+	((uint8_t *)memcpy(out + 500, fir, sizeof(fir)))[20] ^= 1; // for somebody else
+	assert_int_equal(translate(&relay, out + 500, sizeof(fir) - 1), 0);
+}
+
+static void a_datagram_concerns_whom_it_names(void **)
+{
+	static const uint8_t nack[] = "\x81\xcd\x00\x03" SOURCE_TEXT OURS_TEXT "\x00\x02\x80\x01";
+	static const uint8_t fir[] =
+		"\x84\xce\x00\x04" SOURCE_TEXT "\0\0\0\0" OURS_TEXT "\x07\0\0\0";
+	uint8_t report[500];
+	size_t n = sender_report(report, SOURCE);
+
+	assert_true(rtcp_concerns(report, n, SOURCE, 1));
+	assert_true(rtcp_concerns(report, n, 1, OURS));
+	assert_true(rtcp_concerns(report, n, 1, 0x99999999)); // the second block
+	assert_false(rtcp_concerns(report, n, 1, 2));
+	assert_true(rtcp_concerns(nack, sizeof(nack) - 1, SOURCE, 1));
+	assert_true(rtcp_concerns(nack, sizeof(nack) - 1, 1, OURS));
+	assert_false(rtcp_concerns(nack, sizeof(nack) - 1, OURS, SOURCE));
+	assert_true(rtcp_concerns(fir, sizeof(fir) - 1, 1, OURS));
+	assert_false(rtcp_concerns(fir, sizeof(fir) - 1, 1, 0x07000000));
+}
+
 static void every_room_that_is_too_small_is_refused(void **)
 {
 	static const uint8_t nack[] = "\x81\xcd\x00\x03" SOURCE_TEXT OURS_TEXT "\x00\x02\x80\x01";
@@ -298,6 +331,8 @@ int main(void)
 		cmocka_unit_test(xr_without_known_media_or_source_keeps_nothing),
 		cmocka_unit_test(reduced_size_goes_on_as_such_where_it_was_agreed),
 		cmocka_unit_test(bye_is_passed_only_where_our_stream_ends_too),
+		cmocka_unit_test(a_full_intra_request_is_mapped_entry_by_entry),
+		cmocka_unit_test(a_datagram_concerns_whom_it_names),
 		cmocka_unit_test(every_room_that_is_too_small_is_refused),
 	};
 
