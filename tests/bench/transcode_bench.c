@@ -5,6 +5,10 @@
 // over and over, in turns. The time of a step (one frame of every stream) is the best of all
 // rounds, which is what keeps a shared machine out of the result; thread CPU time, so waiting does
 // not count.
+#include <dlfcn.h>
+#include <opencore-amrnb/interf_dec.h>
+#include <opencore-amrnb/interf_enc.h>
+#include <opencore-amrwb/dec_if.h>
 #include <opus.h>
 #include <rte_eal.h>
 #include <rte_malloc.h>
@@ -14,8 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <vo-amrwbenc/enc_if.h>
 
-#include "codec.h"
+#include "codec_plugin.h"
 #include "rtp.h"
 #include "speech.h"
 #include "transcode.h"
@@ -31,26 +36,34 @@ struct payload {
 	uint16_t n;
 };
 
-// One frame of every stream, each way of writing it down.
-static int16_t speech[N_STREAMS][N_STEPS][FRAME];
-static struct payload pcmu[N_STREAMS][N_STEPS], opus[N_STREAMS][N_STEPS];
+// One frame of every stream, each way of writing it down: at 8 and 16 kHz, as PCMU, and in the
+// codec that is measured.
+static int16_t speech[N_STREAMS][N_STEPS][FRAME], wide_speech[N_STREAMS][N_STEPS][2 * FRAME];
+static struct payload pcmu[N_STREAMS][N_STEPS], coded[N_STREAMS][N_STEPS];
 
 // What the bare loop reads: as warm in the cache as the engine's packets.
-static int16_t staged_speech[N_STREAMS][FRAME];
-static struct payload staged_opus[N_STREAMS];
+static int16_t staged_speech[N_STREAMS][2 * FRAME];
+static struct payload staged_coded[N_STREAMS];
 
-static void *encoders[N_STREAMS], *decoders[N_STREAMS];
+static void *encoders[N_STREAMS], *decoders[N_STREAMS]; // the library's
 static struct transcode *engine;
 static struct transcode_stream *streams[N_STREAMS];
 static struct rte_mempool *pool;
 static struct rte_mbuf *inputs[N_STREAMS];
 static unsigned int n_outputs;
 
+// A library in a bare loop.
+struct library {
+	const char *codec;
+	void (*open)(unsigned int stream);
+	void (*encode_step)(void);
+	void (*decode_step)(void);
+};
+
 struct bench {
 	const char *name;
-	const struct payload (*in)[N_STEPS];
-	const char *from, *to;
-	void (*bare_step)(void);
+	const struct library *library;
+	bool encodes; // PCMU to the codec; else back
 };
 
 static void fail(const char *what)
@@ -67,7 +80,20 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static void bare_encode_step(void)
+static void opus_open(unsigned int s)
+{
+	encoders[s] = rte_zmalloc("encoder", (size_t)opus_encoder_get_size(1), 64);
+	decoders[s] = rte_zmalloc("decoder", (size_t)opus_decoder_get_size(1), 64);
+	if (!encoders[s] || !decoders[s] ||
+		opus_encoder_init(encoders[s], 8000, 1, OPUS_APPLICATION_VOIP) != OPUS_OK ||
+		opus_decoder_init(decoders[s], 8000, 1) != OPUS_OK)
+		fail("cannot set up opus");
+	opus_encoder_ctl(encoders[s], OPUS_SET_SIGNAL(OPUS_SIGNAL_VOICE));
+	opus_encoder_ctl(encoders[s], OPUS_SET_BITRATE(BITRATE));
+	opus_encoder_ctl(encoders[s], OPUS_SET_COMPLEXITY(5));
+}
+
+static void opus_encode_step(void)
 {
 	unsigned char out[CODEC_FRAME_BYTES_MAX];
 
@@ -77,12 +103,12 @@ static void bare_encode_step(void)
 	}
 }
 
-static void bare_decode_step(void)
+static void opus_decode_step(void)
 {
 	int16_t out[CODEC_FRAME_SAMPLES_MAX];
 
 	for (unsigned int s = 0; s < N_STREAMS; s++) {
-		const struct payload *in = &staged_opus[s];
+		const struct payload *in = &staged_coded[s];
 
 		if (opus_decode(decoders[s], in->bytes, in->n, out, CODEC_FRAME_SAMPLES_MAX, 0) !=
 			FRAME)
@@ -90,22 +116,141 @@ static void bare_decode_step(void)
 	}
 }
 
+static void amr_open(unsigned int s)
+{
+	encoders[s] = Encoder_Interface_init(0);
+	decoders[s] = Decoder_Interface_init();
+}
+
+static void amr_encode_step(void)
+{
+	unsigned char out[64];
+
+	for (unsigned int s = 0; s < N_STREAMS; s++) // it may write to its input: fresh each step
+		Encoder_Interface_Encode(encoders[s], MR122, staged_speech[s], out, 0);
+}
+
+// The only frame of an octet-aligned payload, behind its first octet, is as the library wants it.
+static void amr_decode_step(void)
+{
+	int16_t out[FRAME];
+
+	for (unsigned int s = 0; s < N_STREAMS; s++)
+		Decoder_Interface_Decode(decoders[s], staged_coded[s].bytes + 1, out, 0);
+}
+
+static void amr_wb_open(unsigned int s)
+{
+	encoders[s] = E_IF_init();
+	decoders[s] = D_IF_init();
+}
+
+static void amr_wb_encode_step(void)
+{
+	unsigned char out[64];
+
+	for (unsigned int s = 0; s < N_STREAMS; s++)
+		E_IF_encode(encoders[s], 2, staged_speech[s], out, 0);
+}
+
+static void amr_wb_decode_step(void)
+{
+	int16_t out[2 * FRAME];
+
+	for (unsigned int s = 0; s < N_STREAMS; s++)
+		D_IF_decode(decoders[s], staged_coded[s].bytes + 1, out, 0);
+}
+
+// bcg729 is GPL-3: not linked, but found where the plug-in has it from.
+static struct {
+	void *(*encoder_open)(uint8_t vad);
+	void *(*decoder_open)(void);
+	void (*encode)(void *, const int16_t *, uint8_t *, uint8_t *);
+	void (*decode)(void *, const uint8_t *, uint8_t, uint8_t, uint8_t, uint8_t, int16_t *);
+} bcg729;
+
+static void *bcg729_symbol(const char *name)
+{
+	void *object = dlopen("libbcg729.so.0", RTLD_NOW);
+	void *symbol = object ? dlsym(object, name) : NULL;
+
+	if (!symbol)
+		fail("no libbcg729");
+	return symbol;
+}
+
+static void g729_open(unsigned int s)
+{
+	if (!bcg729.decode) {
+		bcg729.encoder_open = bcg729_symbol("initBcg729EncoderChannel");
+		bcg729.decoder_open = bcg729_symbol("initBcg729DecoderChannel");
+		bcg729.encode = bcg729_symbol("bcg729Encoder");
+		bcg729.decode = bcg729_symbol("bcg729Decoder");
+	}
+	encoders[s] = bcg729.encoder_open(0);
+	decoders[s] = bcg729.decoder_open();
+}
+
+static void g729_encode_step(void)
+{
+	uint8_t out[10], n;
+
+	for (unsigned int s = 0; s < N_STREAMS; s++)
+		for (unsigned int at = 0; at < FRAME; at += 80)
+			bcg729.encode(encoders[s], staged_speech[s] + at, out, &n);
+}
+
+static void g729_decode_step(void)
+{
+	int16_t out[80];
+
+	for (unsigned int s = 0; s < N_STREAMS; s++)
+		for (unsigned int at = 0; at < 20; at += 10)
+			bcg729.decode(decoders[s], staged_coded[s].bytes + at, 10, 0, 0, 0, out);
+}
+
+static const struct library opus = {"opus", opus_open, opus_encode_step, opus_decode_step};
+static const struct library amr = {"AMR", amr_open, amr_encode_step, amr_decode_step};
+static const struct library amr_wb = {
+	"AMR-WB", amr_wb_open, amr_wb_encode_step, amr_wb_decode_step};
+static const struct library g729 = {"G729", g729_open, g729_encode_step, g729_decode_step};
+
 static const struct bench benches[] = {
-	{"pcmu-opus8-c5", pcmu, "PCMU", "opus", bare_encode_step},
-	{"opus-pcmu", opus, "opus", "PCMU", bare_decode_step},
+	{"pcmu-opus8-c5", &opus, true},
+	{"opus-pcmu", &opus, false},
+	{"pcmu-g729", &g729, true},
+	{"g729-pcmu", &g729, false},
+	{"pcmu-amr", &amr, true},
+	{"amr-pcmu", &amr, false},
+	{"pcmu-amrwb", &amr_wb, true},
+	{"amrwb-pcmu", &amr_wb, false},
 };
 
 static const struct codec *find(const char *name)
 {
-	bool is_opus = strcmp(name, "opus") == 0;
+	bool is_opus = strcmp(name, "opus") == 0, is_wide = strcmp(name, "AMR-WB") == 0;
+	const struct codec *codec = codec_find(name,
+		is_opus	  ? 48000
+		: is_wide ? 16000
+			  : 8000,
+		is_opus ? 2 : 1);
 
-	return codec_find(name, is_opus ? 48000 : 8000, is_opus ? 2 : 1);
+	if (!codec)
+		fail("no such codec: give the plug-in's file");
+	return codec;
+}
+
+static bool is_wideband(const struct codec *codec)
+{
+	return codec->sample_rates[0] == 16000;
 }
 
 static void encode(const struct codec *codec, void *state, const int16_t *pcm, struct payload *out)
 {
-	struct codec_encode_job job = {
-		.state = state, .pcm = pcm, .n_samples = FRAME, .payload = out->bytes};
+	struct codec_encode_job job = {.state = state,
+		.pcm = pcm,
+		.n_samples = is_wideband(codec) ? 2 * FRAME : FRAME,
+		.payload = out->bytes};
 
 	codec->encode(&job, 1);
 	if (job.n_bytes <= 0)
@@ -113,54 +258,51 @@ static void encode(const struct codec *codec, void *state, const int16_t *pcm, s
 	out->n = (uint16_t)job.n_bytes;
 }
 
-static void states_init(void)
+static void material_create(const struct bench *bench)
 {
-	const struct codec_params params = {.sample_hz = 8000,
+	const struct codec *codec = find(bench->library->codec);
+	const struct codec_params params = {.sample_hz = codec->sample_rates[0],
 		.channels = 1,
 		.frame_ms = 20,
 		.complexity = 5,
-		.bitrate = BITRATE};
-	const struct codec *codec = find("opus");
+		.bitrate = bench->library == &opus ? BITRATE : 0,
+		.options.octet_align = true};
+	void *state = rte_zmalloc("encoder", codec->encoder_size(), 64);
 
 	for (unsigned int s = 0; s < N_STREAMS; s++) {
-		if (codec->encoder_init(encoders[s], &params) ||
-			codec->decoder_init(decoders[s], &params))
-			fail("cannot set up opus");
-	}
-}
-
-static void material_create(void)
-{
-	for (unsigned int s = 0; s < N_STREAMS; s++) {
-		encoders[s] = rte_malloc("encoder", find("opus")->encoder_size(), 64);
-		decoders[s] = rte_malloc("decoder", find("opus")->decoder_size(), 64);
-		if (!encoders[s] || !decoders[s])
-			fail("no memory");
+		bench->library->open(s);
 		speech_synthesise(speech[s][0], N_STEPS * FRAME, 8000, s);
-	}
-	states_init();
-	for (unsigned int s = 0; s < N_STREAMS; s++) {
+		speech_synthesise(wide_speech[s][0], N_STEPS * 2 * FRAME, 16000, s);
+		if (!encoders[s] || !decoders[s] || !state || codec->encoder_init(state, &params))
+			fail("cannot set up the codec");
 		for (unsigned int step = 0; step < N_STEPS; step++) {
 			encode(find("PCMU"), NULL, speech[s][step], &pcmu[s][step]);
-			encode(find("opus"), encoders[s], speech[s][step], &opus[s][step]);
+			encode(codec, state,
+				is_wideband(codec) ? wide_speech[s][step] : speech[s][step],
+				&coded[s][step]);
 		}
 	}
-	states_init();
+	if (codec->encoder_fini)
+		codec->encoder_fini(state);
+	rte_free(state);
 }
 
 static void engine_create(const struct bench *bench)
 {
 	const struct transcode_config config = {
 		.n_workers = 1, .streams_max = N_STREAMS, .pool = pool};
-	const struct transcode_spec spec = {.from = find(bench->from),
-		.to = find(bench->to),
+	const struct codec *codec = find(bench->library->codec), *law = find("PCMU");
+	const struct transcode_spec spec = {.from = bench->encodes ? law : codec,
+		.to = bench->encodes ? codec : law,
 		.from_pt = 0,
 		.to_pt = 1,
 		.to_ptime_ms = 20,
 		.dtmf_from_pt = TRANSCODE_NO_PT,
 		.dtmf_to_pt = TRANSCODE_NO_PT,
 		.complexity = 5,
-		.bitrate = BITRATE};
+		.bitrate = bench->library == &opus ? BITRATE : 0,
+		.from_options.octet_align = true,
+		.to_options.octet_align = true};
 
 	engine = transcode_create(&config);
 	for (unsigned int s = 0; engine && s < N_STREAMS; s++)
@@ -170,22 +312,27 @@ static void engine_create(const struct bench *bench)
 }
 
 // The frames of a step for the bare loop. Not timed.
-static void staged_create(unsigned int step)
+static void staged_create(const struct bench *bench, unsigned int step)
 {
+	bool is_wide = is_wideband(find(bench->library->codec));
+
 	for (unsigned int s = 0; s < N_STREAMS; s++) {
-		memcpy(staged_speech[s], speech[s][step], sizeof(staged_speech[s]));
-		memcpy(staged_opus[s].bytes, opus[s][step].bytes, opus[s][step].n);
-		staged_opus[s].n = opus[s][step].n;
+		if (is_wide)
+			memcpy(staged_speech[s], wide_speech[s][step], 2 * FRAME * sizeof(int16_t));
+		else
+			memcpy(staged_speech[s], speech[s][step], FRAME * sizeof(int16_t));
+		staged_coded[s] = coded[s][step];
 	}
 }
 
 // The packets of a step, as a worker would have them. Not timed.
 static void inputs_create(const struct bench *bench, unsigned int step, uint32_t at)
 {
-	uint32_t ticks = find(bench->from)->clock_hz / 50;
+	const struct codec *from = find(bench->encodes ? "PCMU" : bench->library->codec);
+	uint32_t ticks = from->clock_hz / 50;
 
 	for (unsigned int s = 0; s < N_STREAMS; s++) {
-		const struct payload *in = &bench->in[s][step];
+		const struct payload *in = bench->encodes ? &pcmu[s][step] : &coded[s][step];
 		const struct rtp_view view = {
 			.ssrc = s, .sequence = (uint16_t)at, .timestamp = at * ticks};
 		uint8_t *data;
@@ -242,14 +389,16 @@ static void run(const struct bench *bench, unsigned int n_rounds)
 {
 	uint64_t best_bare[N_STEPS] = {0}, best_engine[N_STEPS] = {0}, begun;
 	double frames = (double)N_STREAMS * N_STEPS, bare_ns, engine_ns;
+	void (*bare_step)(void);
 	uint32_t at = 0;
 
+	bare_step = bench->encodes ? bench->library->encode_step : bench->library->decode_step;
 	engine_create(bench);
 	for (unsigned int round = 0; round < n_rounds; round++) {
 		for (unsigned int step = 0; step < N_STEPS; step++) {
-			staged_create(step);
+			staged_create(bench, step);
 			begun = cpu_ns();
-			bench->bare_step();
+			bare_step();
 			keep_best(&best_bare[step], cpu_ns() - begun);
 			inputs_create(bench, step, at);
 			begun = cpu_ns();
@@ -267,31 +416,34 @@ static void run(const struct bench *bench, unsigned int n_rounds)
 }
 
 // One lcore, on the CPU that we happen to run on.
-static void start(char *name)
+static void start(char *name, const char *plugin)
 {
+	char error[512];
 	char lcores[32];
 	char *arguments[] = {name, (char *)"--no-huge", (char *)"--no-pci", (char *)"--no-shconf",
 		(char *)"--no-telemetry", (char *)"-m", (char *)"128", lcores,
 		(char *)"--log-level=error"};
 
 	snprintf(lcores, sizeof(lcores), "--lcores=0@%d", sched_getcpu());
+	if (plugin && !codec_plugin_load(plugin, error, sizeof(error)))
+		fail(error);
 	if (rte_eal_init(sizeof(arguments) / sizeof(arguments[0]), arguments) < 0 || codecs_init())
 		fail("cannot start");
 }
 
 int main(int argc, char **argv)
 {
-	int n_rounds = argc == 3 ? atoi(argv[2]) : 0;
+	int n_rounds = argc == 3 || argc == 4 ? atoi(argv[2]) : 0;
 
 	if (n_rounds < 1)
-		fail("usage: transcode_bench CASE ROUNDS");
-	start(argv[0]);
+		fail("usage: transcode_bench CASE ROUNDS [PLUGIN]");
+	start(argv[0], argc == 4 ? argv[3] : NULL);
 	pool = rte_pktmbuf_pool_create("bench", 1023, 128, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	if (!pool)
 		fail("no memory");
-	material_create();
 	for (size_t i = 0; i < sizeof(benches) / sizeof(benches[0]); i++) {
 		if (strcmp(benches[i].name, argv[1]) == 0) {
+			material_create(&benches[i]);
 			run(&benches[i], (unsigned int)n_rounds);
 			return EXIT_SUCCESS;
 		}

@@ -156,6 +156,28 @@ media_between() {
 		--seconds "$seconds" --report "$LAB/media-$name.json" "$@"
 }
 
+# speech_start SIDE CODEC PT VOICE: say the speech in payloads of that codec, and keep what is heard.
+speech_start() {
+	local side=$1 codec=$2 pt=$3 voice=$4 near=$CALLER_IP far=$GATEWAY_CALLER_IP plugin=()
+	[ "$codec" != G729 ] || plugin=("$SLUICE_BUILD/codecs/sluice-g729.so")
+	[ "$side" = caller ] || near=$CALLEE_IP far=$GATEWAY_CALLEE_IP
+	speech_make "$LAB/$side.wav" PCMU/8000/1 "$voice" "$SPEECH"
+	sox -V1 "$LAB/$side.wav" -t raw - trim 0 10 | "$SLUICE_BUILD/tests/smoke/speech_encode" "$codec" \
+		"${plugin[@]}" >"$LAB/$side.payloads"
+	lab_spawn "media-$side" "$side" "$SMOKE/speech_rtp.py" --bind "$near:$MEDIA_PORT" \
+		--remote "$far:$(cat "$LAB/$side.port")" --codec "${codec,,}" --pt "$pt" \
+		--play "$LAB/$side.payloads" --heard "$LAB/$side-heard.wav" --seconds 6 \
+		--report "$LAB/media-$side.json"
+}
+
+# expect_heard_payloads CORRELATION: after speech_start on both sides, each heard what the other said.
+expect_heard_payloads() {
+	audio_compare "$LAB/caller.wav" "$LAB/callee-heard.wav" --min-correlation "$1" >&2 ||
+		fail "what the callee heard is not what the caller said"
+	audio_compare "$LAB/callee.wav" "$LAB/caller-heard.wav" --min-correlation "$1" >&2 ||
+		fail "what the caller heard is not what the callee said"
+}
+
 # media_done NAME...: wait for the reports.
 media_done() {
 	local name
