@@ -22,6 +22,13 @@
 #define PUNTS_MOST	     1000000
 #define MEGABYTES_DEFAULT    512
 #define MEGABYTES_LEAST	     64
+// Of one leg: any voice (G.711 every 5 ms is 200 packets a second), and video of up to 50 Mbit/s in
+// packets of 1,250 bytes; yet a worker that relays millions does not notice a leg that is flooded.
+#define LEG_PACKETS_DEFAULT  5000
+#define LEG_BYTES_DEFAULT    6250000
+#define LEG_PACKETS_LEAST    10
+#define LEG_BYTES_LEAST	     1000
+#define WORKER_PACKETS_LEAST 1000
 #define RTP_MIN_DEFAULT	     16384
 #define RTP_MAX_DEFAULT	     32767
 #define CPUS_MOST	     64
@@ -50,6 +57,16 @@ static const cyaml_schema_field_t memory_fields[] = {
 	CYAML_FIELD_ENUM("hugepages", CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, struct memory_config,
 		hugepages, hugepages_names, CYAML_ARRAY_LEN(hugepages_names)),
 	CYAML_FIELD_UINT("megabytes", CYAML_FLAG_OPTIONAL, struct memory_config, megabytes),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+	CYAML_FIELD_UINT("leg_packets_per_second", CYAML_FLAG_OPTIONAL, struct limits_config,
+		leg_packets_per_second),
+	CYAML_FIELD_UINT("leg_bytes_per_second", CYAML_FLAG_OPTIONAL, struct limits_config,
+		leg_bytes_per_second),
+	CYAML_FIELD_UINT("worker_packets_per_second", CYAML_FLAG_OPTIONAL, struct limits_config,
+		worker_packets_per_second),
 	CYAML_FIELD_END,
 };
 
@@ -111,6 +128,8 @@ static const cyaml_schema_field_t config_fields[] = {
 		memory, memory_fields),
 	CYAML_FIELD_UINT("sessions_max", CYAML_FLAG_OPTIONAL, struct config, sessions_max),
 	CYAML_FIELD_UINT("punts_per_second", CYAML_FLAG_OPTIONAL, struct config, punts_per_second),
+	CYAML_FIELD_MAPPING_PTR("limits", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config,
+		limits, limits_fields),
 	CYAML_FIELD_MAPPING_PTR("rtp_ports", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct config, rtp_ports, range_fields),
 	CYAML_FIELD_SEQUENCE(
@@ -181,8 +200,14 @@ static int fill_defaults(struct config *config)
 			*config->rtp_ports =
 				(struct range_config){RTP_MIN_DEFAULT, RTP_MAX_DEFAULT};
 	}
-	if (!config->socket || !config->memory || !config->rtp_ports)
+	if (!config->limits)
+		config->limits = calloc(1, sizeof(*config->limits));
+	if (!config->socket || !config->memory || !config->rtp_ports || !config->limits)
 		return -ENOMEM;
+	if (!config->limits->leg_packets_per_second)
+		config->limits->leg_packets_per_second = LEG_PACKETS_DEFAULT;
+	if (!config->limits->leg_bytes_per_second)
+		config->limits->leg_bytes_per_second = LEG_BYTES_DEFAULT;
 	if (!config->memory->megabytes)
 		config->memory->megabytes = MEGABYTES_DEFAULT;
 	if (!config->sessions_max)
@@ -288,6 +313,21 @@ static int check_numbers(const struct check *check, const struct config *config)
 	if (config->memory->megabytes < MEGABYTES_LEAST)
 		return wrong(check, "memory.megabytes", "expected at least %u", MEGABYTES_LEAST);
 	return check_range(check, config, config->rtp_ports, "rtp_ports");
+}
+
+static int check_limits(const struct check *check, const struct limits_config *limits)
+{
+	if (limits->leg_packets_per_second < LEG_PACKETS_LEAST)
+		return wrong(check, "limits.leg_packets_per_second", "expected at least %u",
+			LEG_PACKETS_LEAST);
+	if (limits->leg_bytes_per_second < LEG_BYTES_LEAST)
+		return wrong(check, "limits.leg_bytes_per_second", "expected at least %u",
+			LEG_BYTES_LEAST);
+	if (limits->worker_packets_per_second &&
+		limits->worker_packets_per_second < WORKER_PACKETS_LEAST)
+		return wrong(check, "limits.worker_packets_per_second",
+			"expected at least %u, or 0 for no limit", WORKER_PACKETS_LEAST);
+	return 0;
 }
 
 static int check_socket(const struct check *check, const struct config *config)
@@ -461,7 +501,7 @@ static int check_config(const struct check *check, const struct config *config)
 {
 	if (check_socket(check, config) || check_cpus(check, config->cpus) ||
 		check_numbers(check, config) || check_plugins(check, config) ||
-		check_log(check, config->log))
+		check_limits(check, config->limits) || check_log(check, config->log))
 		return -EINVAL;
 	for (unsigned int i = 0; i < config->ports_count; i++)
 		if (check_port(check, config, i))

@@ -9,6 +9,10 @@
 //   sessions_max: 10000
 //   rtp_ports: {min: 16384, max: 32767}               # of each address, unless its realm says
 //   punts_per_second: 5000     # STUN, DTLS and the like for control, of all legs together
+//   limits:                                           # a second, of what is taken
+//     leg_packets_per_second: 5000                    # of legs for which control says nothing
+//     leg_bytes_per_second: 6250000
+//     worker_packets_per_second: 0                    # of all legs of a worker; 0: no limit
 //   ports:
 //     - {name: eth-a, interface: eth0}                # AF_XDP on a kernel interface
 //     - {name: bench, vdev: "net_memif0,role=client", # any DPDK device
@@ -47,6 +51,13 @@ struct cpus_config {
 struct memory_config {
 	enum hugepages hugepages;
 	unsigned int megabytes;
+};
+
+// A second; packets_per_second of a worker 0: no limit.
+struct limits_config {
+	unsigned int leg_packets_per_second;
+	unsigned int leg_bytes_per_second;
+	unsigned int worker_packets_per_second;
 };
 
 struct range_config {
@@ -94,6 +105,7 @@ struct config {
 	struct memory_config *memory;
 	unsigned int sessions_max;
 	unsigned int punts_per_second;
+	struct limits_config *limits;
 	struct range_config *rtp_ports;
 	struct port_entry *ports;
 	unsigned int ports_count;

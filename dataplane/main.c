@@ -217,6 +217,8 @@ static int start_sessions(struct dataplane *dataplane)
 		.n_workers = dataplane->config->cpus->workers_count,
 		.sessions_max = dataplane->config->sessions_max,
 		.socket_ids = socket_ids,
+		.packets_per_second = dataplane->config->limits->leg_packets_per_second,
+		.bytes_per_second = dataplane->config->limits->leg_bytes_per_second,
 		.hops = dataplane->hops,
 		.transcode = dataplane->transcode,
 		.rcu = dataplane->rcu,
@@ -275,6 +277,7 @@ static int start_workers(struct dataplane *dataplane)
 		.rcu = dataplane->rcu,
 		.pool = dataplane->pool,
 		.punts_per_second = config->punts_per_second,
+		.packets_per_second = config->limits->worker_packets_per_second,
 		.idle = config->idle,
 	};
 

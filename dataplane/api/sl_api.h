@@ -252,10 +252,12 @@ struct sl_leg {
 	uint32_t media_timeout_ms;     // no media after it; 0: never
 	uint32_t hold_timeout_ms;      // no media while SL_LEG_HELD; 0: never
 	uint32_t latch_window_ms;      // SL_SOURCE_LATCH: how long it may latch; 0: no limit
-	uint32_t packets_per_second;   // accepted from the far end, RTCP and punts included, in
-				       // bursts of a tenth of that; more is dropped and counted.
-				       // 0: the configuration's default
-	uint32_t bytes_per_second;     // the same, of UDP payload
+	uint32_t packets_per_second;   // taken from the far end, RTCP and punts included, in bursts
+				       // of a tenth of that; more is dropped and counted. What is
+				       // from a wrong source does not count; where the leg may
+				       // still latch or move, other sources have as much again.
+				       // 0: the configuration's default; at least 10
+	uint32_t bytes_per_second;     // the same, of UDP payload; at least 1,000
 	uint32_t ssrcs[SL_SSRCS_MAX];  // of what it receives, as signalled ("a=ssrc"); 0: not known
 	char mid[SL_MID_MAX];	       // "a=mid", NUL-terminated; "": none
 	uint16_t flags;

@@ -1,5 +1,6 @@
-// Whose packet is it, and what? Two passes over the burst behind parse(), each of which touches one
-// more cold cache line that the pass before has prefetched: leg, configuration.
+// Whose packet is it, and, where police() lets it pass, what? Passes over the burst behind parse(),
+// each of which touches one more cold cache line that the pass before has prefetched: leg,
+// configuration.
 #include "stages.h"
 
 static void hand_over(struct worker *worker, const struct leg *leg, struct rte_mbuf *mbuf)
@@ -129,5 +130,9 @@ static void pass_kinds(struct worker *worker, struct burst *burst, struct burst 
 void classify(struct worker *worker)
 {
 	pass_legs(worker, &worker->burst);
+}
+
+void demultiplex(struct worker *worker)
+{
 	pass_kinds(worker, &worker->burst, &worker->rtcp);
 }

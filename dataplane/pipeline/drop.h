@@ -39,6 +39,8 @@
 	X(srtp_ssrcs, "more SSRCs under an SRTP key than there is room for")         \
 	X(srtp_limit, "the SRTP key is at the end of its life")                      \
 	X(srtp_failed, "the cipher library refused")                                 \
+	X(leg_rate, "over the rates of its leg")                                     \
+	X(worker_rate, "over the rate of the worker")                                \
 	X(unknown_pt, "payload type that the leg does not take")                     \
 	X(unknown_stream, "of a bundle, but of which leg nothing tells")             \
 	X(wrong_source, "from an address that is not the leg's")                     \

@@ -1,7 +1,8 @@
 // Who may send to a leg (RFC 7362): the signalled address, or where the leg may latch, the source
 // of the first valid packet within the window, once. From then on only that one, until a SET
 // changes the remote address or SRTP proves that the far end has moved. The decision is the
-// leg's `latch`, which main reads to find the next hop and to tell control.
+// leg's `latch`, which main reads to find the next hop and to tell control. Legs that may not latch
+// have had their source checked by police().
 #include "bundle.h"
 #include "stages.h"
 
@@ -68,8 +69,8 @@ void latch(struct worker *worker)
 		struct leg *leg = burst->legs[i];
 		const struct leg_config *config = burst->configs[i];
 
-		if (unlikely(!source_is_allowed(
-			    worker, leg, config, &burst->from[i], &burst->views[i]))) {
+		if (config->may_latch && unlikely(!source_is_allowed(worker, leg, config,
+						 &burst->from[i], &burst->views[i]))) {
 			leg->rx.dropped_source++;
 			drop(worker, burst->mbufs[i], DROP_wrong_source);
 			continue;

@@ -11,6 +11,8 @@
 	X(rx, burst.n)           \
 	X(parse, burst.n)        \
 	X(classify, burst.n)     \
+	X(police, burst.n)       \
+	X(demultiplex, burst.n)  \
 	X(unprotect, burst.n)    \
 	X(latch, burst.n)        \
 	X(bundle, burst.n)       \

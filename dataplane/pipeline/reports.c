@@ -349,8 +349,8 @@ static void send_report(struct worker *worker, struct leg *leg)
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(worker->shared->config.pool);
 	int n;
 
-	leg->report_ns = worker->now_ns + INTERVAL_LEAST_NS +
-			 ((rte_rand() & UINT32_MAX) * INTERVAL_SPREAD_NS >> 32);
+	leg->tx.report_ns = worker->now_ns + INTERVAL_LEAST_NS +
+			    ((rte_rand() & UINT32_MAX) * INTERVAL_SPREAD_NS >> 32);
 	worker->counters.reports++;
 	if (!mbuf) {
 		worker->counters.drops[DROP_no_buffer]++;

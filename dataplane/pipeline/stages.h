@@ -9,8 +9,14 @@ void rx(struct worker *worker);
 // Ethernet, IP, UDP: which slot of the table is it for?
 void parse(struct worker *worker);
 
-// Whose packet is it, and is it RTP or RTCP? Another worker's is handed over.
+// Whose packet is it? Another worker's is handed over.
 void classify(struct worker *worker);
+
+// Can it be from the leg's far end, and within its rates? Nothing was spent on it so far.
+void police(struct worker *worker);
+
+// Is it RTP or RTCP?
+void demultiplex(struct worker *worker);
 
 // SRTP and SRTCP of all legs at once: from here on it is RTP and RTCP, proven to be the far end's.
 void unprotect(struct worker *worker);

@@ -84,6 +84,8 @@ static __rte_always_inline unsigned int turn(struct worker *worker, const bool p
 	work = worker->burst.n;
 	STAGE(parse);
 	STAGE(classify);
+	STAGE(police);
+	STAGE(demultiplex);
 	STAGE(unprotect);
 	STAGE(latch);
 	STAGE(bundle);
@@ -227,6 +229,8 @@ struct worker_shared *workers_create(const struct workers_config *config)
 	if (!shared)
 		return NULL;
 	shared->config = *config;
+	if (config->packets_per_second)
+		shared->packet_cost_ns = 1000000000u / config->packets_per_second;
 	shared->workers = calloc(config->n_workers, sizeof(struct worker *));
 	if (!shared->workers)
 		rc = -ENOMEM;

@@ -66,6 +66,7 @@ struct worker {
 	// worker: rw
 	unsigned int next_queue; // to begin with
 	uint64_t now_ns;	 // of this turn
+	uint64_t rate_until_ns;	 // until when what came has used up the worker's own rate
 	struct worker_counters counters __rte_cache_aligned;
 	struct burst burst; // RTP
 	struct burst rtcp;
@@ -87,8 +88,9 @@ struct workers_config {
 	struct transcode *transcode; // NULL: none
 	struct rte_rcu_qsbr *rcu;
 	struct rte_mempool *pool;
-	unsigned int punts_per_second; // of all workers together, at least 1
-	bool idle;		       // sleep when there is nothing to do
+	unsigned int packets_per_second; // that a worker takes from all its legs, 0: no limit
+	unsigned int punts_per_second;	 // of all workers together, at least 1
+	bool idle;			 // sleep when there is nothing to do
 };
 
 // What all workers share. Set at start, then read only (but the ethdev behind `tx_locks`).
@@ -98,8 +100,9 @@ struct worker_shared {
 	uint8_t port_of_ethdev[RTE_MAX_ETHPORTS]; // index into ports
 	rte_spinlock_t tx_locks[PORTS_MAX];	  // taken only where workers share a queue
 	bool tx_shared[PORTS_MAX];
-	bool stop;    // main: rw, workers: ro
-	bool profile; // the same
+	uint64_t packet_cost_ns; // of config.packets_per_second
+	bool stop;		 // main: rw, workers: ro
+	bool profile;		 // the same
 	struct punts punts;
 };
 
@@ -151,9 +154,9 @@ static inline void leg_drop(
 static inline void report_when_due(
 	struct worker *worker, struct leg *leg, const struct leg_config *config)
 {
-	if (unlikely(worker->now_ns >= leg->report_ns) && config->reports &&
+	if (unlikely(config->reports) && worker->now_ns >= leg->tx.report_ns &&
 		worker->n_due < DUE_MAX) {
-		leg->report_ns = UINT64_MAX; // once in the list is enough
+		leg->tx.report_ns = UINT64_MAX; // once in the list is enough
 		worker->due[worker->n_due++] = leg;
 	}
 }

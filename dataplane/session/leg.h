@@ -56,6 +56,19 @@ struct feed {
 	bool transcodes; // some format passes a codec: RTCP ends here
 };
 
+// Rates of a leg as police.c checks them: what a packet costs and a byte, in ticks of time. A debt
+// beyond `far` is none: it lies in the past, or so long ago that the ticks have wrapped since.
+struct leg_rates {
+	uint32_t packet_cost; // 0: no limit
+	uint32_t packet_far;
+	uint32_t byte_cost; // << LEG_RATE_BYTE_SHIFT
+	uint32_t byte_far;
+};
+
+#define LEG_RATE_TICK_SHIFT 7 // a tick is 128 ns
+#define LEG_RATE_BYTE_SHIFT 8
+#define LEG_RATE_BURST	    (100000000u >> LEG_RATE_TICK_SHIFT) // a tenth of a second
+
 // What every packet needs comes first: the first cache line for packets to the leg, the first two
 // and the format's byte for packets from it.
 struct leg_config {
@@ -79,7 +92,8 @@ struct leg_config {
 	bool carried : 1;     // what is sent leaves by `carrier`
 	bool tags : 1;	      // what is sent gets another MID: see `mid`
 	uint32_t clocks_hz[SL_FORMATS_MAX] __rte_cache_aligned;
-	struct feed *feeds[SL_LEGS_MAX]; // who has more than four pays for another line
+	struct leg_rates rates;
+	struct feed *feeds[SL_LEGS_MAX]; // who has more than two pays for another line
 	uint8_t format_of[128];		 // payload type to index of format, LEG_NO_FORMAT: refuse
 	uint64_t latch_until_ns;	 // UINT64_MAX: no limit
 	struct leg_endpoint local;
@@ -122,8 +136,10 @@ struct leg_rx {
 	uint64_t dropped_auth;
 	uint64_t dropped_replay;
 	uint64_t punted;
-	uint64_t measured_ns; // of a mixed leg: when `reception` last took a packet
-	uint64_t sr_ntp;      // of the last sender report, and when it came
+	uint64_t dropped_rate;
+	uint32_t strangers_until; // their own debt, see police.c
+	uint64_t measured_ns;	  // of a mixed leg: when `reception` last took a packet
+	uint64_t sr_ntp;	  // of the last sender report, and when it came
 	uint64_t sr_ns;
 };
 
@@ -162,6 +178,7 @@ struct leg_tx {
 	uint64_t octets; // of payload, for sender reports
 	struct leg_header header;
 	uint64_t rtcp;
+	uint64_t report_ns;	   // when our next report is due
 	uint64_t packets_reported; // value of `packets` at our last report
 	uint64_t source_packets;   // and when the source that it is made from now began ...
 	uint16_t source_sequence;  // ... with this one
@@ -188,7 +205,8 @@ struct leg {
 	struct leg_config *config; // main: rw, worker: ro
 	struct leg_latch latch;	   // worker: rw, main: ro through leg_latch_read()
 	uint16_t worker;	   // who owns it, never changes
-	uint64_t report_ns;	   // worker: rw. When our next RTCP report is due
+	uint32_t packets_until;	   // worker: rw. Until when what came has used up its rates ...
+	uint32_t bytes_until;	   // ... in ticks (police.c)
 	struct leg_rx rx;
 	struct leg_tx tx __rte_cache_aligned;
 	struct leg_srtp srtp[2] __rte_cache_aligned; // by enum srtp_direction
@@ -248,6 +266,22 @@ static inline struct leg_latch leg_latch_read(const struct leg_latch *latch)
 	} while (__atomic_load_n(&latch->changes, __ATOMIC_RELAXED) != changes);
 	copy.changes = changes;
 	return copy;
+}
+
+// Rates a second, 0: no limit. Less than 10 packets or 1,000 bytes count as so many.
+static inline struct leg_rates leg_rates_of(uint32_t packets, uint32_t bytes)
+{
+	const uint64_t ticks = 1000000000u >> LEG_RATE_TICK_SHIFT;
+	struct leg_rates rates = {.packet_far = LEG_RATE_BURST, .byte_far = LEG_RATE_BURST};
+
+	if (packets)
+		rates.packet_cost = (uint32_t)(ticks / RTE_MAX(packets, 10u));
+	if (bytes)
+		rates.byte_cost =
+			(uint32_t)((ticks << LEG_RATE_BYTE_SHIFT) / RTE_MAX(bytes, 1000u));
+	rates.packet_far += rates.packet_cost;
+	rates.byte_far += (uint32_t)((uint64_t)UINT16_MAX * rates.byte_cost >> LEG_RATE_BYTE_SHIFT);
+	return rates;
 }
 
 // worker: the context for the next packet of a secure leg.

@@ -25,6 +25,8 @@ struct sessions_config {
 	unsigned int n_workers;
 	unsigned int sessions_max;
 	const int *socket_ids;	     // NUMA node of each worker; NULL: any. Read at creation only
+	uint32_t packets_per_second; // of legs that say nothing else, 0: no limit
+	uint32_t bytes_per_second;
 	struct next_hops *hops;	     // NULL: nobody can be sent to (tests)
 	struct transcode *transcode; // NULL: nothing is transcoded
 	struct rte_rcu_qsbr *rcu;    // workers report to it

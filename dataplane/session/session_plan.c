@@ -122,7 +122,7 @@ static struct leg *create_leg(const struct session_plan *plan, unsigned int i)
 	leg->rx.pt = SL_NO_PT;
 	leg->control.created_ns = plan->now_ns;
 	leg->control.regime_ns = plan->now_ns;
-	leg->report_ns = random_first_report(plan->now_ns);
+	leg->tx.report_ns = random_first_report(plan->now_ns);
 	return leg;
 }
 
@@ -216,6 +216,16 @@ static void fill_formats(struct leg_config *config, const struct sl_leg *leg)
 	if (leg->n_formats == 0)
 		config->clocks_hz[0] = 8000;
 	config->clock_hz = config->clocks_hz[0];
+}
+
+static void fill_rates(
+	struct leg_config *config, const struct sessions *sessions, const struct sl_leg *leg)
+{
+	const struct sessions_config *defaults = &sessions->config;
+
+	config->rates = leg_rates_of(
+		leg->packets_per_second ? leg->packets_per_second : defaults->packets_per_second,
+		leg->bytes_per_second ? leg->bytes_per_second : defaults->bytes_per_second);
 }
 
 static void fill_latch(struct leg_config *config, const struct session_plan *plan, unsigned int i)
@@ -340,6 +350,7 @@ static int plan_config(struct session_plan *plan, unsigned int i, const char **w
 	config->remote = leg_endpoint_of(&leg->remote);
 	config->remote_rtcp = rtcp_endpoint_of(leg);
 	fill_formats(config, leg);
+	fill_rates(config, plan->sessions, leg);
 	fill_latch(config, plan, i);
 	fill_routes(config, plan, i);
 	config->reports =

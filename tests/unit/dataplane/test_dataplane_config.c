@@ -54,6 +54,9 @@ static void defaults_are_filled_in(void **)
 	assert_int_equal(config->memory->hugepages, HUGEPAGES_AUTO);
 	assert_int_equal(config->cpus->transcoders_count, 0);
 	assert_false(config->idle);
+	assert_int_equal(config->limits->leg_packets_per_second, 5000);
+	assert_int_equal(config->limits->leg_bytes_per_second, 6250000);
+	assert_int_equal(config->limits->worker_packets_per_second, 0);
 	assert_int_equal(config_ports(config, ports), 1);
 	assert_string_equal(ports[0].name, "null");
 	assert_string_equal(ports[0].vdev, "net_null0");
@@ -117,6 +120,7 @@ static void effective_configuration_loads_again_as_the_same(void **)
 		     "memory: {hugepages: no, megabytes: 128}\n"
 		     "rtp_ports: {min: 2000, max: 2999}\nlog: {all: debug}\n"
 		     "plugins: [sluice-g729.so, /opt/x.so]\n"
+		     "limits: {worker_packets_per_second: 70000}\n"
 		     "eal: [--no-pci]\n" LEAST);
 	char *text = config_text(config);
 	struct config *again;
@@ -125,6 +129,7 @@ static void effective_configuration_loads_again_as_the_same(void **)
 
 	assert_non_null(text);
 	assert_non_null(strstr(text, "megabytes: 128"));
+	assert_non_null(strstr(text, "worker_packets_per_second: 70000"));
 	again = load(text);
 	assert_non_null(again);
 	text_again = config_text(again);
@@ -170,6 +175,13 @@ static void errors_say_where_and_what_is_expected(void **)
 			"absolute path"},
 		{"plugins: [a.so, /b.so, a.so]\n" LEAST,
 			":1: plugins[3]: this plug-in is there already"},
+		{"limits: {leg_packets_per_second: 9}\n" LEAST,
+			":1: limits.leg_packets_per_second: expected at least 10"},
+		{"limits: {leg_bytes_per_second: 999}\n" LEAST,
+			":1: limits.leg_bytes_per_second: expected at least 1000"},
+		{"limits: {worker_packets_per_second: 1}\n" LEAST,
+			":1: limits.worker_packets_per_second: expected at least 1000, or 0 for no "
+			"limit"},
 		{"log: {all: loud}\n" LEAST, ":1: log.all: expected error, warn, info or debug"},
 		{"log: {nothing: info}\n" LEAST, ":1: log.nothing: there is no such key here"},
 		{LEAST "- {name: b, addresses: [192.0.2.2]}\n", ":6: this is no YAML: "},

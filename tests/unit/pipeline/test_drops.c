@@ -96,7 +96,7 @@ static void malformed_frames_are_dropped_for_their_reason(void **)
 		{"for a port without a leg", DROP_unknown_port, UDP + 2, "\x4e\x22", 2, true},
 		{"for a port below the range", DROP_unknown_port, UDP + 2, "\x4e\x1f", 2, true},
 		{"for a port above the range", DROP_unknown_port, UDP + 2, "\xff\xff", 2, true},
-		{"RTP on RTCP's port", DROP_rtcp_port, UDP + 2, "\x4e\x21", 2, true},
+		{"RTP on RTCP's port", DROP_rtcp_port, UDP, "\x0f\xa1\x4e\x21", 4, true},
 		{"RTCP on RTP's port", DROP_rtcp_port, RTP, "\x80\xc8", 2, true},
 		{"STUN", DROP_stun, RTP, "\x00\x01\x00\x00\x21\x12\xa4\x42", 8, true},
 		{"DTLS", DROP_dtls, RTP, "\x16\xfe\xfd", 3, true},

@@ -147,8 +147,8 @@ static void make_reports_due(void)
 {
 	const struct leg_table *table = sessions_table(path.sessions);
 
-	(*(struct leg **)&table->addresses[0].slots[LOCAL0 - 20000])->report_ns = 0;
-	(*(struct leg **)&table->addresses[2].slots[LOCAL1 - 20000])->report_ns = 0;
+	(*(struct leg **)&table->addresses[0].slots[LOCAL0 - 20000])->tx.report_ns = 0;
+	(*(struct leg **)&table->addresses[2].slots[LOCAL1 - 20000])->tx.report_ns = 0;
 }
 
 static bool find_rtcp(unsigned int port, struct frame *frame)

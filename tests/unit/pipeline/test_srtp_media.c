@@ -325,7 +325,7 @@ static void our_own_reports_are_srtcp(void **)
 	path_set(&wanted);
 	for (uint16_t i = 0; i < 10; i++) {
 		if (i == 5)
-			table->addresses[2].slots[LOCAL1 - 20000]->report_ns = 0;
+			table->addresses[2].slots[LOCAL1 - 20000]->tx.report_ns = 0;
 		push_silence(FAR0, 4000, LOCAL0, i);
 		path_turn();
 	}

@@ -23,6 +23,49 @@ static void plain_rtp_is_refused(void **)
 	assert_true(next_passes(1)); // the refused one has not used up the index
 }
 
+// What a cipher costs is spent only on what may be the far end's.
+static void a_wrong_source_is_dropped_before_it_is_authenticated(void **)
+{
+	struct wire packet;
+
+	path_set(&wanted);
+	packet = wire(1);
+	packet.bytes[packet.length - 1] ^= 1;
+	push_from(STRANGER, 4000, &packet);
+	assert_int_equal(drops(DROP_wrong_source), 1);
+	assert_int_equal(drops(DROP_srtp_auth), 0);
+	push_from(FAR0, 4000, &packet);
+	assert_int_equal(drops(DROP_srtp_auth), 1);
+}
+
+// Of a leg whose far end may move: strangers get a hearing, but not at its expense.
+static void a_flood_of_strangers_does_not_keep_the_far_end_out(void **)
+{
+	struct wire good, bad;
+
+	wanted.legs[0].source_rule = SL_SOURCE_LATCH;
+	wanted.legs[0].packets_per_second = 20;
+	path_set(&wanted);
+	assert_true(next_passes(1));
+	path_pass(1000);
+	bad = wire(2);
+	bad.bytes[bad.length - 1] ^= 1;
+	for (int i = 0; i < 28; i++)
+		push_datagram(STRANGER, 4000, LOCAL0, bad.bytes, bad.length);
+	for (uint16_t i = 3; i < 6; i++) {
+		good = wire(i);
+		push_datagram(FAR0, 4000, LOCAL0, good.bytes, good.length);
+	}
+	worker_turn(path.workers->workers[0]);
+	assert_int_equal(drops(DROP_srtp_auth), 3);
+	assert_int_equal(drops(DROP_leg_rate), 25);
+	for (int i = 0; i < 3; i++)
+		assert_true(arrives());
+	path_pass(1000);
+	good = wire(6);
+	assert_true(passes_from(NAT, 4000, &good)); // it can still move
+}
+
 static void another_key_is_refused(void **)
 {
 	struct wire packet;
@@ -227,6 +270,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		SRTP_TEST(plain_rtp_is_refused),
+		SRTP_TEST(a_wrong_source_is_dropped_before_it_is_authenticated),
+		SRTP_TEST(a_flood_of_strangers_does_not_keep_the_far_end_out),
 		SRTP_TEST(another_key_is_refused),
 		SRTP_TEST(a_changed_bit_anywhere_is_refused),
 		SRTP_TEST(a_truncated_packet_is_refused),
