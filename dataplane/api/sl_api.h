@@ -247,7 +247,8 @@ struct sl_leg {
 	struct sl_address local;       // RTP; RTCP is port + 1. Port must be even, or 0: choose
 	struct sl_address remote;      // RTP, as signalled; SL_UNSPEC: not known yet
 	struct sl_address remote_rtcp; // SL_UNSPEC: remote's port + 1
-	uint32_t ssrc;		       // of what we send; 0: choose. A replace with 0 keeps it
+	uint32_t ssrc;		       // of what we send; 0: choose. A replace with 0, or with one
+				       // that was given up for a collision, keeps what there is
 	uint32_t start_timeout_ms;     // no media before the first packet; 0: never
 	uint32_t media_timeout_ms;     // no media after it; 0: never
 	uint32_t hold_timeout_ms;      // no media while SL_LEG_HELD; 0: never
@@ -363,11 +364,13 @@ enum sl_media_event_type {
 	SL_EVENT_LATCHED,	   // address: where it latched to
 	SL_EVENT_TIMEOUT,	   // no media for the time-out in force
 	SL_EVENT_RESUMED,	   // media again after a time-out
-	SL_EVENT_ONE_WAY,	   // it has been sent media for a while and has sent none, without
-				   // being held, or with a start or media time-out in between
+	SL_EVENT_ONE_WAY,	   // it has been sent media for 5 s and has sent none, though it
+				   // may, is not held, and has not timed out
 	SL_EVENT_BOTH_WAYS,	   // no longer
-	SL_EVENT_SSRC_COLLISION,   // it sends under the SSRC that it is sent (RFC 3550 8.2)
-	SL_EVENT_LOOP,		   // what it is sent comes back from it, changed or not
+	SL_EVENT_SSRC_COLLISION,   // it sends under the SSRC that it is sent (RFC 3550 8.2): that
+				   // has been given up, with BYE, for another one
+	SL_EVENT_LOOP,		   // what a leg of the session is sent comes in from it. It is
+				   // passed on all the same: echo tests do that
 	SL_EVENT_RATE_EXCEEDED,	   // packets were dropped for its rates
 	SL_EVENT_DTMF,		   // a digit ended (SL_LEG_DTMF_REPORT); one event for each
 };

@@ -7,11 +7,13 @@
 #include "drop.h"
 #include "leg.h"
 
-#define BURST_MAX      32
-#define OUTPUT_MAX     (BURST_MAX * SL_LEGS_MAX)
-#define DUE_MAX	       64
-#define REPORTS_MAX    (BURST_MAX * SL_LEGS_MAX + DUE_MAX) // relayed, of bundles too, and our own
-#define INJECTIONS_MAX 32				   // of a turn
+#define BURST_MAX  32
+#define OUTPUT_MAX (BURST_MAX * SL_LEGS_MAX)
+#define DUE_MAX	   64
+#define BYES_MAX   32
+#define REPORTS_MAX \
+	(BURST_MAX * SL_LEGS_MAX + DUE_MAX + BYES_MAX) // relayed, of bundles too, and our own
+#define INJECTIONS_MAX 32			       // of a turn
 #define TX_MAX	       (OUTPUT_MAX + REPORTS_MAX + INJECTIONS_MAX)
 
 // Received packets. Filled from top to bottom: rx, classify, ...

@@ -29,4 +29,5 @@ void encapsulate(struct worker *worker)
 			header_push(worker, reports->mbufs[i], &reports->headers[i]);
 	output->n = 0;
 	reports->n = 0;
+	worker->n_byes = 0;
 }

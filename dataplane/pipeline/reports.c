@@ -10,7 +10,7 @@
 
 #include "clock.h"
 #include "headers.h"
-#include "rtcp.h"
+#include "reports.h"
 #include "stages.h"
 
 #define NTP_UNIX_OFFSET	   2208988800ULL // seconds from 1900 to 1970
@@ -34,23 +34,6 @@ static bool rtcp_source_is_allowed(
 		return false;
 	leg_latch_set(&leg->latch_rtcp, config->epoch, from);
 	return true;
-}
-
-// Remember the sender report of the media that we get, for the reports that we send.
-static void note_sender_reports(
-	struct leg *leg, const uint8_t *datagram, uint16_t length, uint64_t now_ns)
-{
-	struct rtcp_packet packet = {};
-
-	while (rtcp_next(datagram, length, &packet)) {
-		struct rtcp_sender sender;
-
-		if (packet.pt != RTCP_SR || rtcp_sender_ssrc(&packet) != leg->rx.reception.ssrc)
-			continue;
-		rtcp_sender_read(&packet, &sender);
-		leg->rx.sr_ntp = sender.ntp;
-		leg->rx.sr_ns = now_ns;
-	}
 }
 
 // One direction of a relay: the stream as its far source sends it, and as we send it on.
@@ -110,13 +93,13 @@ static struct rtcp_relay relay_between(const struct leg *from, const struct leg_
 		.sequence_span = other_way.sequence_span,
 		.reduced_size = to_config->flags & SL_LEG_RTCP_REDUCED,
 		.media_known = other_way.known,
+		// Elsewhere our stream goes on under its SSRC, and says so itself when it ends.
 		.pass_bye = to_config->flags & SL_LEG_TRANSPARENT_SSRC,
 		.cname = to->cname,
 	};
 }
 
-// Into the queue for protect() and encapsulate(), or dropped.
-static void send_rtcp(struct worker *worker, struct leg *leg, const struct leg_config *config,
+void report_send(struct worker *worker, struct leg *leg, const struct leg_config *config,
 	struct rte_mbuf *mbuf)
 {
 	struct reports *reports = &worker->reports;
@@ -190,6 +173,15 @@ static bool passes_as_it_is(const struct leg_config *from, const struct leg_conf
 	       !(from->bundled | from->carried | to->bundled | to->carried);
 }
 
+// For the round trip: a compound begins with the sender report, if it has one.
+static void note_sender_report(struct leg *leg, const uint8_t *compound, uint64_t now_ns)
+{
+	if (compound[1] != RTCP_SR)
+		return;
+	leg->tx.sr_time = get_be32(compound + 10);
+	leg->tx.sr_ns = now_ns;
+}
+
 static void relay(struct worker *worker, struct leg *from, const struct leg_config *config,
 	const uint8_t *datagram, uint16_t length)
 {
@@ -213,14 +205,15 @@ static void relay(struct worker *worker, struct leg *from, const struct leg_conf
 		return;
 	}
 	rte_pktmbuf_append(mbuf, (uint16_t)n);
-	send_rtcp(worker, to, to_config, mbuf);
+	note_sender_report(to, rte_pktmbuf_mtod(mbuf, uint8_t *), worker->now_ns);
+	report_send(worker, to, to_config, mbuf);
 }
 
 static void take_report(struct worker *worker, struct leg *leg, const struct leg_config *config,
 	const uint8_t *datagram, uint16_t length)
 {
 	leg->rx.rtcp++;
-	note_sender_reports(leg, datagram, length, worker->now_ns);
+	reports_note(leg, config, datagram, length, worker->now_ns);
 	if (config->relays_rtcp)
 		relay(worker, leg, config, datagram, length);
 	else
@@ -286,7 +279,7 @@ void relay_reports(struct worker *worker)
 	burst->n = 0;
 }
 
-static uint64_t ntp_now(void)
+uint64_t ntp_now(void)
 {
 	struct timespec now;
 
@@ -330,17 +323,23 @@ static int build_report(struct leg *leg, const struct leg_config *config, uint64
 {
 	struct rtcp_sender sender = sender_info(leg, config, now_ns);
 	bool receives = leg->rx.reception.started;
+	bool sends = leg->tx.packets != leg->tx.packets_reported;
 	struct rtcp_block block;
-	int report, sdes;
+	int report, sdes, xr;
 
 	if (receives)
 		block = reception_block(leg, now_ns);
-	report = rtcp_report_build(out, room, config->ssrc,
-		leg->tx.packets != leg->tx.packets_reported ? &sender : NULL, &block, receives);
+	report = rtcp_report_build(
+		out, room, config->ssrc, sends ? &sender : NULL, &block, receives);
 	if (report < 0)
 		return report;
 	sdes = rtcp_sdes_build(out + report, room - (size_t)report, config->ssrc, leg->cname);
-	return sdes < 0 ? sdes : report + sdes;
+	if (sdes < 0)
+		return sdes;
+	note_sender_report(leg, out, now_ns);
+	xr = reports_build_xr(leg, config->ssrc, sends, now_ns, out + report + sdes,
+		room - (size_t)(report + sdes));
+	return xr < 0 ? xr : report + sdes + xr;
 }
 
 static void send_report(struct worker *worker, struct leg *leg)
@@ -364,7 +363,7 @@ static void send_report(struct worker *worker, struct leg *leg)
 		return;
 	}
 	rte_pktmbuf_append(mbuf, (uint16_t)n);
-	send_rtcp(worker, leg, config, mbuf);
+	report_send(worker, leg, config, mbuf);
 }
 
 void send_reports(struct worker *worker)

@@ -2,6 +2,7 @@
 // is made from. The headers around it come later (encapsulate.c).
 #include "bundle.h"
 #include "headers.h"
+#include "reports.h"
 #include "stages.h"
 
 static void write_rtp(uint8_t *rtp, const struct rtp_view *view)
@@ -28,6 +29,18 @@ static void continue_stream(
 	view->ssrc = config->ssrc;
 }
 
+// The first packet of a configuration: it may have another SSRC than those before. Returns false
+// where the last word of the old one has to wait for the next turn.
+static bool take_ssrc(struct worker *worker, struct leg *leg, const struct leg_config *config)
+{
+	if (config->flags & (SL_LEG_TRANSPARENT_SSRC | SL_LEG_OPAQUE))
+		return true;
+	if (leg->tx.ssrc && leg->tx.ssrc != config->ssrc && !bye_send(worker, leg, config))
+		return false;
+	leg->tx.ssrc = config->ssrc;
+	return true;
+}
+
 // By which transport a packet leaves: the leg's own, or that of the leg which has it.
 struct way {
 	struct leg *leg;
@@ -38,8 +51,9 @@ struct way {
 
 // The headers of packets to a leg, made anew where something has changed. (A latch that moves voids
 // them itself.) False: the next hop is not usable.
-static bool refresh_header(struct worker *worker, struct leg_header *header, const struct way *way)
+static bool refresh_header(struct worker *worker, struct leg *leg, const struct way *way)
 {
+	struct leg_header *header = &leg->tx.header;
 	const struct leg_config *config = way->config;
 	uint64_t hop_word = next_hop_word(way->hop);
 	bool to_latched = way->to == &way->leg->latch.from;
@@ -56,8 +70,9 @@ static bool refresh_header(struct worker *worker, struct leg_header *header, con
 		&config->local, way->to, hop_word, way->leg->flow_label, config->dscp};
 	if (!header_make(header, worker->shared->config.ports, &path))
 		return false;
-	header->generation = config->generation;
 	header->to_latched = to_latched;
+	if (take_ssrc(worker, leg, leg_config(leg)))
+		header->generation = config->generation;
 	return true;
 }
 
@@ -100,7 +115,7 @@ static enum drop_reason rewrite_rtp(
 	way.hop = leg_rtp_destination(way.leg, way.config, &way.to, &reason);
 	if (unlikely(!way.hop))
 		return reason;
-	if (unlikely(!refresh_header(worker, &leg->tx.header, &way)))
+	if (unlikely(!refresh_header(worker, leg, &way)))
 		return DROP_no_next_hop;
 	if (likely(output->views[i].payload_offset) && // else it is opaque
 		unlikely(!rewrite_media(worker, output, i, config)))

@@ -77,6 +77,7 @@ struct worker {
 	struct profile profile;
 	struct leg *due[DUE_MAX]; // legs whose RTCP report is due
 	unsigned int n_due;
+	unsigned int n_byes; // of this turn
 } __rte_cache_aligned;
 
 struct workers_config {

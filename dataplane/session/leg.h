@@ -24,6 +24,7 @@
 #include "leg_endpoint.h"
 #include "leg_srtp.h"
 #include "port.h"
+#include "rtcp.h"
 #include "rtp.h"
 #include "sl_api.h"
 #include "table.h"
@@ -121,6 +122,19 @@ struct leg_latch {
 	uint16_t epoch;
 };
 
+// What the far end's reports said last, of what we send to it.
+struct leg_reported {
+	uint32_t rtt_us; // 0: none yet
+	uint32_t lost;
+	uint32_t jitter; // in units of the clock that is sent by
+	uint8_t fraction_lost;
+	bool speaks_xr;			  // it has sent extended reports
+	uint32_t receiver_time;		  // its own time (RFC 3611 4.4), the middle of NTP's, ...
+	uint32_t receiver_ssrc;		  // ... who said so ...
+	uint64_t receiver_ns;		  // ... and when; 0: nothing to answer
+	uint8_t voip[RTCP_XR_VOIP_BYTES]; // its VoIP metrics block, as it came
+};
+
 // Everything that came from the far end. worker: rw, main: ro
 struct leg_rx {
 	uint64_t packets;
@@ -141,6 +155,7 @@ struct leg_rx {
 	uint64_t measured_ns;	  // of a mixed leg: when `reception` last took a packet
 	uint64_t sr_ntp;	  // of the last sender report, and when it came
 	uint64_t sr_ns;
+	struct leg_reported reported;
 };
 
 #define LEG_HEADER_BYTES      66 // Ethernet with a VLAN tag, IPv6, UDP
@@ -178,11 +193,18 @@ struct leg_tx {
 	uint64_t octets; // of payload, for sender reports
 	struct leg_header header;
 	uint64_t rtcp;
-	uint64_t report_ns;	   // when our next report is due
+	uint64_t report_ns; // when our next report is due
+	uint64_t sr_ns;	    // when we sent our last sender report, or passed one on, ...
+	uint64_t xr_ns;	    // ... and our own time (RFC 3611 4.4)
+	uint32_t sr_time;   // the middle of the NTP time in it
+	uint32_t xr_time;
+	uint32_t ssrc;		   // that media was sent with, and no BYE was; 0: none
 	uint64_t packets_reported; // value of `packets` at our last report
 	uint64_t source_packets;   // and when the source that it is made from now began ...
 	uint16_t source_sequence;  // ... with this one
 };
+
+#define LEG_EVENTS (SL_EVENT_RATE_EXCEEDED + 1)
 
 // main only
 struct leg_control {
@@ -190,11 +212,22 @@ struct leg_control {
 	struct table_slot slot;
 	uint64_t created_ns;
 	uint64_t regime_ns;    // when the time-out in force began to run
-	uint32_t latched_seen; // `changes` of the latch that was told
+	uint32_t latched_seen; // `changes` of the latch that was told ...
+	uint32_t latched_held; // ... and whose next hop hop_latched is
 	bool first_seen;
 	bool timed_out;
 	bool had_keys;
-	uint64_t transcoded; // of feeds that are gone
+	bool one_way;
+	bool looping;
+	uint32_t left_ssrc;	      // that it collided with (RFC 3550 8.2); 0: never
+	uint64_t collided_ns;	      // when
+	uint64_t one_way_ns;	      // when it was told
+	uint64_t sending_ns;	      // since when it has been sent media without a long pause ...
+	uint64_t sent_ns;	      // ... and when that was seen last, ...
+	uint64_t tx_seen;	      // ... by tx.packets
+	uint64_t rate_seen;	      // rx.dropped_rate that was told
+	uint32_t told_ms[LEG_EVENTS]; // by type of event: when, 0: never
+	uint64_t transcoded;	      // of feeds that are gone
 	uint64_t concealed;
 	uint64_t transcode_ns;
 	struct transcode_feedback *feedback; // of its far end; NULL: no codec of its has any

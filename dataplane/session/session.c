@@ -114,6 +114,28 @@ static void begin_regime(struct leg *leg, const struct leg_config *old,
 		return;
 	leg->control.regime_ns = now_ns;
 	leg->control.timed_out = false;
+	leg->control.one_way = false;
+}
+
+// A configuration like the one in force, but for the SSRC.
+int leg_change_ssrc(struct sessions *sessions, struct leg *leg)
+{
+	struct sl_leg *wanted = &leg->control.session->wanted->legs[leg->index];
+	struct leg_config *config = slab_take(&sessions->memory[leg->worker].configs);
+	struct leg_config *old = leg->config;
+
+	if (!config)
+		return -ENOMEM;
+	*config = *old;
+	config->ssrc = wanted->ssrc = ssrc_choose();
+	config->generation = ++sessions->generation;
+	config->hop = config->hop_rtcp = config->hop_latched = NULL;
+	hold_hops(sessions, leg, config, wanted);
+	leg_key_hold(config->keys[SRTP_RECEIVE]);
+	leg_key_hold(config->keys[SRTP_SEND]);
+	__atomic_store_n(&leg->config, config, __ATOMIC_RELEASE);
+	deferred_add(&sessions->deferred, &old->deferred, config_passed);
+	return 0;
 }
 
 static void commit_slot(struct sessions *sessions, const struct planned_leg *planned)

@@ -126,7 +126,7 @@ static struct leg *create_leg(const struct session_plan *plan, unsigned int i)
 	return leg;
 }
 
-static uint32_t choose_ssrc(void)
+uint32_t ssrc_choose(void)
 {
 	uint32_t ssrc;
 
@@ -148,7 +148,9 @@ static int plan_leg(struct session_plan *plan, unsigned int i, const char **why)
 	if (!leg->leg)
 		return -ENOMEM;
 	if (!wanted->ssrc)
-		wanted->ssrc = old ? old->ssrc : choose_ssrc();
+		wanted->ssrc = old ? old->ssrc : ssrc_choose();
+	else if (old && wanted->ssrc == leg->leg->control.left_ssrc)
+		wanted->ssrc = old->ssrc; // it was in use over there
 	return 0;
 }
 

@@ -22,5 +22,7 @@ struct session_plan {
 	struct planned_leg legs[SL_LEGS_MAX];
 };
 
+uint32_t ssrc_choose(void); // random, not 0
+
 // Returns 0, or a negative errno with nothing taken and `why`.
 int session_plan_make(struct session_plan *plan, const char **why);

@@ -35,6 +35,48 @@ static struct sl_srtp_indices indices_of(const struct srtp_context *context, uin
 	return (struct sl_srtp_indices){};
 }
 
+static struct sl_voip_metrics voip_of(const uint8_t *block)
+{
+	struct rtcp_xr_voip voip;
+
+	rtcp_xr_voip_read(block, &voip);
+	return (struct sl_voip_metrics){
+		.ssrc = voip.ssrc,
+		.loss_rate = voip.loss_rate,
+		.discard_rate = voip.discard_rate,
+		.burst_density = voip.burst_density,
+		.gap_density = voip.gap_density,
+		.burst_duration_ms = voip.burst_duration_ms,
+		.gap_duration_ms = voip.gap_duration_ms,
+		.round_trip_ms = voip.round_trip_ms,
+		.end_system_delay_ms = voip.end_system_delay_ms,
+		.signal_level_dbm = voip.signal_level_dbm,
+		.noise_level_dbm = voip.noise_level_dbm,
+		.rerl_db = voip.rerl_db,
+		.gmin = voip.gmin,
+		.r_factor = voip.r_factor,
+		.external_r_factor = voip.external_r_factor,
+		.mos_lq = voip.mos_lq,
+		.mos_cq = voip.mos_cq,
+		.rx_config = voip.rx_config,
+		.jitter_buffer_nominal_ms = voip.jitter_buffer_nominal_ms,
+		.jitter_buffer_maximum_ms = voip.jitter_buffer_maximum_ms,
+		.jitter_buffer_absolute_ms = voip.jitter_buffer_absolute_ms,
+	};
+}
+
+// What the far end's reports said.
+static void report_reported(struct sl_leg_stats *stats, const struct leg *leg)
+{
+	const struct leg_reported *reported = &leg->rx.reported;
+
+	stats->rtt_us = reported->rtt_us;
+	stats->remote_lost = reported->lost;
+	stats->remote_jitter_us = ticks_to_us(reported->jitter, leg->config->clock_hz);
+	stats->remote_fraction_lost = reported->fraction_lost;
+	stats->voip = voip_of(reported->voip);
+}
+
 static void report_leg(struct sl_leg_stats *stats, const struct leg *leg,
 	const struct sl_leg *wanted, uint64_t now_ns)
 {
@@ -67,9 +109,11 @@ static void report_leg(struct sl_leg_stats *stats, const struct leg *leg,
 		.tx_ssrc = wanted->ssrc,
 		.idle_ms = now_ns > since_ns ? (uint32_t)((now_ns - since_ns) / NS_PER_MS) : 0,
 		.timed_out = leg->control.timed_out,
+		.one_way = leg->control.one_way,
 		.rx_pt = rx->pt,
 	};
 	report_source(stats, leg, wanted);
+	report_reported(stats, leg);
 	stats->srtp_received = indices_of(leg->config->contexts[SRTP_RECEIVE], stats->rx_ssrc);
 	stats->srtp_sent = indices_of(leg->config->contexts[SRTP_SEND], stats->tx_ssrc);
 }

@@ -53,6 +53,17 @@ void leg_watch(struct sessions *sessions, struct leg *leg, uint64_t now_ns);
 void sessions_drain_notices(struct sessions *sessions, uint64_t now_ns);
 void sessions_scan(struct sessions *sessions, uint64_t now_ns);
 
+// session.c: the leg sends under another SSRC from its next packet on. Returns 0 or -ENOMEM.
+int leg_change_ssrc(struct sessions *sessions, struct leg *leg);
+
+// session_detect.c: one-way media, SSRC collision, loop, rates; tells of what is new.
+void leg_detect(struct sessions *sessions, struct leg *leg, uint64_t now_ns);
+
+// session_watch.c: tell control, at most once a second of each type and leg. Returns false where it
+// is too early: try again.
+bool leg_tell(
+	struct sessions *sessions, struct leg *leg, enum sl_media_event_type type, uint64_t now_ns);
+
 // session_watch.c: the next hop of where a leg latched to, or NULL.
 const struct next_hop *leg_hold_latched(const struct sessions *sessions,
 	const struct sl_leg *wanted, const struct leg_latch *latch);

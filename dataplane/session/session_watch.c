@@ -8,8 +8,9 @@
 #include "clock.h"
 #include "session_state.h"
 
-#define SCAN_NS 100000000ULL
-#define MS	1000000ULL
+#define SCAN_NS	 100000000ULL
+#define MS	 1000000ULL
+#define EVENT_MS 1000 // between two of a type about a leg
 
 void session_notice(struct sessions *sessions, unsigned int worker, struct leg *leg)
 {
@@ -41,6 +42,19 @@ static void tell(
 
 	if (event)
 		event(context, &message);
+}
+
+bool leg_tell(
+	struct sessions *sessions, struct leg *leg, enum sl_media_event_type type, uint64_t now_ns)
+{
+	uint32_t now_ms = (uint32_t)(now_ns / MS) | 1; // 0 means never
+	uint32_t *told_ms = &leg->control.told_ms[type];
+
+	if (*told_ms && now_ms - *told_ms < EVENT_MS)
+		return false;
+	*told_ms = now_ms;
+	tell(leg, type, sessions->config.event, sessions->config.context);
+	return true;
 }
 
 const struct next_hop *leg_hold_latched(
@@ -106,17 +120,19 @@ static int replace_latched_hop(
 	return 0;
 }
 
-static void watch_latch(struct sessions *sessions, struct leg *leg)
+static void watch_latch(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
 {
 	struct leg_latch latch = leg_latch_read(&leg->latch);
-	bool is_new = latch.changes != leg->control.latched_seen;
+	struct leg_control *control = &leg->control;
 
-	if (!leg_latch_holds(&latch, leg->config) || (!is_new && leg->config->hop_latched))
+	if (!leg_latch_holds(&latch, leg->config))
 		return;
-	if (replace_latched_hop(sessions, leg, &latch) || !is_new)
-		return;
-	leg->control.latched_seen = latch.changes;
-	tell(leg, SL_EVENT_LATCHED, sessions->config.event, sessions->config.context);
+	if ((latch.changes != control->latched_held || !leg->config->hop_latched) &&
+		replace_latched_hop(sessions, leg, &latch) == 0)
+		control->latched_held = latch.changes;
+	if (latch.changes != control->latched_seen &&
+		leg_tell(sessions, leg, SL_EVENT_LATCHED, now_ns))
+		control->latched_seen = latch.changes;
 }
 
 static void watch_first(struct sessions *sessions, struct leg *leg)
@@ -133,6 +149,8 @@ static uint32_t timeout_ms(const struct leg *leg)
 
 	if (wanted->flags & SL_LEG_HELD)
 		return wanted->hold_timeout_ms;
+	if (!(wanted->flags & SL_LEG_RECEIVE))
+		return 0; // what is not taken cannot be missed
 	return leg->control.first_seen ? wanted->media_timeout_ms : wanted->start_timeout_ms;
 }
 
@@ -146,11 +164,12 @@ static void watch_timeout(struct sessions *sessions, struct leg *leg, uint64_t n
 
 	if (over == control->timed_out)
 		return;
+	if (over && !leg_tell(sessions, leg, SL_EVENT_TIMEOUT, now_ns))
+		return;
+	if (!over && last_ns > control->regime_ns &&
+		!leg_tell(sessions, leg, SL_EVENT_RESUMED, now_ns))
+		return;
 	control->timed_out = over;
-	if (over)
-		tell(leg, SL_EVENT_TIMEOUT, sessions->config.event, sessions->config.context);
-	else if (last_ns > control->regime_ns)
-		tell(leg, SL_EVENT_RESUMED, sessions->config.event, sessions->config.context);
 }
 
 void leg_watch(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
@@ -160,9 +179,10 @@ void leg_watch(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
 		leg_srtp_reap(&leg->srtp[SRTP_SEND]);
 	}
 	watch_hops(sessions, leg);
-	watch_latch(sessions, leg);
+	watch_latch(sessions, leg, now_ns);
 	watch_first(sessions, leg);
 	watch_timeout(sessions, leg, now_ns);
+	leg_detect(sessions, leg, now_ns);
 }
 
 void sessions_drain_notices(struct sessions *sessions, uint64_t now_ns)

@@ -73,7 +73,7 @@ static const struct kind {
 	{"padding longer than all", DROP_bad_rtp, RTP, "\xa0", 1},
 	{"a payload type of nobody", DROP_unknown_pt, RTP + 1, "\x63", 1},
 	{"RTCP on RTP's port", DROP_rtcp_port, RTP + 1, "\xc9", 1},
-	{"RTP on RTCP's port", DROP_rtcp_port, UDP + 3, "\x21", 1},
+	{"RTP on RTCP's port", DROP_rtcp_port, UDP, "\x0f\xa1\x4e\x21", 4},
 	{"from elsewhere", DROP_wrong_source, IP + 15, "\x99", 1},
 };
 

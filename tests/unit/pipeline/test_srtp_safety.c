@@ -201,6 +201,7 @@ static void a_latched_leg_moves_with_proof_only(void **)
 	packet = wire(2);
 	assert_true(passes_from(NAT, 33000, &packet));
 	sessions_tick(path.sessions, clock_now_ns());
+	path_pass(1100); // events of a kind are a second apart
 	send_to_leg1(1);
 	assert_true(frame_pop(0, &frame));
 	assert_memory_equal(frame.bytes + 36, "\x80\xe8", 2); // 33000
