@@ -34,6 +34,60 @@ static json_t *formats_json(const struct sl_leg *leg)
 	return list;
 }
 
+// One direction of a leg: the suite as SDP names it, and the lowest indices that are still to come.
+static json_t *srtp_json(uint8_t suite, const struct sl_srtp_indices *indices)
+{
+	static const char *const names[] = {
+		[SL_SRTP_AES_CM_128_HMAC_SHA1_80] = "AES_CM_128_HMAC_SHA1_80",
+		[SL_SRTP_AES_CM_128_HMAC_SHA1_32] = "AES_CM_128_HMAC_SHA1_32",
+		[SL_SRTP_AES_256_CM_HMAC_SHA1_80] = "AES_256_CM_HMAC_SHA1_80",
+		[SL_SRTP_AES_256_CM_HMAC_SHA1_32] = "AES_256_CM_HMAC_SHA1_32",
+		[SL_SRTP_AEAD_AES_128_GCM] = "AEAD_AES_128_GCM",
+		[SL_SRTP_AEAD_AES_256_GCM] = "AEAD_AES_256_GCM",
+	};
+
+	if (suite == SL_SRTP_NONE || suite >= sizeof(names) / sizeof(names[0]))
+		return json_null();
+	return json_pack("{s:s, s:I, s:i, s:I}", "suite", names[suite], "roc",
+		(json_int_t)(indices->rtp_next >> 16), "sequence",
+		(int)(indices->rtp_next & 0xffff), "rtcp_index", (json_int_t)indices->rtcp_next);
+}
+
+// Names are those of RFC 3611 4.7.
+static json_t *voip_json(const struct sl_voip_metrics *voip)
+{
+	const struct {
+		const char *name;
+		int value;
+	} fields[] = {
+		{"loss_rate", voip->loss_rate},
+		{"discard_rate", voip->discard_rate},
+		{"burst_density", voip->burst_density},
+		{"gap_density", voip->gap_density},
+		{"burst_duration_ms", voip->burst_duration_ms},
+		{"gap_duration_ms", voip->gap_duration_ms},
+		{"round_trip_delay_ms", voip->round_trip_ms},
+		{"end_system_delay_ms", voip->end_system_delay_ms},
+		{"signal_level_dbm", voip->signal_level_dbm},
+		{"noise_level_dbm", voip->noise_level_dbm},
+		{"rerl_db", voip->rerl_db},
+		{"gmin", voip->gmin},
+		{"r_factor", voip->r_factor},
+		{"external_r_factor", voip->external_r_factor},
+		{"mos_lq", voip->mos_lq},
+		{"mos_cq", voip->mos_cq},
+		{"rx_config", voip->rx_config},
+		{"jb_nominal_ms", voip->jitter_buffer_nominal_ms},
+		{"jb_maximum_ms", voip->jitter_buffer_maximum_ms},
+		{"jb_abs_max_ms", voip->jitter_buffer_absolute_ms},
+	};
+	json_t *json = json_object();
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		json_object_set_new_nocheck(json, fields[i].name, json_integer(fields[i].value));
+	return json;
+}
+
 static void add_stats(json_t *leg, const struct sl_leg_stats *stats)
 {
 	const struct {
@@ -51,6 +105,10 @@ static void add_stats(json_t *leg, const struct sl_leg_stats *stats)
 		{"duplicates", stats->duplicates},
 		{"dropped_source", stats->dropped_source},
 		{"dropped_other", stats->dropped_other},
+		{"dropped_auth", stats->dropped_auth},
+		{"dropped_replay", stats->dropped_replay},
+		{"dropped_rate", stats->dropped_rate},
+		{"punted", stats->punted},
 		{"transcoded", stats->transcoded},
 		{"concealed", stats->concealed},
 		{"transcode_ns", stats->transcode_ns},
@@ -59,6 +117,10 @@ static void add_stats(json_t *leg, const struct sl_leg_stats *stats)
 		{"rx_ssrc", stats->rx_ssrc},
 		{"tx_ssrc", stats->tx_ssrc},
 		{"idle_ms", stats->idle_ms},
+		{"rtt_us", stats->rtt_us},
+		{"remote_lost", stats->remote_lost},
+		{"remote_jitter_us", stats->remote_jitter_us},
+		{"remote_fraction_lost", stats->remote_fraction_lost},
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
@@ -66,7 +128,10 @@ static void add_stats(json_t *leg, const struct sl_leg_stats *stats)
 			leg, counts[i].name, json_integer((json_int_t)counts[i].value));
 	json_object_set_new(leg, "latched", json_boolean(stats->latched));
 	json_object_set_new(leg, "timed_out", json_boolean(stats->timed_out));
+	json_object_set_new(leg, "one_way", json_boolean(stats->one_way));
 	json_object_set_new(leg, "source", address_json(&stats->source));
+	if (stats->voip.ssrc)
+		json_object_set_new(leg, "voip", voip_json(&stats->voip));
 }
 
 static json_t *leg_json(
@@ -82,6 +147,9 @@ static json_t *leg_json(
 	json_object_set_new(json, "sends", json_boolean(leg->flags & SL_LEG_SEND));
 	json_object_set_new(json, "receives", json_boolean(leg->flags & SL_LEG_RECEIVE));
 	json_object_set_new(json, "held", json_boolean(leg->flags & SL_LEG_HELD));
+	json_object_set_new(
+		json, "srtp_receive", srtp_json(leg->srtp_receive.suite, &stats->srtp_received));
+	json_object_set_new(json, "srtp_send", srtp_json(leg->srtp_send.suite, &stats->srtp_sent));
 	add_stats(json, stats);
 	return json;
 }

@@ -60,6 +60,10 @@ struct calls_counters {
 	uint64_t recovered;	  // taken over from an earlier run
 	uint64_t unrecovered;	  // of an earlier run, not established or not readable: deleted
 	uint64_t media_timeouts;  // calls ended by one
+	uint64_t one_way;	  // times that a leg was sent media and sent none
+	uint64_t ssrc_collisions;
+	uint64_t media_loops;
+	uint64_t rates_exceeded;
 	uint64_t unknown_dialogs; // 481
 	uint64_t cdrs, cdr_errors;
 };

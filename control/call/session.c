@@ -19,6 +19,28 @@ static void on_ready(struct media_session *session, int status)
 	call_event(call, &event);
 }
 
+// What is told and counted, and changes nothing: people who hear only one side hang up themselves.
+static void note_media(struct call *call, const struct leg *leg, uint8_t type)
+{
+	struct calls_counters *counters = &call->calls->counters;
+	const struct {
+		const char *name;
+		uint64_t *counter;
+	} events[] = {
+		[SL_EVENT_ONE_WAY] = {"one_way", &counters->one_way},
+		[SL_EVENT_BOTH_WAYS] = {"both_ways", NULL},
+		[SL_EVENT_SSRC_COLLISION] = {"ssrc_collision", &counters->ssrc_collisions},
+		[SL_EVENT_LOOP] = {"media_loop", &counters->media_loops},
+		[SL_EVENT_RATE_EXCEEDED] = {"rate_exceeded", &counters->rates_exceeded},
+	};
+
+	if (type >= sizeof(events) / sizeof(events[0]) || !events[type].name)
+		return;
+	if (events[type].counter)
+		++*events[type].counter;
+	log_warn(&log_call, events[type].name, "call=%s leg=%s", call->id_text, leg_name(leg));
+}
+
 static void on_event(struct media_session *session, const struct sl_media_event *media)
 {
 	struct call *call = call_of_session(session);
@@ -32,6 +54,7 @@ static void on_event(struct media_session *session, const struct sl_media_event 
 		log_info(&log_call, "media", "call=%s leg=%s", call->id_text, leg_name(event.leg));
 		break;
 	default:
+		note_media(call, event.leg, media->type);
 		break;
 	}
 }

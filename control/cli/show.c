@@ -8,7 +8,8 @@
 
 #include "text_table.h"
 
-#define TIME_SIZE 32
+#define TIME_SIZE  32
+#define SCORE_SIZE 32
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -149,9 +150,9 @@ static double loss_of(const json_t *leg)
 	return expected > 0 ? 100 * lost / expected : 0;
 }
 
-static double jitter_ms(const json_t *leg)
+static double ms_of(const json_t *object, const char *key)
 {
-	return (double)number_of(leg, "jitter_us") / 1000;
+	return (double)number_of(object, key) / 1000;
 }
 
 void show_sessions(const json_t *result, FILE *file)
@@ -177,11 +178,88 @@ void show_sessions(const json_t *result, FILE *file)
 			table_put(table, "%lld", (long long)number_of(leg, "tx_packets"));
 			table_put(table, "%lld", (long long)number_of(leg, "lost"));
 			table_put(table, "%.1f%%", loss_of(leg));
-			table_put(table, "%.1f ms", jitter_ms(leg));
+			table_put(table, "%.1f ms", ms_of(leg, "jitter_us"));
 		}
 	}
 	table_print(table, file, "no sessions");
 	table_destroy(table);
+}
+
+// RFC 3611 4.7.5: 127 means that it is not known.
+static const char *score(json_int_t value, int parts, char out[SCORE_SIZE])
+{
+	if (value == 127)
+		return "-";
+	snprintf(out, SCORE_SIZE, "%.*f", parts > 1, (double)value / parts);
+	return out;
+}
+
+// What the far end says of what it hears, where it has said anything.
+static void show_rtcp(const json_t *leg, FILE *file)
+{
+	const json_t *voip = json_object_get(leg, "voip");
+	char scores[3][SCORE_SIZE];
+
+	fprintf(file, "  %-12s %lld received, %lld sent\n", "RTCP",
+		(long long)number_of(leg, "rx_rtcp"), (long long)number_of(leg, "tx_rtcp"));
+	if (number_of(leg, "rtt_us"))
+		fprintf(file, "  %-12s %.1f ms\n", "round trip", ms_of(leg, "rtt_us"));
+	if (number_of(leg, "remote_jitter_us") || number_of(leg, "remote_lost"))
+		fprintf(file, "  %-12s lost %lld, %.1f%% of the last; jitter %.1f ms\n", "far end",
+			(long long)number_of(leg, "remote_lost"),
+			100 * (double)number_of(leg, "remote_fraction_lost") / 256,
+			ms_of(leg, "remote_jitter_us"));
+	if (!json_is_object(voip))
+		return;
+	fprintf(file,
+		"  %-12s R factor %s, MOS %s listening, %s talking; loss %.1f%%, discarded "
+		"%.1f%%\n",
+		"VoIP metrics", score(number_of(voip, "r_factor"), 1, scores[0]),
+		score(number_of(voip, "mos_lq"), 10, scores[1]),
+		score(number_of(voip, "mos_cq"), 10, scores[2]),
+		100 * (double)number_of(voip, "loss_rate") / 256,
+		100 * (double)number_of(voip, "discard_rate") / 256);
+}
+
+static void show_srtp(const json_t *leg, const char *name, const char *key, FILE *file)
+{
+	const json_t *srtp = json_object_get(leg, key);
+
+	if (!json_is_object(srtp))
+		return;
+	fprintf(file, "  %-12s ", name);
+	put_text(file, text_of(srtp, "suite"));
+	fprintf(file, ", next ROC %lld, sequence %lld, SRTCP index %lld\n",
+		(long long)number_of(srtp, "roc"), (long long)number_of(srtp, "sequence"),
+		(long long)number_of(srtp, "rtcp_index"));
+}
+
+// In one line, and only those that there are.
+static void show_drops_of(const json_t *leg, FILE *file)
+{
+	static const struct {
+		const char *key, *text;
+	} kinds[] = {
+		{"dropped_source", "from a wrong source"},
+		{"dropped_auth", "not authentic"},
+		{"dropped_replay", "replayed"},
+		{"dropped_rate", "over the rate"},
+		{"dropped_other", "for other reasons"},
+	};
+	const char *before = NULL;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		json_int_t n = number_of(leg, kinds[i].key);
+
+		if (!n)
+			continue;
+		if (!before)
+			fprintf(file, "  %-12s ", "dropped");
+		fprintf(file, "%s%lld %s", before ? before : "", (long long)n, kinds[i].text);
+		before = ", ";
+	}
+	if (before)
+		fputc('\n', file);
 }
 
 static void show_media_counts(const json_t *leg, FILE *file)
@@ -197,14 +275,10 @@ static void show_media_counts(const json_t *leg, FILE *file)
 		(long long)number_of(leg, "duplicates"));
 	fprintf(file, "  %-12s %lld packets, %lld bytes\n", "sent",
 		(long long)number_of(leg, "tx_packets"), (long long)number_of(leg, "tx_bytes"));
-	fprintf(file, "  %-12s %.1f ms, at most %.1f ms\n", "jitter", jitter_ms(leg),
-		(double)number_of(leg, "jitter_max_us") / 1000);
-	fprintf(file, "  %-12s %lld received, %lld sent\n", "RTCP",
-		(long long)number_of(leg, "rx_rtcp"), (long long)number_of(leg, "tx_rtcp"));
-	if (number_of(leg, "dropped_source") || number_of(leg, "dropped_other"))
-		fprintf(file, "  %-12s %lld from a wrong source, %lld for other reasons\n",
-			"dropped", (long long)number_of(leg, "dropped_source"),
-			(long long)number_of(leg, "dropped_other"));
+	fprintf(file, "  %-12s %.1f ms, at most %.1f ms\n", "jitter", ms_of(leg, "jitter_us"),
+		ms_of(leg, "jitter_max_us"));
+	show_rtcp(leg, file);
+	show_drops_of(leg, file);
 	if (frames)
 		fprintf(file, "  %-12s %lld frames, %lld concealed, %.1f us each\n", "transcoded",
 			(long long)number_of(leg, "transcoded"),
@@ -233,7 +307,11 @@ static void show_media(const json_t *leg, FILE *file)
 	put_line(file, "signalled", text_of(leg, "remote"));
 	if (json_is_true(json_object_get(leg, "latched")))
 		put_line(file, "latched to", text_of(leg, "source"));
+	show_srtp(leg, "SRTP in", "srtp_receive", file);
+	show_srtp(leg, "SRTP out", "srtp_send", file);
 	show_media_counts(leg, file);
+	if (json_is_true(json_object_get(leg, "one_way")))
+		put_line(file, "ONE WAY", "it is sent media and sends none");
 	put_line(file, "idle for", duration(number_of(leg, "idle_ms"), time));
 }
 

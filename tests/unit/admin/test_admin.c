@@ -482,7 +482,7 @@ static void counters_come_from_both_processes(void **)
 	wait_for_dataplane();
 	answer = ask("{\"command\":\"counters\"}");
 	result = result_of(answer);
-	assert_int_equal(json_object_size(result), 18);
+	assert_int_equal(json_object_size(result), 22);
 	assert_int_equal(json_integer_value(json_object_get(result, "port.wan.rx_packets")), 17);
 	assert_true(json_is_integer(json_object_get(result, "call.invites")));
 	json_decref(answer);
