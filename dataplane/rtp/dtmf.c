@@ -65,18 +65,51 @@ static void begin(struct dtmf_mapper *m, uint32_t timestamp, uint8_t code, uint3
 	m->ended = false;
 }
 
+static bool is_current(
+	const struct dtmf_mapper *m, uint32_t timestamp, const struct dtmf_event *event)
+{
+	return m->known && timestamp == m->segment && event->code == m->code;
+}
+
+static bool is_stale(const struct dtmf_mapper *m, uint32_t timestamp)
+{
+	return m->known && m->segment - timestamp < STALE_S * m->from_hz;
+}
+
+bool dtmf_is_new(const struct dtmf_mapper *m, uint32_t timestamp, const struct dtmf_event *event)
+{
+	return !is_current(m, timestamp, event) && !is_next_segment(m, timestamp, event->code) &&
+	       !is_stale(m, timestamp);
+}
+
+bool dtmf_end(struct dtmf_mapper *m, struct dtmf_output *out)
+{
+	uint32_t rest;
+
+	if (!m->known || m->ended)
+		return false;
+	m->ended = true;
+	rest = scale(m, m->duration) - m->out_segments * DURATION_MAX;
+	*out = (struct dtmf_output){
+		.timestamp = m->out_start + m->out_segments * DURATION_MAX,
+		.event = {m->code, m->volume, true,
+			(uint16_t)(rest > DURATION_MAX ? DURATION_MAX : rest)},
+	};
+	return true;
+}
+
 // Which event is this packet of? False where it belongs to one that is over.
 static bool find_event(struct dtmf_mapper *m, uint32_t timestamp, const struct dtmf_event *event,
 	uint32_t out_timestamp, bool *is_new)
 {
 	*is_new = false;
-	if (m->known && timestamp == m->segment && event->code == m->code)
+	if (is_current(m, timestamp, event))
 		return !m->ended || event->end;
 	if (is_next_segment(m, timestamp, event->code)) {
 		m->segment = timestamp;
 		return true;
 	}
-	if (m->known && m->segment - timestamp < STALE_S * m->from_hz)
+	if (is_stale(m, timestamp))
 		return false;
 	begin(m, timestamp, event->code, out_timestamp);
 	*is_new = true;
@@ -100,6 +133,7 @@ unsigned int dtmf_map(struct dtmf_mapper *m, uint32_t timestamp, const struct dt
 	}
 	m->duration = total;
 	m->ended = event->end;
+	m->volume = event->volume;
 	scaled = scale(m, total);
 	// Announce each segment that is full by now, then what remains. An end that falls on the
 	// edge stays in the full segment.

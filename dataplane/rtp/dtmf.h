@@ -37,6 +37,7 @@ struct dtmf_mapper {
 	uint32_t duration;     // incoming, of all segments
 	uint32_t out_segments; // full ones that were announced
 	uint8_t code;
+	uint8_t volume;
 	bool known; // there is, or was, an event
 	bool ended;
 };
@@ -51,6 +52,13 @@ struct dtmf_output {
 #define DTMF_OUTPUTS_MAX 4 // of one incoming event
 
 void dtmf_mapper_init(struct dtmf_mapper *mapper, uint32_t from_hz, uint32_t to_hz);
+
+// Whether dtmf_map() would take this for the first packet of an event.
+bool dtmf_is_new(
+	const struct dtmf_mapper *mapper, uint32_t timestamp, const struct dtmf_event *event);
+
+// End the event under way as far as it was heard, for its end is lost. False: there is none.
+bool dtmf_end(struct dtmf_mapper *mapper, struct dtmf_output *out);
 
 // Map one event of a packet with `timestamp` (for a further event of one payload: plus the
 // durations before it). `out_timestamp` is what `timestamp` is in the output stream; it counts

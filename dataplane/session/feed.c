@@ -87,6 +87,19 @@ static struct codec_options options_of(const struct sl_format *format)
 	};
 }
 
+// One end has DTMF in the audio only, the other has events.
+static bool detects_tones(const struct sl_leg *audio, const struct sl_leg *events)
+{
+	return audio->flags & SL_LEG_DTMF_INBAND && !find_event(audio, 0) && find_event(events, 0);
+}
+
+// Digits are known where media passes a codec only, even if both ends have the same.
+static bool needs_stream(const struct sl_leg *from, const struct sl_leg *to)
+{
+	return from->flags & SL_LEG_DTMF_REPORT || detects_tones(from, to) ||
+	       detects_tones(to, from);
+}
+
 static struct transcode_spec stream_spec(
 	const struct sl_leg *from, const struct sl_format *format, const struct sl_leg *to)
 {
@@ -108,17 +121,20 @@ static struct transcode_spec stream_spec(
 		.dtmf_to_pt = event_out ? event_out->pt : NONE,
 		.dtmf_from_hz = event_in ? event_in->clock_hz : 0,
 		.dtmf_to_hz = event_out ? event_out->clock_hz : 0,
+		.detect_tones = detects_tones(from, to),
+		.generate_tones = detects_tones(to, from),
+		.report_digits = from->flags & SL_LEG_DTMF_REPORT,
 		.from_options = options_of(format),
 		.to_options = options_of(out),
 	};
 }
 
 // What the far end of a leg asks for outlives the streams that pass it on.
-static struct transcode_feedback *feedback_of(struct leg *leg, const struct codec *codec)
+static struct transcode_feedback *feedback_of(struct leg *leg, bool is_needed)
 {
-	if (codec->has_requests && !leg->control.feedback)
+	if (is_needed && !leg->control.feedback)
 		leg->control.feedback = transcode_feedback_create();
-	return codec->has_requests ? leg->control.feedback : NULL;
+	return is_needed ? leg->control.feedback : NULL;
 }
 
 static bool can_transcode(const struct transcode_spec *spec)
@@ -130,8 +146,8 @@ static bool can_transcode(const struct transcode_spec *spec)
 static int open_stream(struct feed *feed, unsigned int i, struct transcode_spec *spec,
 	struct leg *from, struct transcode *engine)
 {
-	spec->from_feedback = feedback_of(from, spec->from);
-	spec->to_feedback = feedback_of(feed->to, spec->to);
+	spec->from_feedback = feedback_of(from, spec->from->has_requests || spec->report_digits);
+	spec->to_feedback = feedback_of(feed->to, spec->to->has_requests);
 	feed->streams[i] = transcode_stream_create(engine, spec, feed->to->worker, feed->to);
 	if (!feed->streams[i])
 		return -errno;
@@ -160,6 +176,8 @@ static int route_audio(struct feed *feed, unsigned int i, const struct feed_end 
 			return 0;
 		}
 	feed->routes[i].pt = out->pt;
+	if (needs_stream(from, to) && engine && can_transcode(&spec))
+		return open_stream(feed, i, &spec, source->leg, engine);
 	if (same == out) {
 		feed->routes[i].verb = FEED_RELAY;
 	} else if (g711 != FEED_DROP) {
@@ -194,7 +212,7 @@ static void route_companion(
 		const struct sl_format *event = find_event(from, from->formats[primary].clock_hz);
 
 		if (!is_event(format) || !is_same(format, event) ||
-			!find_event(to, to->formats[0].clock_hz))
+			(!find_event(to, 0) && !needs_stream(from, to)))
 			return;
 		feed->routes[i].verb = FEED_TRANSCODE;
 		feed->routes[i].pt = event->receive_pt;

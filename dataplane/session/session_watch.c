@@ -57,6 +57,26 @@ bool leg_tell(
 	return true;
 }
 
+static void watch_digits(struct sessions *sessions, const struct leg *leg)
+{
+	static const char names[] = "0123456789*#ABCD";
+	struct transcode_digit digit;
+
+	while (leg->control.feedback && transcode_feedback_digit(leg->control.feedback, &digit)) {
+		struct sl_media_event message = {
+			.id = leg->control.session->wanted->id,
+			.address = source_of(leg),
+			.type = SL_EVENT_DTMF,
+			.leg = leg->index,
+			.digit = names[digit.code & 15],
+			.duration_ms = digit.duration_ms,
+		};
+
+		if (sessions->config.event)
+			sessions->config.event(sessions->config.context, &message);
+	}
+}
+
 const struct next_hop *leg_hold_latched(
 	const struct sessions *sessions, const struct sl_leg *wanted, const struct leg_latch *latch)
 {
@@ -183,6 +203,7 @@ void leg_watch(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
 	watch_first(sessions, leg);
 	watch_timeout(sessions, leg, now_ns);
 	leg_detect(sessions, leg, now_ns);
+	watch_digits(sessions, leg);
 }
 
 void sessions_drain_notices(struct sessions *sessions, uint64_t now_ns)

@@ -65,56 +65,9 @@ void stream_put(struct transcode_stream *s, struct rte_mbuf *mbuf, uint64_t now_
 
 bool stream_ready(const struct transcode_stream *s)
 {
-	return s->pcm_fill >= s->frame_samples || s->conceal || s->current.mbuf ||
-	       reorder_ready(&s->window) || (s->give_up && s->window.n_held);
-}
-
-static void send_event(struct transcode_stream *s, const struct dtmf_output *output)
-{
-	struct rte_mbuf *packet = rte_pktmbuf_alloc(s->pool);
-	const struct rtp_view view = {
-		.ssrc = s->ssrc,
-		.timestamp = output->timestamp,
-		.sequence = s->sequence,
-		.pt = s->spec.dtmf_to_pt,
-		.marker = output->marker,
-	};
-	uint8_t *data;
-
-	if (!packet) {
-		STAT_ADD(s->stats.dropped, 1);
-		return;
-	}
-	data = (uint8_t *)rte_pktmbuf_append(packet, RTP_HEADER_BYTES + DTMF_BYTES);
-	rtp_header_write(data, &view);
-	dtmf_build(data + RTP_HEADER_BYTES, &output->event);
-	s->sequence++;
-	STAT_ADD(s->stats.events, 1);
-	lane_give(s->lane, s, packet);
-}
-
-// All events of a packet; a further one begins where the one before it ends.
-static void map_events(struct transcode_stream *s, const struct reorder_packet *packet)
-{
-	struct dtmf_output outputs[DTMF_OUTPUTS_MAX];
-	struct dtmf_event events[DTMF_EVENTS_MAX];
-	uint32_t timestamp = packet->view.timestamp;
-	const uint8_t *payload = rte_pktmbuf_mtod(packet->mbuf, const uint8_t *);
-	int n_events = dtmf_parse(payload + packet->view.payload_offset, packet->view.payload_bytes,
-		events, DTMF_EVENTS_MAX);
-
-	if (n_events < 0) {
-		STAT_ADD(s->stats.bad, 1);
-		return;
-	}
-	for (int i = 0; i < n_events; i++) {
-		uint32_t mapped = timeline_map(&s->timeline, timestamp);
-		unsigned int n = dtmf_map(&s->dtmf, timestamp, &events[i], mapped, outputs);
-
-		for (unsigned int k = 0; k < n; k++)
-			send_event(s, &outputs[k]);
-		timestamp += events[i].duration;
-	}
+	return s->pcm_fill >= s->frame_samples || (s->digits && s->digits->tone_samples) ||
+	       s->conceal || s->current.mbuf || reorder_ready(&s->window) ||
+	       (s->give_up && s->window.n_held);
 }
 
 // A new source says nothing about the old one's time, and its decoder begins anew.
@@ -122,6 +75,7 @@ static void restart_source(struct transcode_stream *s)
 {
 	s->restart = false;
 	s->in_noise = false;
+	digits_end(s);
 	s->missing = 0;
 	s->timeline.new_source = true;
 	s->spec.from->decoder_init(s->decoder, &s->decoder_params);
@@ -146,7 +100,8 @@ static void plan_gap(struct transcode_stream *s, const struct reorder_packet *pa
 	s->conceal = min_u32(gap, s->in_noise ? s->timeline.sample_hz
 					      : min_u32(s->missing, STREAM_CONCEAL_MAX) * length);
 	s->jump = gap - s->conceal;
-	s->recoverable = s->conceal && !s->jump && s->spec.from->has_fec;
+	s->recoverable = s->conceal && !s->jump && s->spec.from->has_fec &&
+			 packet->view.pt == s->spec.from_pt;
 	s->missing = 0;
 	if (s->jump == 0)
 		return;
@@ -156,6 +111,21 @@ static void plan_gap(struct transcode_stream *s, const struct reorder_packet *pa
 		s->conceal += rest;
 		s->jump -= rest;
 	}
+}
+
+// Whether a packet has a place in the audio: audio has, and a tone that begins. Deals with the
+// others.
+static bool has_place(struct transcode_stream *s, const struct reorder_packet *packet)
+{
+	if (packet->view.pt == s->spec.from_pt)
+		return digits_take_audio(s, packet);
+	if (packet->view.pt != s->spec.dtmf_from_pt)
+		STAT_ADD(s->stats.unknown_pt, 1);
+	else if (digits_begin(s, packet))
+		return true;
+	else
+		digits_map(s, packet);
+	return false;
 }
 
 // Take packets in order up to the next audio packet. Returns false where there is none.
@@ -169,15 +139,11 @@ static bool take_audio(struct transcode_stream *s)
 			restart_source(s);
 		else
 			s->missing += missing;
-		if (packet.view.pt == s->spec.from_pt) {
+		if (has_place(s, &packet)) {
 			plan_gap(s, &packet);
 			s->current = packet;
 			return true;
 		}
-		if (packet.view.pt != s->spec.dtmf_from_pt)
-			STAT_ADD(s->stats.unknown_pt, 1);
-		else if (s->spec.dtmf_to_pt != TRANSCODE_NO_PT)
-			map_events(s, &packet);
 		rte_pktmbuf_free(packet.mbuf);
 	}
 	s->give_up = false;
@@ -231,6 +197,11 @@ void stream_resample(struct transcode_stream *s)
 static enum stream_job encode_job(
 	struct transcode_stream *s, struct codec_encode_job *job, struct rte_mbuf **output)
 {
+	if (s->digits && digits_take_frame(s)) {
+		s->marker = true;
+		frame_done(s);
+		return STREAM_JOB_NONE;
+	}
 	*output = rte_pktmbuf_alloc(s->pool);
 	if (!*output) {
 		STAT_ADD(s->stats.dropped, 1);
@@ -252,6 +223,8 @@ static enum stream_job encode_job(
 enum stream_job stream_next_job(struct transcode_stream *s, struct codec_decode_job *decode,
 	struct codec_encode_job *encode, struct rte_mbuf **output)
 {
+	if (s->digits && s->digits->tone_samples && s->pcm_fill < s->frame_samples)
+		digits_append(s);
 	if (s->pcm_fill >= s->frame_samples)
 		return encode_job(s, encode, output);
 	if (!s->conceal && !s->current.mbuf && !take_audio(s))
@@ -263,7 +236,9 @@ enum stream_job stream_next_job(struct transcode_stream *s, struct codec_decode_
 		s->jump = 0;
 		s->marker = true; // a talk spurt begins
 	}
-	if (s->current.view.payload_bytes)
+	if (s->current.view.pt != s->spec.from_pt)
+		digits_map(s, &s->current);
+	else if (s->current.view.payload_bytes)
 		return decode_job(s, decode);
 	rte_pktmbuf_free(s->current.mbuf); // no payload: keeps a NAT binding open
 	s->current.mbuf = NULL;
@@ -277,6 +252,8 @@ static void finish_conceal(struct transcode_stream *s, const struct codec_decode
 	s->conceal -= job->n_samples;
 	s->pcm_fill += job->n_samples;
 	timeline_advance(&s->timeline, job->n_samples);
+	if (s->digits)
+		digits_heard(s, job->n_samples);
 	STAT_ADD(s->stats.concealed, !s->in_noise);
 }
 
@@ -316,6 +293,8 @@ void stream_finish_decode(
 		if (s->in_noise)
 			describe_noise(s, (uint32_t)job->n_decoded);
 		s->pcm_fill += (uint32_t)job->n_decoded;
+		if (s->digits)
+			digits_heard(s, (uint32_t)job->n_decoded);
 	} else {
 		s->missing++;
 		STAT_ADD(s->stats.bad, 1);

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <sys/queue.h>
 
+#include "digits.h"
 #include "dtmf.h"
 #include "reorder.h"
 #include "timeline.h"
@@ -32,6 +33,7 @@ struct transcode_stream {
 	struct transcode_lane *lane;
 	struct rte_mempool *pool;
 	void *encoder, *decoder;
+	struct digits *digits;		   // NULL: no tones to find or to make
 	int16_t *pcm;			   // at the decoder's rate
 	uint32_t pcm_room;		   // samples
 	uint32_t frame_samples;		   // of an output packet, in `pcm`
@@ -74,11 +76,20 @@ struct transcode_stream {
 	TAILQ_ENTRY(transcode_stream) entry; // main only
 };
 
+#define FEEDBACK_DIGITS 16 // that main may not have looked at yet
+#define FEEDBACK_DIGIT	(UINT32_C(1) << 31)
+
 // transcode lcores: rw. `n_holders`: main only.
 struct transcode_feedback {
 	uint32_t n_holders;
-	uint8_t request; // see struct codec_decode_job, 0: nothing
+	uint8_t request;		  // see struct codec_decode_job, 0: nothing
+	uint32_t n_digits;		  // put in
+	uint32_t n_taken;		  // main only
+	uint32_t digits[FEEDBACK_DIGITS]; // FEEDBACK_DIGIT | code << 16 | duration in ms; 0: empty
 } __rte_cache_aligned;
+
+// A transcode lcore: a digit of the far end is over.
+void feedback_put_digit(struct transcode_feedback *feedback, uint8_t code, uint32_t duration_ms);
 
 // Count for readers on other cores.
 #define STAT_ADD(field, n) __atomic_store_n(&(field), (field) + (n), __ATOMIC_RELAXED)

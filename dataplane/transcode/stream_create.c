@@ -30,6 +30,29 @@ static void feedback_hold(struct transcode_feedback *feedback)
 		feedback->n_holders++;
 }
 
+// Several lcores may put digits in: each takes a place of its own. What main does not take in time
+// is overwritten.
+void feedback_put_digit(struct transcode_feedback *feedback, uint8_t code, uint32_t duration_ms)
+{
+	uint32_t at = __atomic_fetch_add(&feedback->n_digits, 1, __ATOMIC_RELAXED);
+	uint32_t ms = duration_ms > UINT16_MAX ? UINT16_MAX : duration_ms;
+
+	__atomic_store_n(&feedback->digits[at % FEEDBACK_DIGITS],
+		FEEDBACK_DIGIT | (uint32_t)code << 16 | ms, __ATOMIC_RELEASE);
+}
+
+bool transcode_feedback_digit(struct transcode_feedback *feedback, struct transcode_digit *digit)
+{
+	uint32_t value = __atomic_exchange_n(
+		&feedback->digits[feedback->n_taken % FEEDBACK_DIGITS], 0, __ATOMIC_ACQUIRE);
+
+	if (value == 0)
+		return false;
+	feedback->n_taken++;
+	*digit = (struct transcode_digit){(uint8_t)(value >> 16), (uint16_t)value};
+	return true;
+}
+
 void transcode_feedback_release(struct transcode_feedback *feedback)
 {
 	if (feedback && --feedback->n_holders == 0)
@@ -89,7 +112,9 @@ static struct transcode_stream *stream_allocate(const struct transcode_spec *spe
 	uint32_t pcm_room = frame_samples + rates->decode_hz / 1000 * DECODED_MAX_MS;
 	size_t decoder_at = aligned(sizeof(struct transcode_stream));
 	size_t encoder_at = decoder_at + aligned(spec->from->decoder_size());
-	size_t pcm_at = encoder_at + aligned(spec->to->encoder_size());
+	bool has_digits = spec->detect_tones || spec->generate_tones;
+	size_t digits_at = encoder_at + aligned(spec->to->encoder_size());
+	size_t pcm_at = digits_at + (has_digits ? aligned(sizeof(struct digits)) : 0);
 	size_t resampler_at = pcm_at + aligned(pcm_room * sizeof(int16_t));
 	size_t resampled_at =
 		resampler_at + aligned(resampler_size(rates->decode_hz, rates->encode_hz));
@@ -101,6 +126,7 @@ static struct transcode_stream *stream_allocate(const struct transcode_spec *spe
 		return NULL;
 	stream->decoder = block + decoder_at;
 	stream->encoder = block + encoder_at;
+	stream->digits = has_digits ? (struct digits *)(block + digits_at) : NULL;
 	stream->pcm = (int16_t *)(block + pcm_at);
 	stream->pcm_room = pcm_room;
 	stream->frame_samples = frame_samples;
@@ -149,6 +175,12 @@ static void stream_start(struct transcode_stream *s, const struct codec_rates *r
 		s->spec.dtmf_from_hz = s->spec.from->clock_hz;
 	if (s->spec.dtmf_to_hz == 0)
 		s->spec.dtmf_to_hz = s->spec.to->clock_hz;
+	if (s->spec.detect_tones)
+		s->spec.dtmf_from_hz = DIGITS_HZ;
+	if (s->spec.generate_tones)
+		s->spec.dtmf_to_hz = rates->decode_hz;
+	if (s->digits)
+		digits_init(s->digits, rates->decode_hz);
 	timeline_init(&s->timeline, s->spec.from->clock_hz, s->spec.to->clock_hz, rates->decode_hz,
 		(uint32_t)rte_rand());
 	dtmf_mapper_init(&s->dtmf, s->spec.dtmf_from_hz, s->spec.dtmf_to_hz);

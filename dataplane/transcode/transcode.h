@@ -25,6 +25,14 @@ struct transcode_feedback;
 struct transcode_feedback *transcode_feedback_create(void);	      // NULL: no memory
 void transcode_feedback_release(struct transcode_feedback *feedback); // may be NULL
 
+struct transcode_digit {
+	uint8_t code; // RFC 4733: 0 to 15
+	uint16_t duration_ms;
+};
+
+// main lcore: take a digit of the far end that streams have reported; false where there is none.
+bool transcode_feedback_digit(struct transcode_feedback *feedback, struct transcode_digit *digit);
+
 // What a stream does. Formats are checked by transcode_supported().
 struct transcode_spec {
 	const struct codec *from;
@@ -42,6 +50,9 @@ struct transcode_spec {
 	uint32_t playback_hz; // far decoder's limit, 0: none
 	struct codec_options from_options;
 	struct codec_options to_options;
+	bool detect_tones;			  // DTMF in the audio becomes events (dtmf_to_pt)
+	bool generate_tones;			  // events (dtmf_from_pt) become DTMF in the audio
+	bool report_digits;			  // to from_feedback
 	struct transcode_feedback *from_feedback; // of the far end that sends, NULL: nobody cares
 	struct transcode_feedback *to_feedback;	  // of the one that is sent to
 };

@@ -171,7 +171,7 @@ static void a_leg_may_punt_whatever_its_source_rule(void **)
 		legs[0].flags |= SL_LEG_PUNT;
 		legs[0].source_rule = SL_SOURCE_LATCH;
 	});
-	REFUSED(legs[0].flags |= 1 << 8);
+	REFUSED(legs[0].flags |= 1 << 15);
 }
 
 int main(void)
