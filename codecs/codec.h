@@ -75,6 +75,7 @@ struct codec {
 	uint32_t sample_rates[6]; // PCM rates it runs at natively, ascending, 0-terminated
 	uint8_t frames_ms[8];	  // frame lengths that the encoder makes, ascending, 0-terminated
 	bool has_fec;		  // decode jobs with `fec` recover something
+	bool has_dtx;		  // its encoder has a way of its own with silence (options.dtx)
 	bool has_requests;	  // decode jobs yield requests for the encoder of the other way
 	uint32_t encode_ns;	  // typical cost of 20 ms at the lowest rate, to share out streams
 	uint32_t decode_ns;

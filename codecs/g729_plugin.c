@@ -199,6 +199,7 @@ static const struct codec codec_g729 = {
 	.clock_hz = 8000,
 	.channels = 1,
 	.static_pt = 18,
+	.has_dtx = true,
 	.sample_rates = {8000},
 	.frames_ms = {10, 20, 30, 40, 50, 60},
 	.encode_ns = 33000,

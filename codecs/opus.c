@@ -14,6 +14,7 @@
 
 #define N_RATES		   5
 #define DEFAULT_COMPLEXITY 5
+#define DTX_BYTES_MAX	   2
 #define FEC_LOSS_PERCENT   10 // expected loss that makes the encoder spend bits on FEC
 
 static const struct {
@@ -101,6 +102,7 @@ static int encoder_init(void *state, const struct codec_params *params)
 	memcpy(state, encoder_templates[i], encoder_bytes);
 	opus_encoder_ctl(state, OPUS_SET_BITRATE(bitrate));
 	opus_encoder_ctl(state, OPUS_SET_COMPLEXITY(complexity));
+	opus_encoder_ctl(state, OPUS_SET_DTX(params->options.dtx));
 	opus_encoder_ctl(state, OPUS_SET_INBAND_FEC(params->fec ? 1 : 0));
 	opus_encoder_ctl(state, OPUS_SET_PACKET_LOSS_PERC(params->fec ? FEC_LOSS_PERCENT : 0));
 	return 0;
@@ -123,7 +125,8 @@ static void encode(struct codec_encode_job *jobs, size_t n_jobs)
 		int n = opus_encode(
 			job->state, job->pcm, job->n_samples, job->payload, CODEC_FRAME_BYTES_MAX);
 
-		job->n_bytes = n < 0 ? -EINVAL : n;
+		// Of silence under DTX one octet or two are left, not worth a packet.
+		job->n_bytes = n < 0 ? -EINVAL : n <= DTX_BYTES_MAX ? 0 : n;
 	}
 }
 
@@ -158,6 +161,7 @@ const struct codec codec_opus = {
 	.sample_rates = {8000, 12000, 16000, 24000, 48000},
 	.frames_ms = {10, 20, 40, 60},
 	.has_fec = true,
+	.has_dtx = true,
 	.encode_ns = 45000,
 	.decode_ns = 10000,
 	.encoder_size = encoder_size,

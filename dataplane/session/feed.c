@@ -19,9 +19,14 @@ static bool is_event(const struct sl_format *format)
 	return is_named(format, "telephone-event");
 }
 
+static bool is_noise(const struct sl_format *format)
+{
+	return is_named(format, "CN");
+}
+
 static bool is_audio(const struct sl_format *format)
 {
-	return !is_event(format) && !is_named(format, "CN");
+	return !is_event(format) && !is_noise(format);
 }
 
 // AMR: where both have a mode set, what one sends the other may not take.
@@ -62,6 +67,15 @@ static const struct sl_format *find_event(const struct sl_leg *leg, uint32_t clo
 	return first;
 }
 
+// The comfort noise of a leg that goes with audio of this clock (RFC 3389 4), or NULL.
+static const struct sl_format *find_noise(const struct sl_leg *leg, uint32_t clock_hz)
+{
+	for (unsigned int i = 0; i < leg->n_formats; i++)
+		if (is_noise(&leg->formats[i]) && leg->formats[i].clock_hz == clock_hz)
+			return &leg->formats[i];
+	return NULL;
+}
+
 static bool is_g711(const struct sl_format *format, const char *name)
 {
 	return is_named(format, name) && format->clock_hz == 8000 && format->channels <= 1;
@@ -93,10 +107,14 @@ static bool detects_tones(const struct sl_leg *audio, const struct sl_leg *event
 	return audio->flags & SL_LEG_DTMF_INBAND && !find_event(audio, 0) && find_event(events, 0);
 }
 
-// Digits are known where media passes a codec only, even if both ends have the same.
+// Digits are known, and comfort noise is heard by who does not take it, only where media passes a
+// codec, even if both ends have the same.
 static bool needs_stream(const struct sl_leg *from, const struct sl_leg *to)
 {
-	return from->flags & SL_LEG_DTMF_REPORT || detects_tones(from, to) ||
+	bool noise_ends = find_noise(from, from->formats[0].clock_hz) &&
+			  !find_noise(to, to->formats[0].clock_hz);
+
+	return noise_ends || from->flags & SL_LEG_DTMF_REPORT || detects_tones(from, to) ||
 	       detects_tones(to, from);
 }
 
@@ -107,9 +125,18 @@ static struct transcode_spec stream_spec(
 	const struct sl_format *event_in = find_event(from, format->clock_hz);
 	const struct sl_format *event_out = find_event(to, out->clock_hz);
 
+	const struct sl_format *noise_in = find_noise(from, format->clock_hz);
+	const struct sl_format *noise_out = find_noise(to, out->clock_hz);
+	const struct codec *codec = codec_find(out->name, out->clock_hz, out->channels);
+	bool has_dtx = codec && codec->has_dtx;
+
 	return (struct transcode_spec){
 		.from = codec_find(format->name, format->clock_hz, format->channels),
-		.to = codec_find(out->name, out->clock_hz, out->channels),
+		.to = codec,
+		.hears_noise = noise_in,
+		.cn_from_pt = noise_in ? noise_in->receive_pt : NONE,
+		.sends_noise = noise_out && out->flags & SL_FORMAT_DTX && !has_dtx,
+		.cn_to_pt = noise_out ? noise_out->pt : NONE,
 		.from_pt = format->receive_pt,
 		.to_pt = out->pt,
 		.to_ptime_ms = out->ptime_ms,
@@ -208,7 +235,13 @@ static void route_companion(
 	const struct sl_format *same = find_same(to, format);
 	unsigned int primary = primary_of(from);
 
-	if (feed->routes[primary].verb == FEED_TRANSCODE) {
+	if (feed->routes[primary].verb == FEED_TRANSCODE && is_noise(format)) {
+		if (format != find_noise(from, from->formats[primary].clock_hz))
+			return;
+		feed->routes[i].verb = FEED_TRANSCODE;
+		feed->routes[i].pt = format->receive_pt;
+		feed->streams[i] = feed->streams[primary];
+	} else if (feed->routes[primary].verb == FEED_TRANSCODE) {
 		const struct sl_format *event = find_event(from, from->formats[primary].clock_hz);
 
 		if (!is_event(format) || !is_same(format, event) ||

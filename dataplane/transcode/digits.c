@@ -157,7 +157,7 @@ void digits_append(struct transcode_stream *s)
 		n = d->tone_samples;
 	memset(pcm, 0, n * sizeof(*pcm));
 	dtmf_tone_add(&d->tone, true, pcm, n);
-	timeline_decoded(&s->timeline, n, s->timeline.last_arrived_ns);
+	timeline_made(&s->timeline, n);
 	d->tone_samples -= n;
 	s->pcm_fill += n;
 }

@@ -51,6 +51,7 @@ static int lcore_init(struct transcode_lcore *lcore, const struct transcode_conf
 	TAILQ_INIT(&lcore->run);
 	TAILQ_INIT(&lcore->holding);
 	TAILQ_INIT(&lcore->noisy);
+	TAILQ_INIT(&lcore->paced);
 	TAILQ_INIT(&lcore->dying);
 	lcore->lanes = calloc(config->n_workers, sizeof(struct transcode_lane *));
 	lcore->removals = ring_create(sizeof(void *), config->streams_max, config->socket_id);

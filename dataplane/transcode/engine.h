@@ -63,6 +63,7 @@ struct transcode_lcore {
 	struct stream_list run;	    // streams that have something to do
 	struct stream_list holding; // streams that wait for a missing packet, oldest first
 	struct stream_list noisy;   // streams whose source has described silence
+	struct stream_list paced;   // streams that make comfort noise, by when they are due
 	struct stream_list dying;   // streams whose packets may still be in a ring
 	uint64_t noise_looked_tsc;  // when the noisy ones were looked at
 	struct decode_batch decode[CODECS_MAX];

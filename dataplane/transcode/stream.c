@@ -66,8 +66,8 @@ void stream_put(struct transcode_stream *s, struct rte_mbuf *mbuf, uint64_t now_
 bool stream_ready(const struct transcode_stream *s)
 {
 	return s->pcm_fill >= s->frame_samples || (s->digits && s->digits->tone_samples) ||
-	       s->conceal || s->current.mbuf || reorder_ready(&s->window) ||
-	       (s->give_up && s->window.n_held);
+	       (s->silence && s->silence->fill) || s->conceal || s->current.mbuf ||
+	       reorder_ready(&s->window) || (s->give_up && s->window.n_held);
 }
 
 // A new source says nothing about the old one's time, and its decoder begins anew.
@@ -76,6 +76,8 @@ static void restart_source(struct transcode_stream *s)
 	s->restart = false;
 	s->in_noise = false;
 	digits_end(s);
+	if (s->silence)
+		silence_end(s);
 	s->missing = 0;
 	s->timeline.new_source = true;
 	s->spec.from->decoder_init(s->decoder, &s->decoder_params);
@@ -97,6 +99,12 @@ static void plan_gap(struct transcode_stream *s, const struct reorder_packet *pa
 	uint32_t gap = timeline_gap(&s->timeline, packet->view.timestamp, packet->arrived_ns);
 	uint32_t rest;
 
+	if (s->silence) {
+		uint32_t filled = silence_fill(s, gap);
+
+		gap -= filled;
+		s->missing = filled ? 0 : s->missing;
+	}
 	s->conceal = min_u32(gap, s->in_noise ? s->timeline.sample_hz
 					      : min_u32(s->missing, STREAM_CONCEAL_MAX) * length);
 	s->jump = gap - s->conceal;
@@ -119,6 +127,8 @@ static bool has_place(struct transcode_stream *s, const struct reorder_packet *p
 {
 	if (packet->view.pt == s->spec.from_pt)
 		return digits_take_audio(s, packet);
+	if (s->spec.hears_noise && packet->view.pt == s->spec.cn_from_pt)
+		return true;
 	if (packet->view.pt != s->spec.dtmf_from_pt)
 		STAT_ADD(s->stats.unknown_pt, 1);
 	else if (digits_begin(s, packet))
@@ -197,7 +207,7 @@ void stream_resample(struct transcode_stream *s)
 static enum stream_job encode_job(
 	struct transcode_stream *s, struct codec_encode_job *job, struct rte_mbuf **output)
 {
-	if (s->digits && digits_take_frame(s)) {
+	if ((s->digits && digits_take_frame(s)) || (s->silence && silence_take_frame(s))) {
 		s->marker = true;
 		frame_done(s);
 		return STREAM_JOB_NONE;
@@ -223,12 +233,16 @@ static enum stream_job encode_job(
 enum stream_job stream_next_job(struct transcode_stream *s, struct codec_decode_job *decode,
 	struct codec_encode_job *encode, struct rte_mbuf **output)
 {
+	if (s->silence && s->silence->fill && s->pcm_fill < s->frame_samples)
+		silence_append(s);
 	if (s->digits && s->digits->tone_samples && s->pcm_fill < s->frame_samples)
 		digits_append(s);
 	if (s->pcm_fill >= s->frame_samples)
 		return encode_job(s, encode, output);
 	if (!s->conceal && !s->current.mbuf && !take_audio(s))
 		return STREAM_JOB_NONE;
+	if (s->silence && s->silence->fill)
+		return STREAM_JOB_NONE; // first that
 	if (s->conceal)
 		return conceal_job(s, decode);
 	if (s->jump) {
@@ -236,7 +250,11 @@ enum stream_job stream_next_job(struct transcode_stream *s, struct codec_decode_
 		s->jump = 0;
 		s->marker = true; // a talk spurt begins
 	}
-	if (s->current.view.pt != s->spec.from_pt)
+	if (s->silence && s->current.view.pt == s->spec.from_pt)
+		silence_end(s);
+	if (s->spec.hears_noise && s->current.view.pt == s->spec.cn_from_pt)
+		silence_begin(s, &s->current);
+	else if (s->current.view.pt != s->spec.from_pt)
 		digits_map(s, &s->current);
 	else if (s->current.view.payload_bytes)
 		return decode_job(s, decode);
@@ -303,8 +321,7 @@ void stream_finish_decode(
 	s->current.mbuf = NULL;
 }
 
-// The timestamp of the first sample that waits in `pcm`.
-static uint32_t pcm_timestamp(const struct transcode_stream *s)
+uint32_t stream_pcm_timestamp(const struct transcode_stream *s)
 {
 	return s->timeline.end_out - timeline_ticks(&s->timeline.out, s->pcm_fill);
 }
@@ -322,7 +339,7 @@ void stream_finish_encode(
 {
 	const struct rtp_view view = {
 		.ssrc = s->ssrc,
-		.timestamp = pcm_timestamp(s) + skipped_ticks(s, job),
+		.timestamp = stream_pcm_timestamp(s) + skipped_ticks(s, job),
 		.sequence = s->sequence,
 		.pt = s->spec.to_pt,
 		.marker = s->marker && !job->is_noise,

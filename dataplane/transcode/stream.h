@@ -16,6 +16,7 @@
 #include "digits.h"
 #include "dtmf.h"
 #include "reorder.h"
+#include "silence.h"
 #include "timeline.h"
 #include "transcode.h"
 
@@ -33,6 +34,8 @@ struct transcode_stream {
 	struct transcode_lane *lane;
 	struct rte_mempool *pool;
 	void *encoder, *decoder;
+	struct silence *silence;	   // NULL: no comfort noise
+	uint64_t frame_tsc;		   // length of an output packet
 	struct digits *digits;		   // NULL: no tones to find or to make
 	int16_t *pcm;			   // at the decoder's rate
 	uint32_t pcm_room;		   // samples
@@ -69,7 +72,7 @@ struct transcode_stream {
 	uint32_t noise_left;		   // samples, before we stop
 	uint32_t sample_tsc;		   // TSC cycles of a sample in `pcm`
 	uint64_t taken_until, given_until; // when dead: see engine.c
-	TAILQ_ENTRY(transcode_stream) run_entry, hold_entry, noise_entry, dying_entry;
+	TAILQ_ENTRY(transcode_stream) run_entry, hold_entry, noise_entry, paced_entry, dying_entry;
 
 	struct transcode_stats stats; // lcore: rw, others: ro; busy_ns counts TSC cycles
 
@@ -101,6 +104,9 @@ void stream_free(struct transcode_stream *stream); // main; also what it holds
 
 void stream_put(
 	struct transcode_stream *stream, struct rte_mbuf *packet, uint64_t now_ns, uint64_t tsc);
+
+// The timestamp of the first sample that waits in `pcm`.
+uint32_t stream_pcm_timestamp(const struct transcode_stream *stream);
 
 // Is there anything to do?
 bool stream_ready(const struct transcode_stream *stream);

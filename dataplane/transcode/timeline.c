@@ -85,10 +85,15 @@ void timeline_expect(struct timeline *t, uint32_t n_samples)
 	t->next_in += timeline_ticks(&t->in, n_samples);
 }
 
-void timeline_decoded(struct timeline *t, uint32_t n_samples, uint64_t arrived_ns)
+void timeline_made(struct timeline *t, uint32_t n_samples)
 {
 	t->next_in += timeline_ticks(&t->in, n_samples);
 	t->end_out += timeline_ticks(&t->out, n_samples);
+}
+
+void timeline_decoded(struct timeline *t, uint32_t n_samples, uint64_t arrived_ns)
+{
+	timeline_made(t, n_samples);
 	t->last_samples = n_samples;
 	t->last_arrived_ns = arrived_ns;
 }

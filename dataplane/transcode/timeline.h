@@ -48,6 +48,9 @@ void timeline_advance(struct timeline *timeline, uint32_t n_samples);
 // much later.
 void timeline_expect(struct timeline *timeline, uint32_t n_samples);
 
+// n samples were made in place of what would have come in: a tone, noise.
+void timeline_made(struct timeline *timeline, uint32_t n_samples);
+
 // n samples of a packet were decoded.
 void timeline_decoded(struct timeline *timeline, uint32_t n_samples, uint64_t arrived_ns);
 

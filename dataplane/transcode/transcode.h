@@ -50,6 +50,10 @@ struct transcode_spec {
 	uint32_t playback_hz; // far decoder's limit, 0: none
 	struct codec_options from_options;
 	struct codec_options to_options;
+	bool hears_noise;			  // comfort noise comes in (RFC 3389) ...
+	bool sends_noise;			  // ... and goes out, in place of silence
+	uint8_t cn_from_pt;			  // where hears_noise
+	uint8_t cn_to_pt;			  // where sends_noise
 	bool detect_tones;			  // DTMF in the audio becomes events (dtmf_to_pt)
 	bool generate_tones;			  // events (dtmf_from_pt) become DTMF in the audio
 	bool report_digits;			  // to from_feedback

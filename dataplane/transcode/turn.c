@@ -127,8 +127,36 @@ static bool add_job(struct transcode_lcore *lcore, struct transcode_stream *stre
 	return false;
 }
 
+// Frames have much the same length, so the end of the list is the right place, more or less.
+static void pace(struct transcode_lcore *lcore, struct transcode_stream *stream)
+{
+	struct silence *silence = stream->silence;
+
+	if (!silence || !silence->on || silence->paced)
+		return;
+	silence->paced = true;
+	TAILQ_INSERT_TAIL(&lcore->paced, stream, paced_entry);
+}
+
+static void run_paced(struct transcode_lcore *lcore, uint64_t tsc)
+{
+	struct transcode_stream *stream;
+
+	while ((stream = TAILQ_FIRST(&lcore->paced)) && tsc >= stream->silence->due_tsc) {
+		TAILQ_REMOVE(&lcore->paced, stream, paced_entry);
+		stream->silence->paced = false;
+		if (!stream->silence->on)
+			continue;
+		silence_tick(stream);
+		stream->silence->due_tsc += stream->frame_tsc;
+		pace(lcore, stream);
+		run_insert(lcore, stream);
+	}
+}
+
 static void release(struct transcode_lcore *lcore, struct transcode_stream *stream)
 {
+	pace(lcore, stream);
 	if (stream_ready(stream))
 		run_insert(lcore, stream);
 	hold_update(lcore, stream);
@@ -220,6 +248,8 @@ static void begin_removal(struct transcode_lcore *lcore, struct transcode_stream
 		TAILQ_REMOVE(&lcore->run, stream, run_entry);
 	if (stream->holding)
 		TAILQ_REMOVE(&lcore->holding, stream, hold_entry);
+	if (stream->silence && stream->silence->paced)
+		TAILQ_REMOVE(&lcore->paced, stream, paced_entry);
 	stream->queued = stream->holding = false;
 	stream->dead = true;
 	noise_update(lcore, stream);
@@ -262,6 +292,7 @@ unsigned int transcode_turn(struct transcode *engine, unsigned int index, unsign
 	n = take_packets(lcore, tsc);
 	expire_holds(lcore, tsc, engine->hold_tsc);
 	go_on_with_noise(lcore, tsc, engine->noise_tsc);
+	run_paced(lcore, tsc);
 	n += run_jobs(lcore, jobs_max);
 	finish_removals(lcore);
 	return n;
