@@ -15,6 +15,11 @@ bool encoding_is_event(const struct sdp_encoding *encoding)
 	return !strcasecmp(encoding->name, "telephone-event");
 }
 
+bool encoding_is_noise(const struct sdp_encoding *encoding)
+{
+	return !strcasecmp(encoding->name, "CN");
+}
+
 // A codec that is not listed can only be relayed; that it is one is the trunk's word.
 bool encoding_is_voice(const struct sdp_encoding *encoding)
 {
@@ -63,6 +68,8 @@ static bool policy_allows(const struct sdp_policy *policy, const struct sdp_enco
 {
 	if (encoding_is_event(encoding))
 		return policy->telephone_event;
+	if (encoding_is_noise(encoding))
+		return policy->dtx;
 	for (uint8_t i = 0; i < policy->n_codecs; i++)
 		if (sdp_encoding_equal(&policy->codecs[i], encoding))
 			return true;
@@ -371,6 +378,19 @@ static void offer_events(struct negotiation_leg *leg, const struct format_list *
 	}
 }
 
+// Comfort noise in place of silence, for codecs that have nothing of their own for it and its clock
+// (RFC 3389 section 4).
+static void offer_noise(struct negotiation_leg *leg)
+{
+	static const struct sdp_encoding noise = {"CN", 8000, 1};
+
+	for (uint8_t i = 0; i < leg->n_local; i++)
+		if (sdp_takes_noise(&leg->local_formats[i].encoding)) {
+			add_local(leg, &noise, 0);
+			return;
+		}
+}
+
 bool formats_offer(struct negotiation *n, int to)
 {
 	const struct sdp_policy *policy = n->policies[to];
@@ -388,6 +408,8 @@ bool formats_offer(struct negotiation *n, int to)
 		return false;
 	if (policy->telephone_event && formats_have_event(&others))
 		offer_events(leg, &others);
+	if (policy->dtx)
+		offer_noise(leg);
 	return true;
 }
 
@@ -424,6 +446,19 @@ static void answer_events(
 		answer_with(leg, first);
 }
 
+static void answer_noise(struct negotiation_leg *leg)
+{
+	uint8_t n_voice = leg->n_local;
+
+	for (uint8_t i = 0; i < leg->n_remote; i++) {
+		const struct remote_format *remote = &leg->remote_formats[i];
+
+		for (uint8_t j = 0; j < n_voice && encoding_is_noise(&remote->format.encoding); j++)
+			if (sdp_takes_noise(&leg->local_formats[j].encoding))
+				answer_with(leg, remote);
+	}
+}
+
 // The best pair's format first, then what both sides have in common, so that a far end which
 // changes between agreed formats in mid-call is still relayed.
 bool formats_answer(struct negotiation *n, int to)
@@ -445,6 +480,7 @@ bool formats_answer(struct negotiation *n, int to)
 				answer_with(leg, &own->list[i]);
 	if (formats_have_event(others))
 		answer_events(leg, others, pair.rank == PAIR_SAME);
+	answer_noise(leg);
 	return true;
 }
 

@@ -32,6 +32,7 @@ struct format_pair {
 };
 
 bool encoding_is_event(const struct sdp_encoding *encoding);
+bool encoding_is_noise(const struct sdp_encoding *encoding);
 bool encoding_is_voice(const struct sdp_encoding *encoding);
 bool formats_have_voice(const struct format_list *formats);
 bool formats_have_event(const struct format_list *formats);

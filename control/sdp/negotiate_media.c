@@ -51,6 +51,20 @@ static void summarise_events(const struct negotiation_leg *leg, const struct for
 	}
 }
 
+// Comfort noise that was agreed on: it may come, and silence may be sent as such.
+static void summarise_noise(const struct negotiation_leg *leg, const struct format_list *own,
+	struct media_summary_leg *out)
+{
+	for (uint8_t i = 0; i < own->n; i++) {
+		if (!encoding_is_noise(&own->list[i].format.encoding))
+			continue;
+		summarise_format(leg, &own->list[i], out);
+		if (sdp_takes_noise(&out->formats[0].encoding))
+			out->formats[0].params.dtx = true;
+		return;
+	}
+}
+
 static void summarise_formats(const struct negotiation *n, int leg,
 	const struct format_list lists[2], const struct format_pair *pair,
 	struct media_summary_leg *out)
@@ -68,6 +82,7 @@ static void summarise_formats(const struct negotiation *n, int leg,
 		summarise_events(&n->legs[leg], own, true, clock_hz, out);
 		summarise_events(&n->legs[leg], own, false, clock_hz, out);
 	}
+	summarise_noise(&n->legs[leg], own, out);
 	for (uint8_t i = 0; i < out->n_formats; i++)
 		out->formats[i].params.dtx &= n->policies[leg]->dtx;
 }

@@ -167,6 +167,17 @@ const struct sdp_codec *sdp_codec_static(uint8_t pt)
 	return NULL;
 }
 
+bool sdp_takes_noise(const struct sdp_encoding *encoding)
+{
+	static const char *const own[] = {"AMR", "G729", "G723", "EVS", "iLBC", "speex"};
+	const struct sdp_codec *codec = sdp_codec_find(encoding);
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (!strcasecmp(encoding->name, own[i]))
+			return false;
+	return codec && codec->voice && encoding->clock_hz == 8000 && encoding->channels == 1;
+}
+
 static int encoding_by_name(const char *name, struct sdp_encoding *out)
 {
 	for (size_t i = 0; i < sdp_n_codecs; i++)

@@ -64,6 +64,9 @@ const struct sdp_codec *sdp_codec_find(const struct sdp_encoding *encoding);
 // By static payload type (RFC 3551), NULL: none.
 const struct sdp_codec *sdp_codec_static(uint8_t pt);
 
+// Whether CN/8000 (RFC 3389) goes with it: it has that clock and no comfort noise of its own.
+bool sdp_takes_noise(const struct sdp_encoding *encoding);
+
 bool sdp_encoding_equal(const struct sdp_encoding *a, const struct sdp_encoding *b);
 // Of configuration: a listed codec's name ("opus"), or NAME/CLOCK[/CHANNELS] of any ("iLBC/8000").
 // Returns 0 or -EINVAL.

@@ -15,6 +15,7 @@ speech_make() {
 # phone_start SIDE IP NUMBER CODEC SPEECH.wav [ANSWERMODE]. CODEC as in baresip's audio_codecs:
 # PCMU/8000/1, opus/48000/1 (mono sound; its SDP says /2 all the same). ANSWERMODE: auto (default),
 # early (183 with media), manual. PHONE_MEDIAENC: srtp (optional), srtp-mand (required); empty: RTP.
+# PHONE_MODULES: of codecs beyond G.711 and Opus.
 phone_start() {
 	local side=$1 ip=$2 number=$3 codec=$4 speech=$5 answer=${6:-auto}
 	local dir=$LAB/phone-$side family=-4
@@ -54,6 +55,7 @@ phone_config() {
 		module srtp.so
 		module g711.so
 		module opus.so
+		$(printf 'module %s.so\n' ${PHONE_MODULES:-})
 		module aufile.so
 		module sndfile.so
 		module ctrl_tcp.so
