@@ -389,8 +389,8 @@ struct sl_media_event {
 };
 
 // Send a digit to the far end of a leg: as telephone events where it has them, else as a tone in
-// the audio. Only where its media passes a codec; digits wait for one another, at most
-// SL_DTMF_QUEUE_MAX of them. -ENOENT no such session, -EINVAL no such leg, digit or duration,
+// the audio. Not there yet: what makes sense is answered with -EOPNOTSUPP. To be: only where its
+// media passes a codec; digits wait for one another, at most SL_DTMF_QUEUE_MAX of them. -ENOENT no such session, -EINVAL no such leg, digit or duration,
 // -EOPNOTSUPP its media does not pass a codec, -ENOBUFS too many are waiting.
 struct sl_dtmf {
 	struct sl_id id;

@@ -459,6 +459,84 @@ static void codecs_are_told_with_their_costs_and_streams(void **)
 	sl_client_close(client);
 }
 
+static void set_formats(struct sl_leg *leg, const char *second, uint8_t pt)
+{
+	leg->formats[0] = (struct sl_format){.name = "PCMU", .clock_hz = 8000, .channels = 1};
+	leg->formats[1] =
+		(struct sl_format){.clock_hz = 8000, .pt = pt, .receive_pt = pt, .channels = 1};
+	snprintf(leg->formats[1].name, sizeof(leg->formats[1].name), "%s", second);
+	leg->n_formats = second[0] ? 2 : 1;
+}
+
+// PCMU on both sides passes a codec in those directions only where digits or noise need that.
+static void digits_and_noise_take_a_codec_only_where_they_need_one(void **)
+{
+	static const struct {
+		uint16_t flags[2];
+		const char *second[2];
+		uint32_t n_streams;
+	} cases[] = {
+		{{0, 0}, {"telephone-event", "telephone-event"}, 0},
+		{{0, 0}, {"", "telephone-event"}, 0},
+		{{SL_LEG_DTMF_INBAND, 0}, {"", "telephone-event"}, 2},
+		{{SL_LEG_DTMF_INBAND, 0}, {"telephone-event", "telephone-event"}, 0},
+		{{SL_LEG_DTMF_INBAND, 0}, {"", ""}, 0},
+		{{SL_LEG_DTMF_REPORT, 0}, {"telephone-event", "telephone-event"}, 1},
+		{{SL_LEG_DTMF_REPORT, SL_LEG_DTMF_REPORT}, {"", "telephone-event"}, 2},
+		{{0, 0}, {"CN", "CN"}, 0},
+		{{0, 0}, {"CN", ""}, 1},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct sl_client *client = connect_client(false);
+		struct sl_session session = rig_session((unsigned int)i + 1);
+		struct sl_message message;
+
+		for (int leg = 0; leg < 2; leg++) {
+			set_formats(&session.legs[leg], cases[i].second[leg],
+				cases[i].second[leg][0] == 'C' ? 13 : 101);
+			session.legs[leg].flags |= cases[i].flags[leg];
+		}
+		sl_client_session_set(client, &session, NULL);
+		expect(client, &message, SL_SESSION_SET, 0);
+		assert_int_equal(
+			codec_of(client, &message, "PCMU")->encoders_now, cases[i].n_streams);
+		sl_client_session_delete(client, &session.id);
+		expect(client, &message, SL_SESSION_DELETE, 0);
+		while (codec_of(client, &message, "PCMU")->encoders_now) { // until readers passed
+			path_turn();
+			sessions_tick(path.sessions, clock_now_ns());
+		}
+		sl_client_close(client);
+	}
+}
+
+static void digits_from_control_are_checked(void **)
+{
+	static const struct {
+		uint8_t session, leg;
+		char digit;
+		uint16_t duration_ms;
+		int status;
+	} cases[] = {{1, 0, '5', 100, -EOPNOTSUPP}, {2, 0, '5', 100, -ENOENT},
+		{1, 2, '5', 100, -EINVAL}, {1, 0, 'x', 100, -EINVAL}, {1, 0, '\0', 100, -EINVAL},
+		{1, 1, 'D', 39, -EINVAL}, {1, 1, 'D', 5001, -EINVAL}, {1, 1, 'D', 40, -EOPNOTSUPP}};
+	struct sl_client *client = connect_client(false);
+	struct sl_message message;
+
+	set(client, 1);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct sl_dtmf dtmf = {.id = rig_id(cases[i].session),
+			.leg = cases[i].leg,
+			.digit = cases[i].digit,
+			.duration_ms = cases[i].duration_ms};
+
+		sl_client_dtmf(client, &dtmf);
+		expect(client, &message, SL_DTMF, cases[i].status);
+	}
+	sl_client_close(client);
+}
+
 // Types that the header names but nobody handles end the connection, not the process.
 static void a_request_without_a_handler_is_refused(void **)
 {
@@ -609,6 +687,8 @@ int main(void)
 		TEST(counters_are_reset_and_gauges_are_not),
 		TEST(codecs_are_told_with_their_costs_and_streams),
 		TEST(a_request_without_a_handler_is_refused),
+		TEST(digits_and_noise_take_a_codec_only_where_they_need_one),
+		TEST(digits_from_control_are_checked),
 		TEST(stages_are_counted_while_it_is_asked_for),
 		TEST(the_socket_is_ours_alone_and_goes_with_us),
 		TEST(a_live_socket_is_an_error_and_a_stale_one_is_replaced),
