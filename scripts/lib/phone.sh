@@ -36,7 +36,10 @@ uri_host() {
 }
 
 phone_config() {
-	local dir=$1 ip=$2 speech=$3
+	local dir=$1 ip=$2 speech=$3 module
+	for module in ${PHONE_MODULES:-}; do
+		echo "module $module.so"
+	done
 	cat <<-CONFIG
 		poll_method epoll
 		sip_listen $(uri_host "$ip"):5060
@@ -55,7 +58,6 @@ phone_config() {
 		module srtp.so
 		module g711.so
 		module opus.so
-		$(printf 'module %s.so\n' ${PHONE_MODULES:-})
 		module aufile.so
 		module sndfile.so
 		module ctrl_tcp.so
