@@ -30,7 +30,8 @@ static struct packet packet_of(
 	if (profile) {
 		put_be16(at, profile);
 		put_be16(at + 2, (uint16_t)(n_bytes / 4));
-		memcpy(at + 4, extension, n_bytes);
+		if (n_bytes)
+			memcpy(at + 4, extension, n_bytes);
 		at += 4 + n_bytes;
 	}
 	memcpy(at, "payload", 7);
