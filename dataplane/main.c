@@ -288,13 +288,17 @@ static int start_workers(struct dataplane *dataplane)
 		return fail(dataplane, "transcoders", ENOMEM);
 	if (launch(dataplane))
 		return fail(dataplane, "lcores", EBUSY);
-	return workers_wait_running(dataplane->workers) ? fail(dataplane, "workers", ETIMEDOUT) : 0;
+	if (workers_wait_running(dataplane->workers))
+		return fail(dataplane, "workers", ETIMEDOUT);
+	sessions_on_farewell(dataplane->sessions, workers_farewell, dataplane->workers);
+	return 0;
 }
 
 static void stop_workers(struct dataplane *dataplane)
 {
 	if (!dataplane->workers)
 		return;
+	sessions_on_farewell(dataplane->sessions, NULL, NULL);
 	workers_stop(dataplane->workers);
 	rte_eal_mp_wait_lcore();
 	workers_destroy(dataplane->workers);

@@ -20,7 +20,8 @@
 //   SL_HELLO           struct sl_hello       struct sl_welcome
 //   SL_SESSION_SET     struct sl_session     struct sl_session, with ports and SSRCs chosen, and
 //                                            without the record and keys
-//   SL_SESSION_DELETE  struct sl_id          struct sl_session_report: the last counters
+//   SL_SESSION_DELETE  struct sl_id          struct sl_session_report: the last counters. Far
+//                                            ends get an RTCP BYE of what we sent (RFC 3550 6.6)
 //   SL_SESSION_GET     struct sl_id          struct sl_session_report
 //   SL_SESSION_LIST    -                     struct sl_session_report each, SL_MORE but for an
 //                                            empty last one

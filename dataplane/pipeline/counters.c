@@ -61,6 +61,7 @@ void workers_counters(const struct worker_shared *shared, counter_fn add, void *
 		add_worker(shared->workers[i], add, context);
 	for (unsigned int i = 0; i < shared->config.n_workers; i++)
 		add_profile(shared->workers[i], add, context);
+	add(context, "workers.byes_lost", shared->byes_lost);
 	for (size_t reason = 0; reason < DROP_REASONS_N; reason++) {
 		uint64_t sum = 0;
 

@@ -17,7 +17,7 @@
 #include "stages.h"
 
 #define INBOX		 1024
-#define INJECTIONS	 256
+#define INJECTIONS	 1024
 #define START_TIMEOUT_US 5000000
 #define POLL_US		 100
 

@@ -105,6 +105,7 @@ struct worker_shared {
 	bool stop;		 // main: rw, workers: ro
 	bool profile;		 // the same
 	struct punts punts;
+	uint64_t byes_lost; // main: of legs that ended while too much waited to be sent
 };
 
 // NULL with errno set.
@@ -113,6 +114,9 @@ void workers_destroy(struct worker_shared *shared); // frees packets that wait i
 
 // One turn. Returns how much was done, 0: nothing.
 unsigned int worker_turn(struct worker *worker);
+
+// main: a leg_farewell_fn for sessions_on_farewell(): says BYE for a leg that ends.
+void workers_farewell(void *shared, struct leg *leg, struct srtp_engine *engine);
 
 // lcore functions (rte_eal_remote_launch): turns until workers_stop().
 int worker_run(void *worker);

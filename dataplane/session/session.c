@@ -49,8 +49,11 @@ static void feed_passed(struct deferred *deferred, void *context)
 static void leg_passed(struct deferred *deferred, void *context)
 {
 	struct leg *leg = container_of(deferred, struct leg, control.deferred);
+	struct sessions *sessions = context;
 
-	config_free(context, leg->config);
+	if (sessions->farewell)
+		sessions->farewell(sessions->farewell_context, leg, sessions->srtp);
+	config_free(sessions, leg->config);
 	leg_srtp_fini(&leg->srtp[SRTP_RECEIVE]);
 	leg_srtp_fini(&leg->srtp[SRTP_SEND]);
 	rte_free(leg->streams);
@@ -358,6 +361,12 @@ struct session *sessions_next(const struct sessions *sessions, uint32_t *cursor)
 	return NULL;
 }
 
+void sessions_on_farewell(struct sessions *sessions, leg_farewell_fn farewell, void *context)
+{
+	sessions->farewell = farewell;
+	sessions->farewell_context = context;
+}
+
 struct leg_table *sessions_table(const struct sessions *sessions)
 {
 	return sessions->table;
@@ -506,6 +515,7 @@ static void delete_all(struct sessions *sessions)
 	while ((session = sessions_next(sessions, &cursor)))
 		session_delete(sessions, session);
 	sessions->config.event = NULL;
+	sessions->farewell = NULL;
 	reclaim(sessions, clock_now_ns());
 }
 

@@ -45,6 +45,11 @@ struct leg_table *sessions_table(const struct sessions *sessions);
 int session_set(struct sessions *sessions, const struct sl_session *wanted, const void *record,
 	struct sl_session *session, const char **why);
 
+// A leg that no worker sees any more is about to be freed: its last chance to send something, with
+// `engine` of the calling main lcore. NULL: nobody wants to know.
+typedef void (*leg_farewell_fn)(void *context, struct leg *leg, struct srtp_engine *engine);
+void sessions_on_farewell(struct sessions *sessions, leg_farewell_fn farewell, void *context);
+
 struct session *session_find(const struct sessions *sessions, const struct sl_id *id);
 void session_delete(struct sessions *sessions, struct session *session);
 

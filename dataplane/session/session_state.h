@@ -40,7 +40,9 @@ struct sessions {
 	unsigned int *worker_legs;    // how many each worker has
 	struct worker_memory *memory; // per worker
 	struct rte_ring **notices;    // per worker; one producer, one consumer
-	struct srtp_engine *srtp;     // main's; workers have their own
+	leg_farewell_fn farewell;     // may be NULL
+	void *farewell_context;
+	struct srtp_engine *srtp; // main's; workers have their own
 	struct deferred_queue deferred;
 	uint64_t tick_ns; // the last
 };

@@ -294,6 +294,57 @@ static void an_ssrc_that_is_given_up_says_bye(void **)
 	assert_false(next_rtcp(1, &frame)); // once
 }
 
+static bool says_bye_when_deleted(unsigned int leg)
+{
+	struct frame frame;
+	bool says;
+
+	discard_output();
+	session_delete(path.sessions, session_find(path.sessions, &wanted.id));
+	path_turn();
+	assert_false(next_rtcp(leg, &frame)); // not while a worker may still send media
+	path_pass(10);
+	path_turn();
+	says = next_rtcp(leg, &frame);
+	discard_output();
+	return says;
+}
+
+static void a_leg_that_ends_says_bye_if_it_has_said_anything(void **)
+{
+	sessions_on_farewell(path.sessions, workers_farewell, path.workers);
+	path_set(&wanted);
+	assert_false(says_bye_when_deleted(1));
+	path_set(&wanted);
+	media(1);
+	assert_true(says_bye_when_deleted(1));
+	path_set(&wanted);
+	media(2);
+	assert_false(says_bye_when_deleted(0)); // it was sent nothing
+	wanted.legs[1].flags |= SL_LEG_TRANSPARENT_SSRC;
+	path_set(&wanted);
+	media(3);
+	assert_false(says_bye_when_deleted(1)); // the SSRC is not ours
+}
+
+static void a_leg_that_a_replace_ends_says_bye(void **)
+{
+	struct frame frame;
+
+	sessions_on_farewell(path.sessions, workers_farewell, path.workers);
+	path_set(&wanted);
+	media(1);
+	discard_output();
+	wanted.n_legs = 1;
+	wanted.legs[0].source = SL_NO_LEG;
+	path_set(&wanted);
+	path_pass(10);
+	path_turn();
+	assert_true(next_rtcp(1, &frame));
+	assert_true(has_bye(&frame, "\xbb\xbb\x00\x00"));
+	assert_false(next_rtcp(0, &frame));
+}
+
 static void bye_of_the_far_end_passes_where_its_ssrc_does(void **)
 {
 	static const uint8_t bye[] =
@@ -322,6 +373,8 @@ int main(void)
 		CALL_TEST(receiver_times_are_answered_and_asked_for),
 		CALL_TEST(reduced_size_is_taken_and_passed_on_where_it_was_agreed),
 		CALL_TEST(an_ssrc_that_is_given_up_says_bye),
+		CALL_TEST(a_leg_that_ends_says_bye_if_it_has_said_anything),
+		CALL_TEST(a_leg_that_a_replace_ends_says_bye),
 		CALL_TEST(bye_of_the_far_end_passes_where_its_ssrc_does),
 	};
 

@@ -139,7 +139,8 @@ static uint32_t word(const uint8_t *at)
 }
 
 // RFC 3550 6.1 and A.2, and of the first report its SSRC; then an SDES with a CNAME of the same.
-static bool is_compound(const uint8_t *rtcp, unsigned int n, uint32_t ssrc)
+static bool is_compound_of(
+	unsigned int wanted_packets, const uint8_t *rtcp, unsigned int n, uint32_t ssrc)
 {
 	unsigned int at = 0, n_packets = 0;
 
@@ -155,7 +156,12 @@ static bool is_compound(const uint8_t *rtcp, unsigned int n, uint32_t ssrc)
 		at += bytes;
 		n_packets++;
 	}
-	return at == n && n_packets == 2;
+	return at == n && n_packets == wanted_packets;
+}
+
+static bool is_compound(const uint8_t *rtcp, unsigned int n, uint32_t ssrc)
+{
+	return is_compound_of(2, rtcp, n, ssrc);
 }
 
 static const uint32_t ssrcs[2] = {0xaaaa0000, 0xbbbb0000};
@@ -198,6 +204,20 @@ static void check_own(const struct row *row)
 		fail_msg("%s: no receiver report of ours %08x", row->text, word(rtcp + 24));
 }
 
+// The session has been deleted: each far end is told of the SSRC that it was sent.
+static void check_bye(const struct row *row)
+{
+	uint8_t rtcp[FRAME_MAX];
+	unsigned int n, n_found;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		n = take_rtcp(i, row, rtcp, &n_found);
+		if (n_found != 1 || !is_compound_of(3, rtcp, n, ssrcs[i]) ||
+			word(rtcp + n - 8) != 0x81cb0001)
+			fail_msg("%s: no BYE for far end %u", row->text, i);
+	}
+}
+
 static void check_row(const struct row *row)
 {
 	wanted.legs[1].formats[0] = wanted.legs[0].formats[0];
@@ -225,15 +245,17 @@ static void check_row(const struct row *row)
 		check_relayed(row, 0);
 		check_relayed(row, 1);
 	}
+	discard_output();
 	session_delete(path.sessions, session_find(path.sessions, &wanted.id));
 	path_pass(10);
 	path_turn();
-	discard_output();
+	check_bye(row);
 	part();
 }
 
 static void rtcp_passes_in_every_combination(void **)
 {
+	sessions_on_farewell(path.sessions, workers_farewell, path.workers);
 	for (unsigned int i = 0; i < 8; i++)
 		for (unsigned int j = 0; j < 9; j++) {
 			struct row row = {.mux = {i & 1, i & 2},
