@@ -14,6 +14,9 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <sched.h>
+#ifdef SLUICE_SPANDSP
+#include <spandsp.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -215,11 +218,48 @@ static const struct library amr_wb = {
 	"AMR-WB", amr_wb_open, amr_wb_encode_step, amr_wb_decode_step};
 static const struct library g729 = {"G729", g729_open, g729_encode_step, g729_decode_step};
 
+#ifdef SLUICE_SPANDSP
+// As for a G.711 far end: at 8,000 Hz.
+static void g722_open(unsigned int s)
+{
+	encoders[s] = g722_encode_init(NULL, 64000, G722_SAMPLE_RATE_8000);
+	decoders[s] = g722_decode_init(NULL, 64000, G722_SAMPLE_RATE_8000);
+}
+
+static void g722_encode_step(void)
+{
+	uint8_t out[CODEC_FRAME_BYTES_MAX];
+
+	for (unsigned int s = 0; s < N_STREAMS; s++) {
+		if (g722_encode(encoders[s], out, staged_speech[s], FRAME) != FRAME)
+			fail("g722_encode");
+	}
+}
+
+static void g722_decode_step(void)
+{
+	int16_t out[CODEC_FRAME_SAMPLES_MAX];
+
+	for (unsigned int s = 0; s < N_STREAMS; s++) {
+		const struct payload *in = &staged_coded[s];
+
+		if (g722_decode(decoders[s], out, in->bytes, in->n) != FRAME)
+			fail("g722_decode");
+	}
+}
+
+static const struct library g722 = {"G722", g722_open, g722_encode_step, g722_decode_step};
+#endif
+
 static const struct bench benches[] = {
 	{"pcmu-opus8-c5", &opus, true},
 	{"opus-pcmu", &opus, false},
 	{"pcmu-g729", &g729, true},
 	{"g729-pcmu", &g729, false},
+#ifdef SLUICE_SPANDSP
+	{"pcmu-g722", &g722, true},
+	{"g722-pcmu", &g722, false},
+#endif
 	{"pcmu-amr", &amr, true},
 	{"amr-pcmu", &amr, false},
 	{"pcmu-amrwb", &amr_wb, true},
