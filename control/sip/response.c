@@ -111,7 +111,8 @@ void response_write(struct builder *b, const struct sip_message *request, unsign
 struct flow response_flow(const struct sip_message *request)
 {
 	struct flow flow = request->flow;
-	uint16_t port = request->via.port ? request->via.port : 5060;
+	uint16_t port =
+		request->via.port ? request->via.port : listener_default_port(flow.listener);
 
 	if (!request->via.value.p)
 		return flow;

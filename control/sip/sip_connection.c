@@ -1,5 +1,5 @@
-// Connections on libevent's bufferevents. Memory is bounded: input by the watermark (one message at
-// most), output by OUTPUT_MAX.
+// Connections on libevent's bufferevents, of TCP or TLS. Memory is bounded: input by one message
+// (and one record of TLS), output by OUTPUT_MAX.
 //
 // Subtle: output is kept as whole messages beside the bufferevent, which only refers to them, until
 // all of it has gone: so that each message lost with the connection is known to its transaction.
@@ -11,10 +11,14 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <openssl/ssl.h>
 
 #include "message.h"
+#include "sip_log.h"
+#include "tls.h"
 
 enum {
 	INPUT_MAX = MESSAGE_MAX_SIZE + 1, // more than any message, so that one is always whole
@@ -22,10 +26,11 @@ enum {
 };
 
 enum connection_state {
-	CONNECTING,
-	OPEN_IDLE, // between two messages: the deadline is that of silence
-	OPEN_HALF, // within one
-	CLOSING,   // what comes is thrown away, what was written still leaves
+	CONNECTING,  // handshake included
+	HANDSHAKING, // TLS that the far end has begun
+	OPEN_IDLE,   // between two messages: the deadline is that of silence
+	OPEN_HALF,   // within one
+	CLOSING,     // what comes is thrown away, what was written still leaves
 };
 
 struct outgoing {
@@ -40,6 +45,7 @@ struct connection {
 	struct listener *listener;
 	struct sip_address remote;
 	struct bufferevent *stream;
+	SSL *ssl;	       // of the stream; NULL: TCP
 	struct event deadline; // of the state
 	enum connection_state state;
 	struct framer framer;
@@ -89,8 +95,8 @@ struct connection *connection_find(
 	return NULL;
 }
 
-unsigned int connections_from(
-	const struct transport *transport, const struct sip_address *host, unsigned int max)
+static unsigned int count_from(const struct transport *transport, const struct sip_address *host,
+	unsigned int max, bool only_handshaking)
 {
 	struct hash_node *node = hash_first(&transport->sources, source_hash(transport, host));
 	unsigned int n = 0;
@@ -98,9 +104,22 @@ unsigned int connections_from(
 	for (; node && n < max; node = hash_next(node)) {
 		struct connection *c = container_of(node, struct connection, by_source);
 
-		n += sip_address_equal_host(&c->remote, host);
+		n += (!only_handshaking || c->state == HANDSHAKING) &&
+		     sip_address_equal_host(&c->remote, host);
 	}
 	return n;
+}
+
+unsigned int connections_from(
+	const struct transport *transport, const struct sip_address *host, unsigned int max)
+{
+	return count_from(transport, host, max, false);
+}
+
+unsigned int handshakes_from(
+	const struct transport *transport, const struct sip_address *host, unsigned int max)
+{
+	return count_from(transport, host, max, true);
 }
 
 struct connection *connection_any(struct transport *transport)
@@ -127,6 +146,7 @@ void connection_destroy(struct connection *c)
 {
 	struct transport *transport = c->listener->transport;
 
+	transport->counters.handshakes -= c->state == HANDSHAKING;
 	if (c->by_flow.hash) {
 		hash_remove(&transport->connections, &c->by_flow);
 		transport->counters.connections--;
@@ -163,6 +183,8 @@ static const struct timeval *deadline_of(const struct connection *c)
 	switch (c->state) {
 	case CONNECTING:
 		return &timeouts->connect;
+	case HANDSHAKING:
+		return &timeouts->handshake;
 	case OPEN_IDLE:
 		return &timeouts->idle;
 	default:
@@ -172,14 +194,43 @@ static const struct timeval *deadline_of(const struct connection *c)
 
 static void state_enter(struct connection *c, enum connection_state state)
 {
+	c->listener->transport->counters.handshakes +=
+		(state == HANDSHAKING) - (c->state == HANDSHAKING);
 	c->state = state;
 	event_add(&c->deadline, deadline_of(c));
+}
+
+// Strangers do not get as far as this: the transport's user has let the host in.
+static void log_tls(const struct connection *c, const char *reason)
+{
+	bool accepted = c->by_source.hash;
+	char remote[SIP_ADDRESS_TEXT_SIZE], quoted[256];
+
+	sip_address_format(&c->remote, remote);
+	log_at(&log_sip, accepted ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "tls_failed",
+		"%s=%s reason=%s", accepted ? "from" : "to", remote,
+		log_quote(quoted, sizeof(quoted), reason, -1));
+}
+
+static bool is_opening(const struct connection *c)
+{
+	return c->state == CONNECTING || c->state == HANDSHAKING;
+}
+
+// A handshake came to nothing.
+static void not_opened(const struct connection *c, const char *reason)
+{
+	if (!c->ssl || !is_opening(c))
+		return;
+	c->listener->transport->counters.handshakes_failed++;
+	log_tls(c, reason);
 }
 
 static void deadline_passes(evutil_socket_t, short, void *arg)
 {
 	struct connection *c = arg;
 
+	not_opened(c, "timed out");
 	if (c->state == CONNECTING)
 		c->listener->transport->counters.connect_errors++;
 	else if (c->state != CLOSING)
@@ -202,8 +253,11 @@ static void pong(struct connection *c)
 // reset, which may overtake what we said last.
 static void close_softly(struct connection *c)
 {
-	if (!evbuffer_get_length(bufferevent_get_output(c->stream)))
-		shutdown(bufferevent_getfd(c->stream), SHUT_WR);
+	if (evbuffer_get_length(bufferevent_get_output(c->stream)))
+		return;
+	if (c->ssl)
+		tls_close(c->ssl);
+	shutdown(bufferevent_getfd(c->stream), SHUT_WR);
 }
 
 // Say why, if it is a request at all, and then no more.
@@ -292,11 +346,13 @@ int connection_send(struct connection *c, struct slice message)
 	return 0;
 }
 
-// All has gone.
-static void on_written(struct bufferevent *, void *arg)
+// All has gone, unless there is more by now: that of TLS is told of later in the turn.
+static void on_written(struct bufferevent *stream, void *arg)
 {
 	struct connection *c = arg;
 
+	if (evbuffer_get_length(bufferevent_get_output(stream)))
+		return;
 	outgoing_forget(c);
 	if (c->state == CLOSING)
 		close_softly(c);
@@ -311,19 +367,31 @@ static void opened(struct connection *c)
 	state_enter(c, OPEN_IDLE);
 }
 
-static void on_event(struct bufferevent *, short events, void *arg)
+// With TLS 1.3 a server's refusal of our certificate comes only once the connection is open.
+static void note_tls(const struct connection *c, const char *reason)
+{
+	if (is_opening(c))
+		not_opened(c, reason ? reason : "the far end has closed the connection");
+	else if (reason)
+		log_tls(c, reason);
+}
+
+static void on_event(struct bufferevent *stream, short events, void *arg)
 {
 	int error = EVUTIL_SOCKET_ERROR();
+	char reason[192];
 	struct connection *c = arg;
 	struct transport_counters *counters = &c->listener->transport->counters;
 
 	if (events & BEV_EVENT_CONNECTED) {
-		counters->connected++;
+		counters->connected += c->state == CONNECTING;
 		opened(c);
 		return;
 	}
 	if (events & BEV_EVENT_TIMEOUT)
 		counters->timed_out++;
+	if (c->ssl)
+		note_tls(c, tls_failure(stream, reason, sizeof(reason)));
 	if (c->state == CONNECTING)
 		counters->connect_errors++;
 	if (events & BEV_EVENT_TIMEOUT)
@@ -332,17 +400,41 @@ static void on_event(struct bufferevent *, short events, void *arg)
 		fail(c, events & BEV_EVENT_ERROR && error ? error : ECONNRESET);
 }
 
-static int stream_create(struct connection *c, int fd)
+// Without a watermark, behind which what OpenSSL holds would wait for more from the network: each
+// record is looked at as it comes, so there is never more than a message and a record of input.
+static struct bufferevent *tls_stream(struct connection *c, int fd, enum connection_origin origin)
 {
-	struct event_base *base = c->listener->transport->base;
+	bool accepted = origin == CONNECTION_ACCEPTED;
+	struct tls *tls =
+		accepted ? c->listener->tls_server : listener_tls_to(c->listener, &c->remote);
 
-	c->stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	c->ssl = tls ? tls_session(tls, &c->remote) : NULL;
+	if (!c->ssl)
+		return NULL;
+	return bufferevent_openssl_socket_new(c->listener->transport->base, fd, c->ssl,
+		accepted ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING,
+		BEV_OPT_CLOSE_ON_FREE); // of the session as well, also where this fails
+}
+
+static struct bufferevent *tcp_stream(struct connection *c, int fd)
+{
+	struct bufferevent *stream =
+		bufferevent_socket_new(c->listener->transport->base, fd, BEV_OPT_CLOSE_ON_FREE);
+
+	if (stream)
+		bufferevent_setwatermark(stream, EV_READ, 0, INPUT_MAX);
+	return stream;
+}
+
+static int stream_create(struct connection *c, int fd, enum connection_origin origin)
+{
+	c->stream = c->listener->protocol == TRANSPORT_TLS ? tls_stream(c, fd, origin)
+							   : tcp_stream(c, fd);
 	if (!c->stream) {
 		close(fd);
 		return -ENOMEM;
 	}
-	evtimer_assign(&c->deadline, base, deadline_passes, c);
-	bufferevent_setwatermark(c->stream, EV_READ, 0, INPUT_MAX);
+	evtimer_assign(&c->deadline, c->listener->transport->base, deadline_passes, c);
 	return 0;
 }
 
@@ -381,9 +473,11 @@ struct connection *connection_create(struct listener *listener, const struct sip
 	c->listener = listener;
 	c->remote = *remote;
 	STAILQ_INIT(&c->outgoing);
-	error = stream_create(c, fd);
+	error = stream_create(c, fd, origin);
 	if (!error && origin == CONNECTION_OPENED)
 		error = connect_start(c);
+	else if (!error && c->ssl)
+		state_enter(c, HANDSHAKING);
 	else if (!error)
 		opened(c);
 	if (error) {

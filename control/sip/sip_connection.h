@@ -25,6 +25,9 @@ struct connection *connection_find(
 // How many that are here a host has opened; counts no further than `max`.
 unsigned int connections_from(
 	const struct transport *transport, const struct sip_address *host, unsigned int max);
+// Likewise, of those the ones whose handshake is not done.
+unsigned int handshakes_from(
+	const struct transport *transport, const struct sip_address *host, unsigned int max);
 
 // Queue a message. Returns 0, -ENOMEM, -ENOBUFS where the far end does not read. What is queued and
 // cannot be sent is told to transport_user.error().

@@ -1,4 +1,4 @@
-// SIP over TCP (RFC 3261 18): who may connect, and which connection a message takes. The
+// SIP over TCP and TLS (RFC 3261 18): who may connect, and which connection a message takes. The
 // connections themselves are sip_connection.c.
 //
 // Subtle: messages are not bound to connections but to the two ends of one, so that a transaction
@@ -21,6 +21,9 @@ enum {
 	PER_SOURCE = 100,
 	CONNECT_MS = 4000,
 	MESSAGE_MS = 5000,
+	HANDSHAKES_MAX = 1000,
+	HANDSHAKES_PER_SOURCE = 20,
+	HANDSHAKE_MS = 5000,
 	IDLE_MS = 600000,
 	KEEPALIVE_S = 60, // until a silent far end is asked whether it is there
 };
@@ -54,11 +57,16 @@ void transport_limits_set(struct transport *transport, const struct transport_li
 	limits.connect_ms = limits.connect_ms ? limits.connect_ms : CONNECT_MS;
 	limits.message_ms = limits.message_ms ? limits.message_ms : MESSAGE_MS;
 	limits.idle_ms = limits.idle_ms ? limits.idle_ms : IDLE_MS;
+	limits.handshakes = limits.handshakes ? limits.handshakes : HANDSHAKES_MAX;
+	if (!limits.handshakes_per_source)
+		limits.handshakes_per_source = HANDSHAKES_PER_SOURCE;
+	limits.handshake_ms = limits.handshake_ms ? limits.handshake_ms : HANDSHAKE_MS;
 	transport->limits = limits;
 	transport->timeouts = (struct transport_timeouts){
 		.connect = timeout_make(transport->base, limits.connect_ms),
 		.message = timeout_make(transport->base, limits.message_ms),
-		.idle = timeout_make(transport->base, limits.idle_ms)};
+		.idle = timeout_make(transport->base, limits.idle_ms),
+		.handshake = timeout_make(transport->base, limits.handshake_ms)};
 }
 
 // ---- listening
@@ -77,6 +85,20 @@ static void options_set(int fd)
 	option(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_S);
 	option(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_S / 4);
 	option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+}
+
+static bool may_shake_hands(struct listener *listener, const struct sip_address *source)
+{
+	struct transport *transport = listener->transport;
+	const struct transport_limits *limits = &transport->limits;
+
+	if (listener->protocol != TRANSPORT_TLS ||
+		(transport->counters.handshakes < limits->handshakes &&
+			handshakes_from(transport, source, limits->handshakes_per_source) <
+				limits->handshakes_per_source))
+		return true;
+	transport->counters.handshakes_refused++;
+	return false;
 }
 
 static bool is_welcome(struct listener *listener, const struct sip_address *source)
@@ -102,7 +124,7 @@ static void admit(
 	struct sip_address source;
 
 	if (sip_address_from((const struct sockaddr *)from, length, &source) ||
-		!is_welcome(listener, &source)) {
+		!is_welcome(listener, &source) || !may_shake_hands(listener, &source)) {
 		close(fd);
 		return;
 	}

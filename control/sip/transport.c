@@ -50,6 +50,7 @@ static const struct {
 } protocols[] = {
 	[TRANSPORT_UDP] = {udp_open, udp_send, SLICE("UDP")},
 	[TRANSPORT_TCP] = {tcp_open, tcp_send, SLICE("TCP")},
+	[TRANSPORT_TLS] = {tcp_open, tcp_send, SLICE("TLS")},
 };
 
 // One run of queued messages that leave by the same listener.
@@ -153,6 +154,12 @@ struct transport *transport_create(
 
 static void listener_close(struct listener *listener)
 {
+	struct tls_target *target;
+
+	while ((target = SLIST_FIRST(&listener->tls_targets))) {
+		SLIST_REMOVE_HEAD(&listener->tls_targets, link);
+		free(target);
+	}
 	if (listener->event)
 		event_free(listener->event);
 	if (listener->fd >= 0)
@@ -229,6 +236,39 @@ struct listener *listener_open(struct transport *transport, enum transport_proto
 	return listener;
 }
 
+void listener_tls_set(struct listener *listener, struct tls *server, struct tls *client)
+{
+	listener->tls_server = server;
+	listener->tls_client = client;
+}
+
+int listener_tls_expect(
+	struct listener *listener, const struct sip_address *remote, struct tls *client)
+{
+	struct tls_target *target = calloc(1, sizeof(*target));
+
+	if (!target)
+		return -ENOMEM;
+	target->remote = *remote;
+	target->client = client;
+	SLIST_INSERT_HEAD(&listener->tls_targets, target, link);
+	return 0;
+}
+
+struct tls *listener_tls_to(const struct listener *listener, const struct sip_address *remote)
+{
+	struct tls *found = listener->tls_client;
+	const struct tls_target *target;
+
+	SLIST_FOREACH (target, &listener->tls_targets, link) {
+		if (sip_address_equal(&target->remote, remote))
+			return target->client;
+		if (sip_address_equal_host(&target->remote, remote))
+			found = target->client; // the list is newest first
+	}
+	return found;
+}
+
 struct listener *listener_find(struct transport *transport, enum transport_protocol protocol,
 	const struct sip_address *address)
 {
@@ -271,6 +311,11 @@ struct slice listener_sent_by(const struct listener *listener)
 struct slice listener_via_name(const struct listener *listener)
 {
 	return protocols[listener->protocol].via_name;
+}
+
+uint16_t listener_default_port(const struct listener *listener)
+{
+	return listener->protocol == TRANSPORT_TLS ? 5061 : 5060;
 }
 
 bool listener_is_reliable(const struct listener *listener)

@@ -1,6 +1,7 @@
 // Sockets that carry SIP. UDP: recvmmsg and sendmmsg on libevent; what is sent during one turn of
-// the event loop leaves together at its end. TCP: connections that come and go by themselves; who
-// sends names the two ends, and the connection between them is found or opened. One thread.
+// the event loop leaves together at its end. TCP and TLS: connections that come and go by
+// themselves; who sends names the two ends, and the connection between them is found or opened. One
+// thread.
 //
 // Subtle: data handed to transport_user.receive() is writable and lives until it returns; data
 // given to transport_send() is copied and may be reused at once.
@@ -11,15 +12,18 @@
 struct event_base;
 struct transport;
 struct listener; // one local address and protocol
+struct tls;
 
-enum transport_protocol { TRANSPORT_UDP, TRANSPORT_TCP };
+// Values are in the records of calls.
+enum transport_protocol { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS };
 
-// The two ends that a message travels between. On TCP `remote` is the far end of a connection.
+// The two ends that a message travels between. On TCP and TLS `remote` is the far end of a
+// connection.
 struct flow {
 	struct listener *listener;
 	struct sip_address remote;
-	uint16_t connect_port; // TCP: of the remote host, where the connection is gone and another
-			       // must be opened (18.2.2); 0: the port of `remote`
+	uint16_t connect_port; // TCP, TLS: of the remote host, where the connection is gone and
+			       // another must be opened (18.2.2); 0: the port of `remote`
 };
 
 struct transport_user {
@@ -58,15 +62,24 @@ struct transport_counters {
 	uint64_t framing_errors;  // what came was no SIP, or had no usable Content-Length
 	uint64_t timed_out;	  // connections: idle, half a message, not read by the far end
 	unsigned int connections; // now
+
+	uint64_t handshakes_failed;  // of TLS: refused by either end, no TLS, or not done in time
+	uint64_t handshakes_refused; // over a limit
+	unsigned int handshakes;     // that far ends have begun and not finished, now
 };
 
 // For connections. 0 takes the default.
 struct transport_limits {
 	unsigned int connections; // 10,000, or half of the files that the process may open
 	unsigned int per_source;  // 100 from one host; those that we opened do not count
-	unsigned int connect_ms;  // 4000, until the far end has accepted
+	unsigned int connect_ms;  // 4000, until the far end has accepted, handshake included
 	unsigned int message_ms;  // 5000, from the first byte of a message to the last, in and out
 	unsigned int idle_ms;	  // 600,000, without a message or keep-alive from the far end
+
+	// Of TLS on connections that far ends open: a handshake costs much and may never end.
+	unsigned int handshakes;	    // 1,000 at the same time
+	unsigned int handshakes_per_source; // 20
+	unsigned int handshake_ms;	    // 5000, to its end
 };
 
 // Returns NULL with errno.
@@ -84,6 +97,15 @@ void transport_limits_set(struct transport *transport, const struct transport_li
 struct listener *listener_open(struct transport *transport, enum transport_protocol protocol,
 	const struct sip_address *address, struct slice advertised);
 
+// The ends of TLS of a listener; without them it accepts and opens no connection. They must outlive
+// it. `server` is what the connections are that far ends open; `client` those that we open to where
+// listener_tls_expect() names nothing else.
+void listener_tls_set(struct listener *listener, struct tls *server, struct tls *client);
+// What connections to `remote` are: those to its port, else the first to its host. Returns 0 or
+// -ENOMEM.
+int listener_tls_expect(
+	struct listener *listener, const struct sip_address *remote, struct tls *client);
+
 // The listener bound to `address`, or NULL.
 struct listener *listener_find(struct transport *transport, enum transport_protocol protocol,
 	const struct sip_address *address);
@@ -95,8 +117,9 @@ struct listener *listener_for(struct transport *transport, enum transport_protoc
 const struct sip_address *listener_address(const struct listener *listener);
 enum transport_protocol listener_protocol(const struct listener *listener);
 struct slice listener_sent_by(const struct listener *listener);	 // "192.0.2.1:5060"
-struct slice listener_via_name(const struct listener *listener); // "UDP", "TCP"
+struct slice listener_via_name(const struct listener *listener); // "UDP", "TCP", "TLS"
 bool listener_is_reliable(const struct listener *listener);
+uint16_t listener_default_port(const struct listener *listener); // 5060 or 5061 (19.1.2)
 
 // Queue one message. Returns 0, -EMSGSIZE, -ENOMEM. Later trouble goes to transport_user.error().
 int transport_send(const struct flow *flow, struct slice message);

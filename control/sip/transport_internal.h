@@ -30,6 +30,13 @@ struct send_error {
 	char data[];
 };
 
+// Whom a connection of TLS must find at its other end.
+struct tls_target {
+	SLIST_ENTRY(tls_target) link;
+	struct sip_address remote;
+	struct tls *client;
+};
+
 struct listener {
 	SLIST_ENTRY(listener) link;
 	struct transport *transport;
@@ -39,11 +46,13 @@ struct listener {
 	char sent_by_text[264];	    // host name and port
 	int fd;
 	struct event *event;
+	struct tls *tls_server, *tls_client;
+	SLIST_HEAD(, tls_target) tls_targets;
 };
 
 // Lengths of time that all connections share, so that their timers are O(1).
 struct transport_timeouts {
-	struct timeval connect, message, idle;
+	struct timeval connect, message, idle, handshake;
 };
 
 struct transport {
@@ -78,8 +87,11 @@ int udp_open(struct listener *listener);
 // Send now. Failures are counted and noted, not returned.
 void udp_send(struct listener *listener, const struct queued *messages, unsigned int n);
 
-// The same for TCP; and what its connections have in common. tcp_fini() closes them all.
+// The same for TCP and TLS; and what its connections have in common. tcp_fini() closes them all.
 int tcp_init(struct transport *transport);
 void tcp_fini(struct transport *transport);
 int tcp_open(struct listener *listener);
 void tcp_send(struct listener *listener, const struct queued *messages, unsigned int n);
+
+// Of connections to `remote`, or NULL.
+struct tls *listener_tls_to(const struct listener *listener, const struct sip_address *remote);
