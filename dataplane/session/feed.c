@@ -5,6 +5,7 @@
 #include "feed.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #define NONE SL_NO_PT
@@ -173,6 +174,10 @@ static bool can_transcode(const struct transcode_spec *spec)
 static int open_stream(struct feed *feed, unsigned int i, struct transcode_spec *spec,
 	struct leg *from, struct transcode *engine)
 {
+	if (!feed->streams)
+		feed->streams = calloc(feed->n_formats, sizeof(struct transcode_stream *));
+	if (!feed->streams)
+		return -ENOMEM;
 	spec->from_feedback = feedback_of(from, spec->from->has_requests || spec->report_digits);
 	spec->to_feedback = feedback_of(feed->to, spec->to->has_requests);
 	feed->streams[i] = transcode_stream_create(engine, spec, feed->to->worker, feed->to);
@@ -199,7 +204,8 @@ static int route_audio(struct feed *feed, unsigned int i, const struct feed_end 
 		if (is_same(&from->formats[j],
 			    format)) { // under another number: one stream for both
 			feed->routes[i] = feed->routes[j];
-			feed->streams[i] = feed->streams[j];
+			if (feed->streams)
+				feed->streams[i] = feed->streams[j];
 			return 0;
 		}
 	feed->routes[i].pt = out->pt;
@@ -302,10 +308,10 @@ struct feed *feed_create(const struct feed_end *source, const struct feed_end *s
 // A stream that events share with their audio is looked at once.
 static bool is_first_use(const struct feed *feed, unsigned int i)
 {
-	for (unsigned int j = 0; j < i; j++)
+	for (unsigned int j = 0; feed->streams && j < i; j++)
 		if (feed->streams[j] == feed->streams[i])
 			return false;
-	return feed->streams[i] != NULL;
+	return feed->streams && feed->streams[i];
 }
 
 void feed_stop(struct feed *feed)
@@ -320,6 +326,7 @@ void feed_destroy(struct feed *feed, struct transcode *engine)
 	for (unsigned int i = 0; i < feed->n_formats; i++)
 		if (is_first_use(feed, i))
 			transcode_stream_destroy(engine, feed->streams[i]);
+	free(feed->streams);
 	slab_return(feed);
 }
 

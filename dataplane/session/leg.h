@@ -51,10 +51,10 @@ struct feed {
 		uint8_t verb;	  // enum feed_verb
 		uint8_t pt;	  // of what is sent; FEED_TRANSCODE: that the stream knows it by
 	} routes[SL_FORMATS_MAX]; // by format of the leg that it comes from
-	struct transcode_stream *streams[SL_FORMATS_MAX]; // where the verb is FEED_TRANSCODE
-	struct deferred deferred;			  // main
-	uint8_t n_formats;				  // main
-	bool transcodes; // some format passes a codec: RTCP ends here
+	struct transcode_stream **streams; // n_formats, where the verb is FEED_TRANSCODE; or NULL
+	struct deferred deferred;	   // main
+	uint8_t n_formats;		   // main
+	bool transcodes;		   // some format passes a codec: RTCP ends here
 };
 
 // Rates of a leg as police.c checks them: what a packet costs and a byte, in ticks of time. A debt
@@ -69,6 +69,13 @@ struct leg_rates {
 #define LEG_RATE_TICK_SHIFT 7 // a tick is 128 ns
 #define LEG_RATE_BYTE_SHIFT 8
 #define LEG_RATE_BURST	    (100000000u >> LEG_RATE_TICK_SHIFT) // a tenth of a second
+
+// As control set them, 0: never.
+struct leg_timeouts {
+	uint32_t start_ms;
+	uint32_t media_ms;
+	uint32_t hold_ms;
+};
 
 // What every packet needs comes first: the first cache line for packets to the leg, the first two
 // and the format's byte for packets from it.
@@ -107,8 +114,11 @@ struct leg_config {
 	struct leg_bundle *bundle; // of all legs that have its transport
 	struct leg *carrier;	   // whose transport it has
 	struct rtp_mid mid;
-	uint8_t source;		  // index of the leg whose media is sent here
-	struct deferred deferred; // main
+	uint8_t source;			      // index of the leg whose media is sent here
+	union {				      // main
+		struct leg_timeouts timeouts; // while it is in force
+		struct deferred deferred;     // on its way out
+	};
 } __rte_cache_aligned;
 
 static_assert(offsetof(struct leg_config, clocks_hz) == RTE_CACHE_LINE_SIZE,
@@ -161,12 +171,14 @@ struct leg_rx {
 #define LEG_HEADER_BYTES      66 // Ethernet with a VLAN tag, IPv6, UDP
 #define LEG_HEADER_IPV4_BYTES 46 // the same with IPv4
 
+// A word at the end of a header, which is at no cache line's beginning.
+typedef uint64_t leg_hop_word __attribute__((aligned(4)));
+
 // All headers of packets to one destination by one next hop, but for what their length decides.
 // They end where `bytes` does, so that those of an IPv4 packet and all else that it needs are on
-// the second of two cache lines, and it never touches the first. The sums are of 16-bit words as
-// they are in memory, folded.
+// the second of two cache lines (see leg_tx), and it never touches the first. The sums are of
+// 16-bit words as they are in memory, folded.
 struct leg_header {
-	uint8_t unused[2 * RTE_CACHE_LINE_SIZE - LEG_HEADER_BYTES - 18];
 	uint8_t bytes[LEG_HEADER_BYTES]; // lengths and checksums are 0
 	uint16_t ip_sum;		 // of IPv4's
 	uint16_t udp_sum;		 // of the pseudo header, too
@@ -174,16 +186,10 @@ struct leg_header {
 	uint8_t port : 4;		 // index into ports
 	bool tx_checksum : 1;		 // the device computes the sums
 	bool ipv6 : 1;
-	bool to_latched : 1; // and not to the signalled address
-	uint32_t generation; // configuration that it was made with
-	uint64_t hop_word;   // and next hop
-} __rte_cache_aligned;
-
-static_assert(
-	sizeof(struct leg_header) == 2 * RTE_CACHE_LINE_SIZE &&
-		offsetof(struct leg_header, bytes) + LEG_HEADER_BYTES - LEG_HEADER_IPV4_BYTES ==
-			RTE_CACHE_LINE_SIZE,
-	"the header of an IPv4 packet is a cache line");
+	bool to_latched : 1;   // and not to the signalled address
+	uint32_t generation;   // configuration that it was made with
+	leg_hop_word hop_word; // and next hop
+};
 
 // Everything that we send to it. worker: rw, main: ro
 struct leg_tx {
@@ -191,47 +197,56 @@ struct leg_tx {
 	uint64_t packets;
 	uint64_t bytes;
 	uint64_t octets; // of payload, for sender reports
-	struct leg_header header;
+	// A line that packets over IPv4 do not touch, up to their header.
 	uint64_t rtcp;
 	uint64_t report_ns; // when our next report is due
 	uint64_t sr_ns;	    // when we sent our last sender report, or passed one on, ...
 	uint64_t xr_ns;	    // ... and our own time (RFC 3611 4.4)
 	uint32_t sr_time;   // the middle of the NTP time in it
 	uint32_t xr_time;
-	uint32_t ssrc;		   // that media was sent with, and no BYE was; 0: none
+	uint32_t ssrc; // that media was sent with, and no BYE was; 0: none
+	struct leg_header header;
 	uint64_t packets_reported; // value of `packets` at our last report
 	uint64_t source_packets;   // and when the source that it is made from now began ...
 	uint16_t source_sequence;  // ... with this one
 };
+
+static_assert(offsetof(struct leg_tx, header.bytes) + LEG_HEADER_BYTES - LEG_HEADER_IPV4_BYTES ==
+			      2 * RTE_CACHE_LINE_SIZE &&
+		      offsetof(struct leg_tx, header.hop_word) + sizeof(leg_hop_word) ==
+			      3 * RTE_CACHE_LINE_SIZE,
+	"the header of an IPv4 packet is a cache line");
 
 #define LEG_EVENTS (SL_EVENT_RATE_EXCEEDED + 1)
 
 // main only
 struct leg_control {
 	struct session *session; // NULL: the leg is on its way out
+	struct feed *feed;	 // what it is sent; NULL: nothing
 	struct table_slot slot;
+	uint32_t left_ssrc; // that it collided with (RFC 3550 8.2); 0: never
 	uint64_t created_ns;
 	uint64_t regime_ns;    // when the time-out in force began to run
 	uint32_t latched_seen; // `changes` of the latch that was told ...
 	uint32_t latched_held; // ... and whose next hop hop_latched is
 	bool first_seen;
 	bool timed_out;
-	bool had_keys;
 	bool one_way;
 	bool looping;
-	uint32_t left_ssrc;	      // that it collided with (RFC 3550 8.2); 0: never
-	uint64_t collided_ns;	      // when
-	uint64_t one_way_ns;	      // when it was told
-	uint64_t sending_ns;	      // since when it has been sent media without a long pause ...
-	uint64_t sent_ns;	      // ... and when that was seen last, ...
-	uint64_t tx_seen;	      // ... by tx.packets
-	uint64_t rate_seen;	      // rx.dropped_rate that was told
-	uint32_t told_ms[LEG_EVENTS]; // by type of event: when, 0: never
-	uint64_t transcoded;	      // of feeds that are gone
+	uint64_t collided_ns; // when
+	uint64_t one_way_ns;  // when it was told
+	uint64_t sending_ns;  // since when it has been sent media without a long pause ...
+	uint64_t sent_ns;     // ... and when that was seen last, ...
+	uint64_t tx_seen;     // ... by tx.packets
+	uint64_t rate_seen;   // rx.dropped_rate that was told
+	uint64_t transcoded;  // of feeds that are gone
 	uint64_t concealed;
 	uint64_t transcode_ns;
 	struct transcode_feedback *feedback; // of its far end; NULL: no codec of its has any
-	struct deferred deferred;
+	union {
+		uint32_t told_ms[LEG_EVENTS]; // by type of event: when, 0: never
+		struct deferred deferred;     // on its way out
+	};
 };
 
 struct leg {
@@ -241,16 +256,17 @@ struct leg {
 	uint32_t packets_until;	   // worker: rw. Until when what came has used up its rates ...
 	uint32_t bytes_until;	   // ... in ticks (police.c)
 	struct leg_rx rx;
+	uint8_t index;	       // in the session. Never changes
+	uint32_t flow_label;   // of what we send, never changes
+	struct leg_srtp *srtp; // by enum srtp_direction, of a leg that has keys, or had some: in
+			       // memory of its own. Set once, before such a configuration
+	struct leg_latch latch_rtcp; // worker: rw
 	struct leg_tx tx __rte_cache_aligned;
-	struct leg_srtp srtp[2] __rte_cache_aligned; // by enum srtp_direction
-	struct leg_latch latch_rtcp;		     // worker: rw
-	struct leg_streams *streams;		     // worker: rw. Of a bundle's transport
-	uint64_t punt_due_ns;			     // worker: rw. See punt.c
-	struct sl_id session;			     // never changes
-	uint8_t index;				     // in it. Never changes
-	uint32_t flow_label;			     // of what we send, never changes
-	char cname[LEG_CNAME_BYTES];		     // never changes (RFC 7022: random, one a leg)
-	struct leg_control control __rte_cache_aligned;
+	struct leg_streams *streams; // worker: rw. Of a bundle's transport
+	uint64_t punt_due_ns;	     // worker: rw. See punt.c
+	struct sl_id session;	     // never changes
+	char cname[LEG_CNAME_BYTES]; // never changes (RFC 7022: random, one a leg)
+	struct leg_control control;
 } __rte_cache_aligned;
 
 static_assert(offsetof(struct leg, rx.reception.base) <= 2 * RTE_CACHE_LINE_SIZE,

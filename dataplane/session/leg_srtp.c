@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "slab.h"
+
 static_assert(SL_SRTP_KEY_MAX == SRTP_KEY_MAX && SL_SRTP_SALT_MAX == SRTP_SALT_MAX &&
 		      SL_SRTP_MKI_MAX <= SRTP_MKI_MAX,
 	"a key of the API fits");
@@ -111,11 +113,13 @@ void leg_srtp_reap(struct leg_srtp *srtp)
 		srtp_context_destroy(__atomic_exchange_n(&srtp->retired, NULL, __ATOMIC_ACQUIRE));
 }
 
-void leg_srtp_fini(struct leg_srtp *srtp)
+void leg_srtp_destroy(struct leg_srtp *both)
 {
-	leg_srtp_reap(srtp);
-	srtp_context_destroy(srtp->context);
-	srtp->context = NULL;
+	for (struct leg_srtp *srtp = both; srtp && srtp < both + 2; srtp++) {
+		leg_srtp_reap(srtp);
+		srtp_context_destroy(srtp->context);
+	}
+	slab_return(both);
 }
 
 void leg_srtp_adopt(struct leg_srtp *srtp, struct leg_key *key)

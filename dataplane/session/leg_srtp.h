@@ -41,9 +41,10 @@ bool leg_key_is(const struct leg_key *key, const struct sl_srtp *wanted);
 // main: wipe key and salt, and leave suite, MKI and flags to tell that there were some.
 void leg_srtp_forget(struct sl_srtp *wanted);
 
-// main: wipe what the worker has retired; all of it, when the worker is done with the leg.
+// main: wipe what the worker has retired; all of it, and of both directions, when the worker is
+// done with the leg (NULL does nothing).
 void leg_srtp_reap(struct leg_srtp *srtp);
-void leg_srtp_fini(struct leg_srtp *srtp);
+void leg_srtp_destroy(struct leg_srtp *both);
 
 // worker: take `key` into use, and the place of the context in use.
 void leg_srtp_adopt(struct leg_srtp *srtp, struct leg_key *key);

@@ -54,8 +54,7 @@ static void leg_passed(struct deferred *deferred, void *context)
 	if (sessions->farewell)
 		sessions->farewell(sessions->farewell_context, leg, sessions->srtp);
 	config_free(sessions, leg->config);
-	leg_srtp_fini(&leg->srtp[SRTP_RECEIVE]);
-	leg_srtp_fini(&leg->srtp[SRTP_SEND]);
+	leg_srtp_destroy(leg->srtp);
 	rte_free(leg->streams);
 	transcode_feedback_release(leg->control.feedback);
 	slab_return(leg);
@@ -90,23 +89,15 @@ static void feed_unlink(struct sessions *sessions, struct feed *feed, struct leg
 	deferred_add(&sessions->deferred, &feed->deferred, feed_passed);
 }
 
-static void hold_hops(struct sessions *sessions, struct leg *leg, struct leg_config *config,
-	const struct sl_leg *wanted)
+static void hold_hops(
+	const struct sessions *sessions, const struct leg *leg, struct leg_config *config)
 {
-	struct sl_address rtcp = wanted->remote_rtcp;
 	struct leg_latch latch = leg_latch_read(&leg->latch);
 
-	if (!sessions->config.hops)
-		return;
-	if (wanted->remote.family != SL_UNSPEC)
-		config->hop = next_hop_hold(sessions->config.hops, &wanted->local, &wanted->remote);
-	if (rtcp.family != SL_UNSPEC && !(wanted->flags & SL_LEG_RTCP_MUX))
-		config->hop_rtcp = next_hop_hold(sessions->config.hops, &wanted->local, &rtcp);
-	else if (wanted->remote.family != SL_UNSPEC)
-		config->hop_rtcp =
-			next_hop_hold(sessions->config.hops, &wanted->local, &wanted->remote);
+	config->hop = leg_hold_hop(sessions, config, &config->remote);
+	config->hop_rtcp = leg_hold_hop(sessions, config, &config->remote_rtcp);
 	if (leg_latch_holds(&latch, config))
-		config->hop_latched = leg_hold_latched(sessions, wanted, &latch);
+		config->hop_latched = leg_hold_hop(sessions, config, &latch.from);
 }
 
 // Time-outs begin anew where what is expected of the leg changes.
@@ -123,17 +114,16 @@ static void begin_regime(struct leg *leg, const struct leg_config *old,
 // A configuration like the one in force, but for the SSRC.
 int leg_change_ssrc(struct sessions *sessions, struct leg *leg)
 {
-	struct sl_leg *wanted = &leg->control.session->wanted->legs[leg->index];
 	struct leg_config *config = slab_take(&sessions->memory[leg->worker].configs);
 	struct leg_config *old = leg->config;
 
 	if (!config)
 		return -ENOMEM;
 	*config = *old;
-	config->ssrc = wanted->ssrc = ssrc_choose();
+	config->ssrc = ssrc_choose();
 	config->generation = ++sessions->generation;
 	config->hop = config->hop_rtcp = config->hop_latched = NULL;
-	hold_hops(sessions, leg, config, wanted);
+	hold_hops(sessions, leg, config);
 	leg_key_hold(config->keys[SRTP_RECEIVE]);
 	leg_key_hold(config->keys[SRTP_SEND]);
 	__atomic_store_n(&leg->config, config, __ATOMIC_RELEASE);
@@ -175,7 +165,6 @@ static void commit_leg(const struct session_plan *plan, unsigned int i)
 	struct leg_config *old = planned->leg_is_new ? NULL : leg->config;
 
 	begin_regime(leg, old, planned->config, plan->now_ns);
-	leg->control.had_keys |= planned->config->secure;
 	__atomic_store_n(&leg->config, planned->config, __ATOMIC_RELEASE);
 	if (old)
 		deferred_add(&sessions->deferred, &old->deferred, config_passed);
@@ -185,15 +174,14 @@ static void commit_leg(const struct session_plan *plan, unsigned int i)
 // After all configurations are published: what none of them knows any more.
 static void retire(struct session *session, const struct session_plan *plan)
 {
-	const struct sl_session *was = session->wanted;
+	const struct sl_session *was = plan->was;
 
 	for (unsigned int i = 0; was && i < was->n_legs; i++) {
 		bool stays = i < plan->session->n_legs;
-		struct feed *feed = session->feeds[i];
+		struct feed *feed = session->legs[i]->control.feed;
 
 		if (feed && !(stays && plan->legs[i].feed == feed))
 			feed_unlink(plan->sessions, feed, session->legs[was->legs[i].source]);
-		session->feeds[i] = NULL;
 	}
 	for (unsigned int i = plan->session->n_legs; was && i < was->n_legs; i++) {
 		leg_unlink(plan->sessions, session->legs[i]);
@@ -201,13 +189,12 @@ static void retire(struct session *session, const struct session_plan *plan)
 	}
 }
 
-static void commit(struct session *session, const struct session_plan *plan,
-	struct sl_session *wanted, void *record)
+static void commit(
+	struct session *session, const struct session_plan *plan, struct wanted_state *wanted)
 {
 	// A new leg may be sent to as soon as one that feeds or carries it is seen.
 	for (unsigned int i = 0; i < plan->session->n_legs; i++) {
-		hold_hops(plan->sessions, plan->legs[i].leg, plan->legs[i].config,
-			&plan->session->legs[i]);
+		hold_hops(plan->sessions, plan->legs[i].leg, plan->legs[i].config);
 		if (plan->legs[i].leg_is_new)
 			commit_new_leg(session, plan, i);
 	}
@@ -215,11 +202,10 @@ static void commit(struct session *session, const struct session_plan *plan,
 		commit_leg(plan, i);
 	retire(session, plan);
 	for (unsigned int i = 0; i < plan->session->n_legs; i++)
-		session->feeds[i] = plan->legs[i].feed;
-	free(session->wanted);
-	free(session->record);
+		session->legs[i]->control.feed = plan->legs[i].feed;
+	wanted_state_destroy(session->wanted);
 	session->wanted = wanted;
-	session->record = record;
+	session->n_legs = plan->session->n_legs;
 }
 
 // No copy of a key is left behind but those that are in use (leg_srtp.h).
@@ -231,99 +217,86 @@ static void forget_keys(struct sl_session *session)
 	}
 }
 
-static size_t session_bytes(const struct sl_session *session)
-{
-	return offsetof(struct sl_session, legs) + session->n_legs * sizeof(session->legs[0]);
-}
-
 // A slot and a place in the hash for a new session.
-static int session_enter(struct sessions *sessions, struct session *session, const struct sl_id *id)
+static struct session *session_enter(
+	struct sessions *sessions, const struct sl_id *id, uint64_t now_ns)
 {
-	if (sessions->n_free_slots == 0 || rte_hash_add_key_data(sessions->by_id, id, session) < 0)
-		return -ENOSPC;
+	struct session *session = slab_take(&sessions->session_memory);
+
+	errno = ENOMEM;
+	if (!session)
+		return NULL;
+	errno = ENOSPC;
+	if (sessions->n_free_slots == 0 ||
+		rte_hash_add_key_data(sessions->by_id, id, session) < 0) {
+		slab_return(session);
+		return NULL;
+	}
+	session->id = *id;
+	session->created_ns = now_ns;
 	session->slot = sessions->free_slots[--sessions->n_free_slots];
 	sessions->slots[session->slot] = session;
 	if (session->slot >= sessions->slots_used)
 		sessions->slots_used = session->slot + 1;
 	sessions->n_sessions++;
-	return 0;
+	return session;
 }
 
-static void session_leave(
-	struct sessions *sessions, const struct session *session, const struct sl_id *id)
+static void session_leave(struct sessions *sessions, struct session *session)
 {
-	rte_hash_del_key(sessions->by_id, id);
+	rte_hash_del_key(sessions->by_id, &session->id);
 	sessions->slots[session->slot] = NULL;
 	sessions->free_slots[sessions->n_free_slots++] = session->slot;
 	sessions->n_sessions--;
+	wanted_state_destroy(session->wanted);
+	slab_return(session);
 }
 
-// What the session keeps of its wanted state: filled in after the plan has chosen.
-struct keepsake {
-	struct session *session;
-	struct sl_session *wanted;
-	void *record;
-};
-
-static int keepsake_take(struct keepsake *keep, struct session *old,
-	const struct sl_session *wanted, const void *record)
+// Plan, keep what was wanted, commit: `session` is there, new or old.
+static int session_apply(
+	struct session *session, struct session_plan *plan, const void *record, const char **why)
 {
-	keep->session = old ? old : calloc(1, sizeof(*keep->session));
-	keep->wanted = malloc(session_bytes(wanted));
-	keep->record = malloc(wanted->record_length + 1u);
-	if (!keep->session || !keep->wanted || !keep->record)
+	struct wanted_state *wanted;
+	int rc = session_plan_make(plan, why);
+
+	if (rc)
+		return rc;
+	forget_keys(plan->session);
+	*why = "memory";
+	wanted = wanted_state_create(plan->session, record);
+	if (!wanted) {
+		session_plan_undo(plan);
 		return -ENOMEM;
-	if (wanted->record_length)
-		memcpy(keep->record, record, wanted->record_length);
+	}
+	session->worker = (uint16_t)plan->worker;
+	commit(session, plan, wanted);
 	return 0;
-}
-
-static void keepsake_drop(struct keepsake *keep, const struct session *old)
-{
-	if (keep->session != old)
-		free(keep->session);
-	free(keep->wanted);
-	free(keep->record);
 }
 
 int session_set(struct sessions *sessions, const struct sl_session *wanted, const void *record,
 	struct sl_session *session, const char **why)
 {
-	struct session *old = session_find(sessions, &wanted->id);
+	struct session *old = session_find(sessions, &wanted->id), *entered = old;
 	struct session_plan plan = {.sessions = sessions, .old = old, .session = session};
-	struct keepsake keep = {};
 	int rc = session_check(wanted, why);
 
 	if (rc)
 		return rc;
-	memcpy(session, wanted, session_bytes(wanted));
 	plan.now_ns = clock_now_ns();
-	*why = "memory";
-	rc = keepsake_take(&keep, old, wanted, record);
-	if (rc)
-		goto fail;
-	if (!old) {
+	if (old) {
+		session_wanted(old, &sessions->was);
+		plan.was = &sessions->was;
+	} else {
 		*why = "no session is left";
-		rc = session_enter(sessions, keep.session, &wanted->id);
-		if (rc)
-			goto fail;
-		keep.session->created_ns = plan.now_ns;
+		entered = session_enter(sessions, &wanted->id, plan.now_ns);
 	}
-	rc = session_plan_make(&plan, why);
-	if (rc)
-		goto fail_entered;
+	if (!entered)
+		return -errno;
+	memcpy(session, wanted, session_bytes(wanted));
+	rc = session_apply(entered, &plan, record, why);
 	forget_keys(session);
-	keep.session->worker = plan.worker;
-	memcpy(keep.wanted, session, session_bytes(session));
-	commit(keep.session, &plan, keep.wanted, keep.record);
-	return 0;
-
-fail_entered:
-	if (!old)
-		session_leave(sessions, keep.session, &wanted->id);
-fail:
-	forget_keys(session);
-	keepsake_drop(&keep, old);
+	if (rc && !old)
+		session_leave(sessions, entered);
 	return rc;
 }
 
@@ -336,18 +309,13 @@ struct session *session_find(const struct sessions *sessions, const struct sl_id
 
 void session_delete(struct sessions *sessions, struct session *session)
 {
-	const struct sl_session *was = session->wanted;
-
-	session_leave(sessions, session, &was->id);
-	for (unsigned int i = 0; i < was->n_legs; i++)
-		if (session->feeds[i])
-			feed_unlink(
-				sessions, session->feeds[i], session->legs[was->legs[i].source]);
-	for (unsigned int i = 0; i < was->n_legs; i++)
+	for (unsigned int i = 0; i < session->n_legs; i++)
+		if (session->legs[i]->control.feed)
+			feed_unlink(sessions, session->legs[i]->control.feed,
+				session->legs[session->legs[i]->config->source]);
+	for (unsigned int i = 0; i < session->n_legs; i++)
 		leg_unlink(sessions, session->legs[i]);
-	free(session->wanted);
-	free(session->record);
-	free(session);
+	session_leave(sessions, session);
 }
 
 struct session *sessions_next(const struct sessions *sessions, uint32_t *cursor)
@@ -447,7 +415,9 @@ static void create_slabs(struct sessions *sessions)
 		slab_init(&memory->legs, sizeof(struct leg), socket_id);
 		slab_init(&memory->configs, sizeof(struct leg_config), socket_id);
 		slab_init(&memory->feeds, sizeof(struct feed), socket_id);
+		slab_init(&memory->srtp, 2 * sizeof(struct leg_srtp), socket_id);
 	}
+	slab_init(&sessions->session_memory, sizeof(struct session), SOCKET_ID_ANY);
 }
 
 static void destroy_slabs(struct sessions *sessions)
@@ -456,8 +426,10 @@ static void destroy_slabs(struct sessions *sessions)
 		slab_fini(&sessions->memory[i].legs);
 		slab_fini(&sessions->memory[i].configs);
 		slab_fini(&sessions->memory[i].feeds);
+		slab_fini(&sessions->memory[i].srtp);
 	}
 	free(sessions->memory);
+	slab_fini(&sessions->session_memory);
 }
 
 static int create_arrays(struct sessions *sessions)

@@ -14,11 +14,6 @@
 #define LOOP_SEQUENCES 2048
 #define LOOP_S	       10
 
-static const struct sl_leg *wanted_of(const struct leg *leg)
-{
-	return &leg->control.session->wanted->legs[leg->index];
-}
-
 static void note_sending(struct leg *leg, uint64_t now_ns)
 {
 	struct leg_control *control = &leg->control;
@@ -36,7 +31,7 @@ static void note_sending(struct leg *leg, uint64_t now_ns)
 static bool is_one_way(const struct leg *leg, uint64_t last_ns, uint64_t now_ns)
 {
 	const struct leg_control *control = &leg->control;
-	uint16_t flags = wanted_of(leg)->flags & (SL_LEG_SEND | SL_LEG_RECEIVE | SL_LEG_HELD);
+	uint16_t flags = leg->config->flags & (SL_LEG_SEND | SL_LEG_RECEIVE | SL_LEG_HELD);
 	uint64_t since_ns = RTE_MAX(RTE_MAX(control->sending_ns, last_ns), control->regime_ns);
 
 	return flags == (SL_LEG_SEND | SL_LEG_RECEIVE) && !control->timed_out && control->sent_ns &&
@@ -81,7 +76,7 @@ static const struct leg *find_sent(const struct leg *leg, uint32_t ssrc)
 {
 	const struct session *session = leg->control.session;
 
-	for (unsigned int i = 0; i < session->wanted->n_legs; i++)
+	for (unsigned int i = 0; i < session->n_legs; i++)
 		if (session->legs[i]->tx.ssrc == ssrc)
 			return session->legs[i];
 	return NULL;
@@ -97,7 +92,7 @@ static void detect_collision(struct sessions *sessions, struct leg *leg, uint64_
 	}
 	if (!leg_tell(sessions, leg, SL_EVENT_SSRC_COLLISION, now_ns))
 		return;
-	control->left_ssrc = wanted_of(leg)->ssrc;
+	control->left_ssrc = leg->config->ssrc;
 	control->collided_ns = now_ns;
 	leg_change_ssrc(sessions, leg);
 }

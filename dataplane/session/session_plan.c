@@ -16,7 +16,7 @@
 
 static const struct sl_leg *old_leg(const struct session_plan *plan, unsigned int i)
 {
-	return plan->old && i < plan->old->wanted->n_legs ? &plan->old->wanted->legs[i] : NULL;
+	return plan->old && i < plan->was->n_legs ? &plan->was->legs[i] : NULL;
 }
 
 static bool has_ports(const struct session_plan *plan, unsigned int worker)
@@ -181,7 +181,7 @@ static int plan_feed(struct session_plan *plan, unsigned int i, const char **why
 	if (to->source == SL_NO_LEG)
 		return 0;
 	if (keeps_feed(plan, i)) {
-		leg->feed = plan->old->feeds[i];
+		leg->feed = plan->old->legs[i]->control.feed;
 		return 0;
 	}
 	*why = "no way from the source's first format to the leg's";
@@ -306,9 +306,15 @@ static int plan_key(const struct session_plan *plan, unsigned int i, const struc
 static int plan_keys(struct session_plan *plan, unsigned int i, const char **why)
 {
 	const struct sl_leg *leg = &plan->session->legs[i];
-	int rc = plan_key(plan, i, &leg->srtp_receive, SRTP_RECEIVE);
+	struct leg_srtp **srtp = &plan->legs[i].leg->srtp;
+	int rc;
 
 	*why = "SRTP keys";
+	if (!*srtp && leg->srtp_send.suite != SL_SRTP_NONE)
+		*srtp = slab_take(&memory_of(plan)->srtp); // for good, should the plan fail
+	if (!*srtp && leg->srtp_send.suite != SL_SRTP_NONE)
+		return -ENOMEM;
+	rc = plan_key(plan, i, &leg->srtp_receive, SRTP_RECEIVE);
 	if (rc == 0)
 		rc = plan_key(plan, i, &leg->srtp_send, SRTP_SEND);
 	plan->legs[i].config->secure = leg->srtp_send.suite != SL_SRTP_NONE;
@@ -351,6 +357,8 @@ static int plan_config(struct session_plan *plan, unsigned int i, const char **w
 	config->local = leg_endpoint_of(&leg->local);
 	config->remote = leg_endpoint_of(&leg->remote);
 	config->remote_rtcp = rtcp_endpoint_of(leg);
+	config->timeouts = (struct leg_timeouts){
+		leg->start_timeout_ms, leg->media_timeout_ms, leg->hold_timeout_ms};
 	fill_formats(config, leg);
 	fill_rates(config, plan->sessions, leg);
 	fill_latch(config, plan, i);
@@ -427,7 +435,7 @@ static int plan_bundle(struct session_plan *plan, unsigned int i, const char **w
 	return 0;
 }
 
-static void undo(struct session_plan *plan)
+void session_plan_undo(struct session_plan *plan)
 {
 	struct sessions *sessions = plan->sessions;
 
@@ -446,6 +454,7 @@ static void undo(struct session_plan *plan)
 		}
 		if (leg->leg_is_new && leg->leg) {
 			transcode_feedback_release(leg->leg->control.feedback);
+			leg_srtp_destroy(leg->leg->srtp);
 			rte_free(leg->leg->streams);
 			slab_return(leg->leg);
 		}
@@ -468,6 +477,6 @@ int session_plan_make(struct session_plan *plan, const char **why)
 		for (unsigned int i = 0; i < plan->session->n_legs && rc == 0; i++)
 			rc = steps[step](plan, i, why);
 	if (rc)
-		undo(plan);
+		session_plan_undo(plan);
 	return rc;
 }

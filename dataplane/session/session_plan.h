@@ -15,8 +15,9 @@ struct planned_leg {
 
 struct session_plan {
 	struct sessions *sessions;
-	const struct session *old;  // NULL: the session is new
-	struct sl_session *session; // as wanted, ports and SSRCs filled in on the way
+	const struct session *old;    // NULL: the session is new
+	const struct sl_session *was; // of `old`
+	struct sl_session *session;   // as wanted, ports and SSRCs filled in on the way
 	unsigned int worker;
 	uint64_t now_ns;
 	struct planned_leg legs[SL_LEGS_MAX];
@@ -26,3 +27,6 @@ uint32_t ssrc_choose(void); // random, not 0
 
 // Returns 0, or a negative errno with nothing taken and `why`.
 int session_plan_make(struct session_plan *plan, const char **why);
+
+// Give back all that a plan has taken, instead of the commit.
+void session_plan_undo(struct session_plan *plan);

@@ -118,14 +118,24 @@ static void report_leg(struct sl_leg_stats *stats, const struct leg *leg,
 	stats->srtp_sent = indices_of(leg->config->contexts[SRTP_SEND], stats->tx_ssrc);
 }
 
+// A collision changes an SSRC without a SET.
+const void *session_wanted(const struct session *session, struct sl_session *wanted)
+{
+	const void *record = wanted_state_read(session->wanted, wanted);
+
+	for (unsigned int i = 0; i < wanted->n_legs; i++)
+		wanted->legs[i].ssrc = session->legs[i]->config->ssrc;
+	return record;
+}
+
 const void *session_report(const struct session *session, struct sl_session_report *report)
 {
-	const struct sl_session *wanted = session->wanted;
+	const struct sl_session *wanted = &report->session;
 	uint64_t now_ns = clock_now_ns();
+	const void *record;
 
 	memset(report, 0, sizeof(*report));
-	memcpy(&report->session, wanted,
-		offsetof(struct sl_session, legs) + wanted->n_legs * sizeof(wanted->legs[0]));
+	record = session_wanted(session, &report->session);
 	report->worker = session->worker;
 	report->age_ms = (uint32_t)((now_ns - session->created_ns) / NS_PER_MS);
 	for (unsigned int i = 0; i < wanted->n_legs; i++)
@@ -133,26 +143,29 @@ const void *session_report(const struct session *session, struct sl_session_repo
 	for (unsigned int i = 0; i < wanted->n_legs; i++) {
 		struct sl_leg_stats *from;
 
-		if (!session->feeds[i])
+		if (!session->legs[i]->control.feed)
 			continue;
 		from = &report->stats[wanted->legs[i].source];
-		feed_stats_add(session->feeds[i], &from->transcoded, &from->concealed,
+		feed_stats_add(session->legs[i]->control.feed, &from->transcoded, &from->concealed,
 			&from->transcode_ns);
 	}
-	return session->record;
+	return record;
 }
 
 bool session_origin(const struct session *session, unsigned int i, struct session_origin *origin)
 {
-	if (i >= session->wanted->n_legs)
+	const struct leg *leg;
+
+	if (i >= session->n_legs)
 		return false;
-	if (session->wanted->legs[i].transport != SL_NO_LEG)
-		i = session->wanted->legs[i].transport;
+	leg = session->legs[i];
+	if (leg->config->carried)
+		leg = leg->config->carrier;
 	*origin = (struct session_origin){
-		.local = session->wanted->legs[i].local,
-		.flow_label = session->legs[i]->flow_label,
+		.local = leg_endpoint_address(&leg->config->local),
+		.flow_label = leg->flow_label,
 		.worker = session->worker,
-		.dscp = session->legs[i]->config->dscp,
+		.dscp = leg->config->dscp,
 	};
 	return true;
 }

@@ -5,16 +5,17 @@
 #include <rte_ring.h>
 
 #include "session.h"
+#include "session_wanted.h"
 #include "slab.h"
 
 struct session {
+	struct sl_id id;
 	uint32_t slot; // index into sessions->slots
-	unsigned int worker;
+	uint16_t worker;
+	uint8_t n_legs;
 	uint64_t created_ns;
+	struct wanted_state *wanted; // with ports and SSRCs chosen, and the record
 	struct leg *legs[SL_LEGS_MAX];
-	struct feed *feeds[SL_LEGS_MAX]; // feeds[i]: what leg i is sent; NULL: nothing
-	void *record;
-	struct sl_session *wanted; // with ports and SSRCs chosen; n_legs legs are there
 };
 
 // Of the sessions that a worker owns.
@@ -22,6 +23,7 @@ struct worker_memory {
 	struct slab legs;
 	struct slab configs;
 	struct slab feeds;
+	struct slab srtp; // two struct leg_srtp each
 };
 
 struct sessions {
@@ -39,13 +41,18 @@ struct sessions {
 	uint32_t scan_at;	      // slot that the scan for time-outs goes on with
 	unsigned int *worker_legs;    // how many each worker has
 	struct worker_memory *memory; // per worker
-	struct rte_ring **notices;    // per worker; one producer, one consumer
-	leg_farewell_fn farewell;     // may be NULL
+	struct slab session_memory;
+	struct sl_session was;	   // what is about to be replaced
+	struct rte_ring **notices; // per worker; one producer, one consumer
+	leg_farewell_fn farewell;  // may be NULL
 	void *farewell_context;
 	struct srtp_engine *srtp; // main's; workers have their own
 	struct deferred_queue deferred;
 	uint64_t tick_ns; // the last
 };
+
+// session_report.c: what was wanted, with what has changed since. Returns the record.
+const void *session_wanted(const struct session *session, struct sl_session *wanted);
 
 // session_check.c: 0, or the errno to answer with and `why`.
 int session_check(const struct sl_session *wanted, const char **why);
@@ -66,6 +73,6 @@ void leg_detect(struct sessions *sessions, struct leg *leg, uint64_t now_ns);
 bool leg_tell(
 	struct sessions *sessions, struct leg *leg, enum sl_media_event_type type, uint64_t now_ns);
 
-// session_watch.c: the next hop of where a leg latched to, or NULL.
-const struct next_hop *leg_hold_latched(const struct sessions *sessions,
-	const struct sl_leg *wanted, const struct leg_latch *latch);
+// session_watch.c: the next hop from a leg to where it sends, or NULL.
+const struct next_hop *leg_hold_hop(const struct sessions *sessions,
+	const struct leg_config *config, const struct leg_endpoint *to);

@@ -17,24 +17,21 @@ void session_notice(struct sessions *sessions, unsigned int worker, struct leg *
 	rte_ring_sp_enqueue(sessions->notices[worker], leg);
 }
 
-static const struct sl_leg *wanted_of(const struct leg *leg)
-{
-	return &leg->control.session->wanted->legs[leg->index];
-}
-
 static struct sl_address source_of(const struct leg *leg)
 {
 	struct leg_latch latch = leg_latch_read(&leg->latch);
 
-	return leg_latch_holds(&latch, leg->config) ? leg_endpoint_address(&latch.from)
-						    : wanted_of(leg)->remote;
+	if (leg_latch_holds(&latch, leg->config))
+		return leg_endpoint_address(&latch.from);
+	return leg->config->remote.port ? leg_endpoint_address(&leg->config->remote)
+					: (struct sl_address){};
 }
 
 static void tell(
 	const struct leg *leg, enum sl_media_event_type type, session_event_fn event, void *context)
 {
 	struct sl_media_event message = {
-		.id = leg->control.session->wanted->id,
+		.id = leg->session,
 		.address = source_of(leg),
 		.type = (uint8_t)type,
 		.leg = leg->index,
@@ -64,7 +61,7 @@ static void watch_digits(struct sessions *sessions, const struct leg *leg)
 
 	while (leg->control.feedback && transcode_feedback_digit(leg->control.feedback, &digit)) {
 		struct sl_media_event message = {
-			.id = leg->control.session->wanted->id,
+			.id = leg->session,
 			.address = source_of(leg),
 			.type = SL_EVENT_DTMF,
 			.leg = leg->index,
@@ -77,35 +74,31 @@ static void watch_digits(struct sessions *sessions, const struct leg *leg)
 	}
 }
 
-const struct next_hop *leg_hold_latched(
-	const struct sessions *sessions, const struct sl_leg *wanted, const struct leg_latch *latch)
+const struct next_hop *leg_hold_hop(const struct sessions *sessions,
+	const struct leg_config *config, const struct leg_endpoint *to)
 {
-	struct sl_address address = leg_endpoint_address(&latch->from);
+	struct sl_address local = leg_endpoint_address(&config->local);
+	struct sl_address remote = leg_endpoint_address(to);
 
-	return sessions->config.hops
-		       ? next_hop_hold(sessions->config.hops, &wanted->local, &address)
+	return sessions->config.hops && to->port
+		       ? next_hop_hold(sessions->config.hops, &local, &remote)
 		       : NULL;
 }
 
 // A next hop that was unknown (no route) when the session was set may be known by now.
-static void retry_hop(struct sessions *sessions, const struct leg *leg, const struct next_hop **hop,
-	const struct sl_address *remote)
+static void retry_hop(const struct sessions *sessions, const struct leg_config *config,
+	const struct next_hop **hop, const struct leg_endpoint *to)
 {
-	if (*hop || remote->family == SL_UNSPEC || !sessions->config.hops)
-		return;
-	__atomic_store_n(hop, next_hop_hold(sessions->config.hops, &wanted_of(leg)->local, remote),
-		__ATOMIC_RELEASE);
+	if (!*hop && to->port)
+		__atomic_store_n(hop, leg_hold_hop(sessions, config, to), __ATOMIC_RELEASE);
 }
 
 static void watch_hops(struct sessions *sessions, struct leg *leg)
 {
-	const struct sl_leg *wanted = wanted_of(leg);
-	bool own_rtcp =
-		wanted->remote_rtcp.family != SL_UNSPEC && !(wanted->flags & SL_LEG_RTCP_MUX);
+	struct leg_config *config = leg->config;
 
-	retry_hop(sessions, leg, &leg->config->hop, &wanted->remote);
-	retry_hop(sessions, leg, &leg->config->hop_rtcp,
-		own_rtcp ? &wanted->remote_rtcp : &wanted->remote);
+	retry_hop(sessions, config, &config->hop, &config->remote);
+	retry_hop(sessions, config, &config->hop_rtcp, &config->remote_rtcp);
 }
 
 struct passed_hop {
@@ -132,7 +125,7 @@ static int replace_latched_hop(
 	if (old && !passed)
 		return -ENOMEM;
 	__atomic_store_n(&leg->config->hop_latched,
-		leg_hold_latched(sessions, wanted_of(leg), latch), __ATOMIC_RELEASE);
+		leg_hold_hop(sessions, leg->config, &latch->from), __ATOMIC_RELEASE);
 	if (old) {
 		passed->hop = old;
 		deferred_add(&sessions->deferred, &passed->deferred, hop_passed);
@@ -165,13 +158,13 @@ static void watch_first(struct sessions *sessions, struct leg *leg)
 
 static uint32_t timeout_ms(const struct leg *leg)
 {
-	const struct sl_leg *wanted = wanted_of(leg);
+	const struct leg_config *config = leg->config;
 
-	if (wanted->flags & SL_LEG_HELD)
-		return wanted->hold_timeout_ms;
-	if (!(wanted->flags & SL_LEG_RECEIVE))
+	if (config->flags & SL_LEG_HELD)
+		return config->timeouts.hold_ms;
+	if (!(config->flags & SL_LEG_RECEIVE))
 		return 0; // what is not taken cannot be missed
-	return leg->control.first_seen ? wanted->media_timeout_ms : wanted->start_timeout_ms;
+	return leg->control.first_seen ? config->timeouts.media_ms : config->timeouts.start_ms;
 }
 
 static void watch_timeout(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
@@ -194,7 +187,7 @@ static void watch_timeout(struct sessions *sessions, struct leg *leg, uint64_t n
 
 void leg_watch(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
 {
-	if (leg->control.had_keys) {
+	if (leg->srtp) {
 		leg_srtp_reap(&leg->srtp[SRTP_RECEIVE]);
 		leg_srtp_reap(&leg->srtp[SRTP_SEND]);
 	}
@@ -236,7 +229,7 @@ void sessions_scan(struct sessions *sessions, uint64_t now_ns)
 		if (sessions->scan_at >= sessions->slots_used)
 			sessions->scan_at = 0;
 		session = sessions->slots[sessions->scan_at++];
-		for (unsigned int i = 0; session && i < session->wanted->n_legs; i++)
+		for (unsigned int i = 0; session && i < session->n_legs; i++)
 			leg_watch(sessions, session->legs[i], now_ns);
 	}
 }
@@ -248,7 +241,7 @@ void sessions_repeat_timeouts(
 	uint32_t cursor = 0;
 
 	while ((session = sessions_next(sessions, &cursor)))
-		for (unsigned int i = 0; i < session->wanted->n_legs; i++)
+		for (unsigned int i = 0; i < session->n_legs; i++)
 			if (session->legs[i]->control.timed_out)
 				tell(session->legs[i], SL_EVENT_TIMEOUT, event, context);
 }
