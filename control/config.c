@@ -29,7 +29,7 @@ int config_read_endpoint(const struct check *check, const char *where, const cha
 	return rc ? rc : address_parse(host, (uint16_t)port, out);
 }
 
-// A listener's address is one of ours, and no other realm's.
+// A listener's address is one of ours, and no other realm's. TLS takes a port of TCP.
 static int check_listener_alone(const struct check *check, const struct config *config,
 	const struct realm_listener *listener, const char *where)
 {
@@ -39,7 +39,7 @@ static int check_listener_alone(const struct check *check, const struct config *
 
 			if (other == listener)
 				return 0;
-			if (other->transport == listener->transport &&
+			if ((other->transport == REALM_UDP) == (listener->transport == REALM_UDP) &&
 				address_equal((const struct sockaddr *)&other->address,
 					(const struct sockaddr *)&listener->address))
 				return check_failed(check, where,
@@ -49,7 +49,8 @@ static int check_listener_alone(const struct check *check, const struct config *
 	return 0;
 }
 
-static const char *const transport_names[] = {[REALM_UDP] = "udp", [REALM_TCP] = "tcp"};
+static const char *const transport_names[] = {
+	[REALM_UDP] = "udp", [REALM_TCP] = "tcp", [REALM_TLS] = "tls"};
 
 // `where` is the mapping that has `transport`.
 int config_read_transport(
@@ -64,7 +65,7 @@ int config_read_transport(
 		}
 	}
 	return check_failed(check, check_where(place, "%.80s.transport", where),
-		"expected udp or tcp, not '%s'", name);
+		"expected udp, tcp or tls, not '%s'", name);
 }
 
 static int read_listeners(const struct check *check, const struct config *config,
@@ -153,6 +154,8 @@ static int read_realm(const struct check *check, struct config *config,
 	realm->name = from->name;
 	config->n_realms++;
 	rc = read_listeners(check, config, from, number, realm);
+	if (!rc)
+		rc = config_read_realm_tls(check, from, number, realm);
 	if (!rc)
 		rc = read_media_addresses(check, from, number, realm);
 	if (!rc && from->advertised)

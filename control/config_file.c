@@ -16,7 +16,9 @@
 #define TEXT_MAX_BYTES	  512
 #define SUN_PATH_MAX	  107 // of a unix socket
 #define LIST_MAX	  10000
+#define DOMAIN_MAX_BYTES  253
 #define SIP_PORT_DEFAULT  5060
+#define SIPS_PORT_DEFAULT 5061
 #define DATAPLANE_DEFAULT "/run/sluice/dataplane.sock"
 #define ADMIN_DEFAULT	  "/run/sluice/control.sock"
 
@@ -40,6 +42,14 @@ static const cyaml_schema_value_t listener_schema = {
 static const cyaml_schema_value_t name_schema = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, NAME_MAX_BYTES)};
 
+static const cyaml_schema_field_t tls_fields[] = {
+	TEXT("certificate", struct file_tls, certificate, TEXT_MAX_BYTES),
+	TEXT("key", struct file_tls, key, TEXT_MAX_BYTES),
+	OPTIONAL_TEXT("ca", struct file_tls, ca, 1, TEXT_MAX_BYTES),
+	OPTIONAL_TEXT("verify", struct file_tls, verify, 1, NAME_MAX_BYTES),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t realm_fields[] = {
 	TEXT("name", struct file_realm, name, NAME_MAX_BYTES),
 	CYAML_FIELD_SEQUENCE(
@@ -48,6 +58,7 @@ static const cyaml_schema_field_t realm_fields[] = {
 	CYAML_FIELD_SEQUENCE("media_addresses", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct file_realm, media_addresses, &name_schema, 1, 2),
 	OPTIONAL_TEXT("advertised", struct file_realm, advertised, 1, NAME_MAX_BYTES),
+	OPTIONAL_MAPPING("tls", struct file_realm, tls, tls_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t realm_schema = {
@@ -68,6 +79,14 @@ static const cyaml_schema_field_t trunk_limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t trunk_tls_fields[] = {
+	OPTIONAL_TEXT("server_name", struct file_trunk_tls, server_name, 1, DOMAIN_MAX_BYTES),
+	OPTIONAL_TEXT("certificate", struct file_trunk_tls, certificate, 1, TEXT_MAX_BYTES),
+	OPTIONAL_TEXT("key", struct file_trunk_tls, key, 1, TEXT_MAX_BYTES),
+	OPTIONAL_TEXT("ca", struct file_trunk_tls, ca, 1, TEXT_MAX_BYTES),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t trunk_fields[] = {
 	TEXT("name", struct file_trunk, name, NAME_MAX_BYTES),
 	TEXT("realm", struct file_trunk, realm, NAME_MAX_BYTES),
@@ -82,6 +101,7 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	OPTIONAL_TEXT("srtp", struct file_trunk, srtp, 1, NAME_MAX_BYTES),
 	CYAML_FIELD_SEQUENCE("srtp_suites", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct file_trunk, srtp_suites, &name_schema, 1, SDP_N_SUITES),
+	OPTIONAL_MAPPING("tls", struct file_trunk, tls, trunk_tls_fields),
 	OPTIONAL_MAPPING("limits", struct file_trunk, limits, trunk_limits_fields),
 	CYAML_FIELD_END,
 };
@@ -176,13 +196,19 @@ static bool default_node(char **field)
 	return default_text(field, name[0] ? name : "sluice");
 }
 
+static bool default_sip(char **transport, uint32_t **port)
+{
+	return default_text(transport, "udp") &&
+	       default_number(
+		       port, strcmp(*transport, "tls") ? SIP_PORT_DEFAULT : SIPS_PORT_DEFAULT);
+}
+
 static bool default_realm(struct file_realm *realm)
 {
 	for (uint32_t i = 0; i < realm->sip_count; i++)
-		if (!default_text(&realm->sip[i].transport, "udp") ||
-			!default_number(&realm->sip[i].port, SIP_PORT_DEFAULT))
+		if (!default_sip(&realm->sip[i].transport, &realm->sip[i].port))
 			return false;
-	return true;
+	return !realm->tls || default_text(&realm->tls->verify, "none");
 }
 
 // No suite with a tag of 32 bits, and few enough that an INVITE with keys for all of them still
@@ -207,8 +233,7 @@ static bool default_suites(struct file_trunk *trunk)
 static bool default_trunk(struct file_trunk *trunk)
 {
 	for (uint32_t i = 0; i < trunk->peers_count; i++)
-		if (!default_text(&trunk->peers[i].transport, "udp") ||
-			!default_number(&trunk->peers[i].port, SIP_PORT_DEFAULT))
+		if (!default_sip(&trunk->peers[i].transport, &trunk->peers[i].port))
 			return false;
 	return default_number(&trunk->ptime, 20) && default_text(&trunk->dtmf, "rfc4733") &&
 	       default_text(&trunk->rtcp_mux, "accept") && default_text(&trunk->srtp, "never") &&

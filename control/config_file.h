@@ -2,14 +2,20 @@
 // config.c, which makes struct config of it.
 #pragma once
 
-#include <stddef.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct file_listener {
-	char *transport; // "udp", "tcp"
+	char *transport; // "udp", "tcp", "tls"
 	char *address;
 	uint32_t *port;
+};
+
+struct file_tls {
+	char *certificate, *key;
+	char *ca;     // NULL: none
+	char *verify; // of clients: "none", "optional", "required"
 };
 
 struct file_realm {
@@ -19,7 +25,8 @@ struct file_realm {
 	char *media_address;	// NULL: see media_addresses
 	char **media_addresses; // one of each family
 	uint32_t media_addresses_count;
-	char *advertised; // NULL: none
+	char *advertised;     // NULL: none
+	struct file_tls *tls; // NULL: none
 };
 
 struct file_peer {
@@ -30,6 +37,12 @@ struct file_peer {
 
 struct file_trunk_limits {
 	uint32_t *calls, *calls_per_s;
+};
+
+// What is NULL is taken from the realm.
+struct file_trunk_tls {
+	char *server_name; // NULL: the peer's address
+	char *certificate, *key, *ca;
 };
 
 struct file_trunk {
@@ -46,6 +59,7 @@ struct file_trunk {
 	char *srtp;	    // "never", "optional", "required"
 	char **srtp_suites; // best first
 	uint32_t srtp_suites_count;
+	struct file_trunk_tls *tls; // NULL: as the realm has it
 	struct file_trunk_limits *limits;
 };
 

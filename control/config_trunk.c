@@ -210,6 +210,8 @@ static int read_trunk(const struct check *check, struct config *config,
 			"there is no realm '%s'", from->realm);
 	rc = read_peers(check, config, from, number, trunk);
 	if (!rc)
+		rc = config_read_trunk_tls(check, from, number, trunk);
+	if (!rc)
 		rc = read_policy(check, from, number, trunk);
 	if (!rc)
 		rc = read_trunk_limits(check, from, number, trunk);

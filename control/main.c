@@ -3,7 +3,8 @@
 //
 // SIGTERM and SIGINT stop it without a planned restart costing a call: new calls get 503,
 // unanswered ones are ended, established ones stay in the dataplane and are taken over by the next
-// start (`sluicectl hangup` ends calls). A second signal stops it at once.
+// start (`sluicectl hangup` ends calls). A second signal stops it at once. SIGHUP has the files of
+// TLS read again.
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
@@ -29,7 +30,7 @@ static struct log_module *const log_modules[] = {
 struct program {
 	struct config *config;
 	struct event_base *base;
-	struct event *on_term, *on_int;
+	struct event *on_term, *on_int, *on_hup;
 	struct guard *guard;
 	struct calls *calls;
 	struct admin *admin;
@@ -54,6 +55,13 @@ static void on_signal(evutil_socket_t, short, void *arg)
 	calls_stop(program->calls, on_stopped, program);
 }
 
+static void on_reload(evutil_socket_t, short, void *arg)
+{
+	struct program *program = arg;
+
+	calls_tls_reload(program->calls);
+}
+
 static int loop_start(struct program *program)
 {
 	program->base = event_base_new();
@@ -61,8 +69,9 @@ static int loop_start(struct program *program)
 		return -ENOMEM;
 	program->on_term = evsignal_new(program->base, SIGTERM, on_signal, program);
 	program->on_int = evsignal_new(program->base, SIGINT, on_signal, program);
+	program->on_hup = evsignal_new(program->base, SIGHUP, on_reload, program);
 	signal(SIGPIPE, SIG_IGN);
-	return program->on_term && program->on_int ? 0 : -ENOMEM;
+	return program->on_term && program->on_int && program->on_hup ? 0 : -ENOMEM;
 }
 
 static void loop_stop(struct program *program)
@@ -71,6 +80,8 @@ static void loop_stop(struct program *program)
 		event_free(program->on_term);
 	if (program->on_int)
 		event_free(program->on_int);
+	if (program->on_hup)
+		event_free(program->on_hup);
 	if (program->base)
 		event_base_free(program->base);
 }
@@ -185,6 +196,7 @@ static void parts_start(struct program *program)
 	}
 	evsignal_add(program->on_term, NULL);
 	evsignal_add(program->on_int, NULL);
+	evsignal_add(program->on_hup, NULL);
 }
 
 static int check(const struct config *config)
@@ -232,7 +244,8 @@ static const char usage[] =
 	"  --check        print the effective configuration, or what is wrong with it, and exit\n"
 	"  --version      print the version and exit\n"
 	"\n"
-	"SIGTERM stops it; established calls stay in the dataplane for the next start.\n";
+	"SIGTERM stops it; established calls stay in the dataplane for the next start.\n"
+	"SIGHUP has it read the certificates, keys and CAs of TLS again.\n";
 
 static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'},

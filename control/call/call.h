@@ -42,6 +42,9 @@ struct calls_settings {
 struct calls *calls_create(const struct calls_settings *settings, char *error, size_t error_size);
 // Bind the listeners of all realms. Returns 0 or a negative errno, with `error` filled.
 int calls_listen(struct calls *calls, char *error, size_t error_size);
+// Read the certificates, keys and CAs of TLS again, for connections from now on. Where a file will
+// not do, what was read before stays, and the log says why.
+void calls_tls_reload(struct calls *calls);
 // Take no new calls and end those that are not answered yet. `stopped` is called from the loop when
 // that is done, at the latest after two seconds. Established calls stay: they live on in the
 // dataplane, and the next start takes them over.
@@ -53,14 +56,14 @@ struct sip_stack *calls_stack(const struct calls *calls);
 struct media *calls_media(const struct calls *calls);
 
 struct calls_counters {
-	uint32_t active_now;	  // not over yet
-	uint64_t invites;	  // initial ones that passed the basic checks
-	uint64_t answered;	  // calls that were
-	uint64_t refused;	  // calls that ended before an answer, for any reason
-	uint64_t recovered;	  // taken over from an earlier run
-	uint64_t unrecovered;	  // of an earlier run, not established or not readable: deleted
-	uint64_t media_timeouts;  // calls ended by one
-	uint64_t one_way;	  // times that a leg was sent media and sent none
+	uint32_t active_now;	 // not over yet
+	uint64_t invites;	 // initial ones that passed the basic checks
+	uint64_t answered;	 // calls that were
+	uint64_t refused;	 // calls that ended before an answer, for any reason
+	uint64_t recovered;	 // taken over from an earlier run
+	uint64_t unrecovered;	 // of an earlier run, not established or not readable: deleted
+	uint64_t media_timeouts; // calls ended by one
+	uint64_t one_way;	 // times that a leg was sent media and sent none
 	uint64_t ssrc_collisions;
 	uint64_t media_loops;
 	uint64_t rates_exceeded;

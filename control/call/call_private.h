@@ -154,6 +154,8 @@ struct calls_listener {
 	const struct realm *realm;
 };
 
+struct tls_ends;
+
 struct calls {
 	struct calls_settings settings;
 	struct call_list list;
@@ -163,6 +165,7 @@ struct calls {
 	struct cdr_file *cdr;
 	struct calls_listener *listeners;
 	size_t n_listeners;
+	struct tls_ends *tls_ends;
 	struct sdp *sdp; // scratch: one description is parsed at a time
 	const struct timeval *setup_timeout, *peer_timeout, *no_answer_timeout, *max_duration;
 	struct calls_counters counters;
@@ -172,6 +175,11 @@ struct calls {
 	void (*stopped)(void *arg);
 	void *stopped_arg;
 };
+
+// tls_ends.c: certificates for the listeners of TLS and the connections to peers. Opened once the
+// listeners are there, closed after them. Returns 0 or a negative errno with `error`.
+int tls_ends_open(struct calls *calls, char *error, size_t error_size);
+void tls_ends_close(struct calls *calls);
 
 // fsm.c
 void call_event(struct call *call, const struct call_event *event);

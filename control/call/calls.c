@@ -39,7 +39,11 @@ const struct realm *calls_realm(const struct calls *calls, const struct listener
 
 static enum transport_protocol protocol_of(enum realm_transport transport)
 {
-	return transport == REALM_TCP ? TRANSPORT_TCP : TRANSPORT_UDP;
+	static const enum transport_protocol protocols[] = {[REALM_UDP] = TRANSPORT_UDP,
+		[REALM_TCP] = TRANSPORT_TCP,
+		[REALM_TLS] = TRANSPORT_TLS};
+
+	return protocols[transport];
 }
 
 struct listener *calls_listener_to(
@@ -247,6 +251,9 @@ static int listener_add(
 static int realm_listen(
 	struct calls *calls, const struct realm *realm, char *error, size_t error_size)
 {
+	static const char *const names[] = {
+		[REALM_UDP] = "udp", [REALM_TCP] = "tcp", [REALM_TLS] = "tls"};
+
 	for (size_t i = 0; i < realm->n_listeners; i++) {
 		int err = listener_add(calls, realm, &realm->listeners[i]);
 		char text[SIP_ADDRESS_TEXT_SIZE];
@@ -259,7 +266,7 @@ static int realm_listen(
 			return err;
 		}
 		log_info(&log_call, "listening", "realm=%s %s=%s", realm->name,
-			realm->listeners[i].transport == REALM_TCP ? "tcp" : "udp", text);
+			names[realm->listeners[i].transport], text);
 	}
 	return 0;
 }
@@ -277,7 +284,7 @@ int calls_listen(struct calls *calls, char *error, size_t error_size)
 		return -ENOMEM;
 	for (size_t i = 0; !err && i < settings->n_realms; i++)
 		err = realm_listen(calls, &settings->realms[i], error, error_size);
-	return err;
+	return err ? err : tls_ends_open(calls, error, error_size);
 }
 
 // Stopping: what is not answered ends, what is stays in the dataplane.
@@ -335,6 +342,7 @@ void calls_destroy(struct calls *calls)
 		call_destroy(call);
 	if (calls->stack)
 		stack_destroy(calls->stack); // closes attempts, so the dialogs go after it
+	tls_ends_close(calls);
 	if (calls->dialogs)
 		dialog_table_destroy(calls->dialogs);
 	if (calls->grace_timer)

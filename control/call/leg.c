@@ -39,8 +39,9 @@ struct slice contact_write(const struct listener *listener, char *out, size_t si
 	builder_init(&b, out, size);
 	builder_text(&b, "<sip:");
 	builder_slice(&b, listener_sent_by(listener));
-	if (listener_protocol(listener) == TRANSPORT_TCP)
-		builder_text(&b, ";transport=tcp");
+	if (listener_protocol(listener) != TRANSPORT_UDP)
+		builder_text(&b, listener_protocol(listener) == TRANSPORT_TLS ? ";transport=tls"
+									      : ";transport=tcp");
 	builder_char(&b, '>');
 	return builder_finish(&b);
 }
@@ -52,7 +53,9 @@ void dialog_flow_update(struct dialog *dialog)
 
 	if (dialog_next_hop(dialog, &hop) || (hop.scheme != URI_SIP && hop.scheme != URI_SIPS))
 		return;
-	if (sip_address_parse(hop.host, hop.port ? hop.port : 5060, &address))
+	if (!hop.port)
+		hop.port = listener_default_port(dialog->flow.listener);
+	if (sip_address_parse(hop.host, hop.port, &address))
 		return; // a name: stay with where messages came from
 	if (address.any.sa_family != dialog->flow.remote.any.sa_family)
 		return;

@@ -6,8 +6,9 @@
 #include <sys/socket.h>
 
 #include "sdp.h"
+#include "tls.h"
 
-enum realm_transport { REALM_UDP, REALM_TCP };
+enum realm_transport { REALM_UDP, REALM_TCP, REALM_TLS };
 
 // One SIP listener.
 struct realm_listener {
@@ -19,6 +20,7 @@ struct realm {
 	const char *name;
 	struct realm_listener *listeners;
 	size_t n_listeners;
+	struct tls_settings tls;       // of its listeners of TLS; no certificate: it has none
 	struct sdp_address media[2];   // that the dataplane has, of different families
 	size_t n_media;		       // 1 or 2
 	struct sdp_address advertised; // for Via, Contact and SDP instead of our own of its family

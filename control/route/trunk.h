@@ -35,6 +35,7 @@ struct trunk {
 	const struct realm *realm;
 	struct trunk_peer *peers; // tried in order on time-out or 503
 	size_t n_peers;
+	struct tls_settings tls; // of connections to its peers, those of TLS
 	struct sdp_policy media;
 	struct trunk_limits limits;
 	struct trunk_load load;

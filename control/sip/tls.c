@@ -37,10 +37,10 @@ static int failed(struct tls_error *error, const char *field, const char *format
 	return -EINVAL;
 }
 
-// With OpenSSL's reason.
+// With the first reason that OpenSSL has; later ones say only where it was met.
 static int not_loaded(struct tls_error *error, const char *field, const char *file)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
 
 	error->field = field;
 	snprintf(error->text, sizeof(error->text), "'%s' cannot be used: %s", file,
