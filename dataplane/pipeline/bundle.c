@@ -121,7 +121,7 @@ static enum drop_reason move(struct worker *worker, struct burst *burst, unsigne
 	}
 	if (!(config->flags & SL_LEG_RECEIVE))
 		return DROP_not_receiving;
-	burst->formats[i] = config->format_of[view->pt];
+	burst->formats[i] = config->formats->format_of[view->pt];
 	if (burst->formats[i] >= SL_FORMATS_MAX)
 		return DROP_unknown_pt;
 	rte_prefetch0(config->feeds[0]);

@@ -57,7 +57,7 @@ static inline enum drop_reason burst_read_rtp(struct burst *burst, unsigned int 
 {
 	if (rtp_parse(burst->payloads[i], burst->lengths[i], &burst->views[i]))
 		return DROP_bad_rtp;
-	burst->formats[i] = burst->configs[i]->format_of[burst->views[i].pt];
+	burst->formats[i] = burst->configs[i]->formats->format_of[burst->views[i].pt];
 	return burst->formats[i] == LEG_NO_FORMAT ? DROP_unknown_pt : PASS;
 }
 

@@ -39,7 +39,7 @@ static void pass_legs(struct worker *worker, struct burst *burst)
 		}
 		burst->configs[i] = leg_config(leg);
 		rte_prefetch0(burst->configs[i]);
-		rte_prefetch0(&burst->configs[i]->clocks_hz);
+		rte_prefetch0(&burst->configs[i]->rates);
 		burst_keep(burst, n++, i);
 	}
 	burst->n = n;

@@ -63,7 +63,7 @@ void measure(struct worker *worker)
 		struct leg *leg = burst->legs[i];
 		const struct leg_config *config = burst->configs[i];
 		const struct rtp_view *view = &burst->views[i];
-		uint32_t clock_hz = config->clocks_hz[burst->formats[i]];
+		uint32_t clock_hz = config->formats->clocks_hz[burst->formats[i]];
 
 		if (unlikely(is_stray(worker, leg, config, view, clock_hz))) {
 			leg_drop(worker, leg, burst->mbufs[i], DROP_sequence_jump);

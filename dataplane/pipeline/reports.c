@@ -295,9 +295,8 @@ static struct rtcp_sender sender_info(
 
 	return (struct rtcp_sender){
 		.ntp = ntp_now(),
-		.timestamp =
-			continuity->last_timestamp +
-			clock_rtp_ticks(now_ns - continuity->last_sent_ns, config->clocks_hz[0]),
+		.timestamp = continuity->last_timestamp +
+			     clock_rtp_ticks(now_ns - continuity->last_sent_ns, config->clock_hz),
 		.packets = (uint32_t)leg->tx.packets,
 		.bytes = (uint32_t)leg->tx.octets,
 	};

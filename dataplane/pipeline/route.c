@@ -99,9 +99,9 @@ void route(struct worker *worker)
 		}
 		trim(mbuf, burst->payloads[i], burst->lengths[i]);
 		for (unsigned int j = 0; j < last; j++)
-			feed_copy(worker, config->feeds[j], burst->formats[i], burst->legs[i], mbuf,
-				&burst->views[i]);
-		feed_packet(worker, config->feeds[last], burst->formats[i], burst->legs[i], mbuf,
-			&burst->views[i]);
+			feed_copy(worker, leg_config_feed(config, j), burst->formats[i],
+				burst->legs[i], mbuf, &burst->views[i]);
+		feed_packet(worker, leg_config_feed(config, last), burst->formats[i],
+			burst->legs[i], mbuf, &burst->views[i]);
 	}
 }

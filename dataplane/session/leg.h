@@ -22,6 +22,7 @@
 #include "deferred.h"
 #include "leg_bundle.h"
 #include "leg_endpoint.h"
+#include "leg_formats.h"
 #include "leg_srtp.h"
 #include "port.h"
 #include "rtcp.h"
@@ -30,8 +31,6 @@
 #include "table.h"
 #include "transcode.h"
 
-#define LEG_NO_FORMAT	0xff
-#define LEG_ITS_FORMAT	0xfe // of another leg of the bundle
 #define LEG_CNAME_BYTES 20
 
 struct leg;
@@ -77,6 +76,8 @@ struct leg_timeouts {
 	uint32_t hold_ms;
 };
 
+#define LEG_FEEDS 2 // that have a place in every configuration
+
 // What every packet needs comes first: the first cache line for packets to the leg, the first two
 // and the format's byte for packets from it.
 struct leg_config {
@@ -99,11 +100,11 @@ struct leg_config {
 	bool bundled : 1;     // what comes may be of other legs: see `bundle`
 	bool carried : 1;     // what is sent leaves by `carrier`
 	bool tags : 1;	      // what is sent gets another MID: see `mid`
-	uint32_t clocks_hz[SL_FORMATS_MAX] __rte_cache_aligned;
-	struct leg_rates rates;
-	struct feed *feeds[SL_LEGS_MAX]; // who has more than two pays for another line
-	uint8_t format_of[128];		 // payload type to index of format, LEG_NO_FORMAT: refuse
-	uint64_t latch_until_ns;	 // UINT64_MAX: no limit
+	uint8_t source;	      // index of the leg whose media is sent here
+	struct leg_formats *formats;
+	uint64_t latch_until_ns; // UINT64_MAX: no limit
+	struct leg_rates rates __rte_cache_aligned;
+	struct feed *feeds[LEG_FEEDS]; // the rest is in more_feeds
 	struct leg_endpoint local;
 	struct leg_endpoint remote_rtcp;
 	const struct next_hop *hop_rtcp;
@@ -114,15 +115,22 @@ struct leg_config {
 	struct leg_bundle *bundle; // of all legs that have its transport
 	struct leg *carrier;	   // whose transport it has
 	struct rtp_mid mid;
-	uint8_t source;			      // index of the leg whose media is sent here
 	union {				      // main
 		struct leg_timeouts timeouts; // while it is in force
 		struct deferred deferred;     // on its way out
 	};
+	struct feed *more_feeds[]; // where n_feeds is above LEG_FEEDS
 } __rte_cache_aligned;
 
-static_assert(offsetof(struct leg_config, clocks_hz) == RTE_CACHE_LINE_SIZE,
+static_assert(offsetof(struct leg_config, rates) == RTE_CACHE_LINE_SIZE,
 	"packets to a leg need one line of its configuration");
+
+#define LEG_CONFIG_MORE_BYTES ((SL_LEGS_MAX - LEG_FEEDS) * sizeof(struct feed *))
+
+static inline struct feed *leg_config_feed(const struct leg_config *config, unsigned int i)
+{
+	return i < LEG_FEEDS ? config->feeds[i] : config->more_feeds[i - LEG_FEEDS];
+}
 
 // Where a leg latched to, and in which epoch. The worker writes it; main reads it whole with
 // leg_latch_read().

@@ -31,6 +31,7 @@ static void config_free(struct sessions *sessions, struct leg_config *config)
 	leg_key_release(config->keys[SRTP_RECEIVE]);
 	leg_key_release(config->keys[SRTP_SEND]);
 	rte_free(config->bundle);
+	leg_formats_release(config->formats);
 	slab_return(config);
 }
 
@@ -114,12 +115,14 @@ static void begin_regime(struct leg *leg, const struct leg_config *old,
 // A configuration like the one in force, but for the SSRC.
 int leg_change_ssrc(struct sessions *sessions, struct leg *leg)
 {
-	struct leg_config *config = slab_take(&sessions->memory[leg->worker].configs);
 	struct leg_config *old = leg->config;
+	struct slab *configs = worker_configs(&sessions->memory[leg->worker], old->n_feeds);
+	struct leg_config *config = slab_take(configs);
 
 	if (!config)
 		return -ENOMEM;
-	*config = *old;
+	memcpy(config, old, configs->object_bytes);
+	leg_formats_hold(config->formats);
 	config->ssrc = ssrc_choose();
 	config->generation = ++sessions->generation;
 	config->hop = config->hop_rtcp = config->hop_latched = NULL;
@@ -414,6 +417,9 @@ static void create_slabs(struct sessions *sessions)
 
 		slab_init(&memory->legs, sizeof(struct leg), socket_id);
 		slab_init(&memory->configs, sizeof(struct leg_config), socket_id);
+		slab_init(&memory->wide_configs, sizeof(struct leg_config) + LEG_CONFIG_MORE_BYTES,
+			socket_id);
+		leg_formats_init(&memory->formats, socket_id);
 		slab_init(&memory->feeds, sizeof(struct feed), socket_id);
 		slab_init(&memory->srtp, 2 * sizeof(struct leg_srtp), socket_id);
 	}
@@ -425,6 +431,8 @@ static void destroy_slabs(struct sessions *sessions)
 	for (unsigned int i = 0; sessions->memory && i < sessions->config.n_workers; i++) {
 		slab_fini(&sessions->memory[i].legs);
 		slab_fini(&sessions->memory[i].configs);
+		slab_fini(&sessions->memory[i].wide_configs);
+		leg_formats_fini(&sessions->memory[i].formats);
 		slab_fini(&sessions->memory[i].feeds);
 		slab_fini(&sessions->memory[i].srtp);
 	}

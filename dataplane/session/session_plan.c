@@ -1,5 +1,6 @@
-// Steps of a plan, in order: worker, ports, legs, feeds, configurations, bundles, keys. Each takes
-// something for every leg; undoing goes over the legs and gives back what is marked as new.
+// Steps of a plan, in order: worker, ports, legs, feeds, configurations, formats, bundles, keys.
+// Each takes something for every leg; undoing goes over the legs and gives back what is marked as
+// new.
 #include "session_plan.h"
 
 #include <errno.h>
@@ -208,16 +209,36 @@ static struct leg_endpoint rtcp_endpoint_of(const struct sl_leg *leg)
 	return endpoint;
 }
 
-static void fill_formats(struct leg_config *config, const struct sl_leg *leg)
+// What the other legs of a transport take is let in with it.
+static void let_in(struct leg_formats *formats, const struct sl_session *session, unsigned int i)
 {
-	memset(config->format_of, LEG_NO_FORMAT, sizeof(config->format_of));
-	for (unsigned int i = 0; i < leg->n_formats; i++) {
-		config->format_of[leg->formats[i].receive_pt] = (uint8_t)i;
-		config->clocks_hz[i] = leg->formats[i].clock_hz;
+	for (unsigned int j = 0; j < session->n_legs; j++)
+		for (unsigned int k = 0;
+			session->legs[j].transport == i && k < session->legs[j].n_formats; k++) {
+			uint8_t *format =
+				&formats->format_of[session->legs[j].formats[k].receive_pt];
+
+			if (*format == LEG_NO_FORMAT)
+				*format = LEG_ITS_FORMAT;
+		}
+}
+
+static int plan_formats(struct session_plan *plan, unsigned int i, const char **why)
+{
+	const struct sl_leg *leg = &plan->session->legs[i];
+	struct leg_config *config = plan->legs[i].config;
+	struct leg_formats formats = {.clocks_hz = {8000}};
+
+	memset(formats.format_of, LEG_NO_FORMAT, sizeof(formats.format_of));
+	for (unsigned int j = 0; j < leg->n_formats; j++) {
+		formats.format_of[leg->formats[j].receive_pt] = (uint8_t)j;
+		formats.clocks_hz[j] = leg->formats[j].clock_hz;
 	}
-	if (leg->n_formats == 0)
-		config->clocks_hz[0] = 8000;
-	config->clock_hz = config->clocks_hz[0];
+	let_in(&formats, plan->session, i);
+	*why = "memory";
+	config->formats = leg_formats_take(&memory_of(plan)->formats, &formats);
+	config->clock_hz = formats.clocks_hz[0];
+	return config->formats ? 0 : -ENOMEM;
 }
 
 static void fill_rates(
@@ -258,9 +279,15 @@ static void fill_routes(struct leg_config *config, const struct session_plan *pl
 	const struct sl_leg *leg = &session->legs[i];
 	const struct feed *in = plan->legs[i].feed;
 
-	for (unsigned int j = 0; j < session->n_legs; j++)
-		if (session->legs[j].source == i)
-			config->feeds[config->n_feeds++] = plan->legs[j].feed;
+	for (unsigned int j = 0; j < session->n_legs; j++) {
+		unsigned int n = config->n_feeds;
+
+		if (session->legs[j].source != i)
+			continue;
+		*(n < LEG_FEEDS ? &config->feeds[n] : &config->more_feeds[n - LEG_FEEDS]) =
+			plan->legs[j].feed;
+		config->n_feeds++;
+	}
 	config->source = leg->source;
 	if (leg->source == SL_NO_LEG)
 		return;
@@ -341,10 +368,19 @@ static const struct realm *realm_of(const struct session_plan *plan, unsigned in
 	return &sessions->config.realms->entries[sessions->table->addresses[slot->address].realm];
 }
 
+static struct slab *configs_of(const struct session_plan *plan, unsigned int i)
+{
+	unsigned int n_feeds = 0;
+
+	for (unsigned int j = 0; j < plan->session->n_legs; j++)
+		n_feeds += plan->session->legs[j].source == i;
+	return worker_configs(memory_of(plan), n_feeds);
+}
+
 static int plan_config(struct session_plan *plan, unsigned int i, const char **why)
 {
 	const struct sl_leg *leg = &plan->session->legs[i];
-	struct leg_config *config = slab_take(&memory_of(plan)->configs);
+	struct leg_config *config = slab_take(configs_of(plan, i));
 
 	*why = "memory";
 	if (!config)
@@ -359,7 +395,6 @@ static int plan_config(struct session_plan *plan, unsigned int i, const char **w
 	config->remote_rtcp = rtcp_endpoint_of(leg);
 	config->timeouts = (struct leg_timeouts){
 		leg->start_timeout_ms, leg->media_timeout_ms, leg->hold_timeout_ms};
-	fill_formats(config, leg);
 	fill_rates(config, plan->sessions, leg);
 	fill_latch(config, plan, i);
 	fill_routes(config, plan, i);
@@ -391,20 +426,6 @@ static bool is_shared(const struct sl_session *session, unsigned int transport)
 	return false;
 }
 
-// What the other legs of a transport take is let in with it.
-static void let_in(struct leg_config *config, const struct sl_session *session, unsigned int i)
-{
-	for (unsigned int j = 0; j < session->n_legs; j++)
-		for (unsigned int k = 0;
-			session->legs[j].transport == i && k < session->legs[j].n_formats; k++) {
-			uint8_t *format =
-				&config->format_of[session->legs[j].formats[k].receive_pt];
-
-			if (*format == LEG_NO_FORMAT)
-				*format = LEG_ITS_FORMAT;
-		}
-}
-
 static int plan_bundle(struct session_plan *plan, unsigned int i, const char **why)
 {
 	const struct sl_session *session = plan->session;
@@ -431,7 +452,6 @@ static int plan_bundle(struct session_plan *plan, unsigned int i, const char **w
 	if (!leg->streams || !config->bundle)
 		return -ENOMEM;
 	config->bundled = true;
-	let_in(config, session, i);
 	return 0;
 }
 
@@ -446,6 +466,7 @@ void session_plan_undo(struct session_plan *plan)
 			leg_key_release(leg->config->keys[SRTP_RECEIVE]);
 			leg_key_release(leg->config->keys[SRTP_SEND]);
 			rte_free(leg->config->bundle);
+			leg_formats_release(leg->config->formats);
 		}
 		slab_return(leg->config);
 		if (leg->feed_is_new) {
@@ -466,7 +487,7 @@ void session_plan_undo(struct session_plan *plan)
 int session_plan_make(struct session_plan *plan, const char **why)
 {
 	static int (*const steps[])(struct session_plan *, unsigned int, const char **) = {
-		plan_slot, plan_leg, plan_feed, plan_config, plan_bundle, plan_keys};
+		plan_slot, plan_leg, plan_feed, plan_config, plan_formats, plan_bundle, plan_keys};
 	int rc = 0;
 
 	if (plan->old)

@@ -22,9 +22,16 @@ struct session {
 struct worker_memory {
 	struct slab legs;
 	struct slab configs;
+	struct slab wide_configs; // of legs that feed more than LEG_FEEDS
+	struct leg_formats_table formats;
 	struct slab feeds;
 	struct slab srtp; // two struct leg_srtp each
 };
+
+static inline struct slab *worker_configs(struct worker_memory *memory, unsigned int n_feeds)
+{
+	return n_feeds > LEG_FEEDS ? &memory->wide_configs : &memory->configs;
+}
 
 struct sessions {
 	struct sessions_config config;

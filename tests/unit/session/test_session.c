@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "session_rig.h"
+#include "session_state.h"
 
 #define WORKERS	  2
 #define UDP_PORTS 16 // an address: 8 pairs, 4 a worker
@@ -406,6 +407,51 @@ static void a_state_that_contradicts_itself_is_refused(void **)
 	assert_int_equal(set_result(&bad, &session), 0);
 }
 
+// Seven legs are sent what the first one says: more than every configuration has room for.
+static void a_leg_may_feed_all_others(void **)
+{
+	struct sl_session wanted = rig_session(1), session;
+	struct leg *leg;
+	uint32_t ssrc;
+
+	wanted.n_legs = SL_LEGS_MAX;
+	for (unsigned int i = 2; i < SL_LEGS_MAX; i++)
+		wanted.legs[i] = wanted.legs[1];
+	for (unsigned int i = 0; i < SL_LEGS_MAX; i++)
+		wanted.legs[i].local = rig_address(i % 2 ? "192.0.2.1" : "203.0.113.1", 0);
+	for (unsigned int i = 0; i < SL_LEGS_MAX; i++)
+		wanted.legs[i].remote.family = SL_UNSPEC, wanted.legs[i].remote.port = 0;
+	session = set(&wanted);
+	leg = leg_at(1, session.legs[0].local.port);
+	ssrc = leg->config->ssrc;
+	assert_int_equal(leg_change_ssrc(rig.sessions, leg), 0);
+	assert_int_not_equal(leg->config->ssrc, ssrc);
+	assert_int_equal(leg->config->n_feeds, SL_LEGS_MAX - 1);
+	for (unsigned int i = 0; i < SL_LEGS_MAX - 1u; i++)
+		assert_ptr_equal(leg_config_feed(leg->config, i)->to,
+			leg_at((i + 1) % 2 ? 0 : 1, session.legs[i + 1].local.port));
+}
+
+static void legs_of_the_same_formats_share_them(void **)
+{
+	struct sl_session first = rig_session(1), second = rig_session(2), third = rig_session(3);
+	const struct leg_formats *formats[3];
+
+	third.legs[0].formats[0].receive_pt = 1;
+	first = set(&first);
+	second = set(&second);
+	third = set(&third);
+	formats[0] = leg_at(0, first.legs[0].local.port)->config->formats;
+	formats[1] = leg_at(0, second.legs[0].local.port)->config->formats;
+	formats[2] = leg_at(0, third.legs[0].local.port)->config->formats;
+	assert_int_equal(formats[2]->format_of[1], 0);
+	assert_int_equal(formats[0]->format_of[1], LEG_NO_FORMAT);
+	// Each worker has its own: the second session is on another than the others.
+	assert_int_equal(formats[0]->n_configs, 2 + 1);
+	assert_int_equal(formats[1]->n_configs, 2);
+	assert_int_equal(formats[2]->n_configs, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +463,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			exhausted_ports_are_enospc_and_leave_no_trace, setup, teardown),
 		cmocka_unit_test_setup_teardown(sessions_max_is_enospc, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_leg_may_feed_all_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			legs_of_the_same_formats_share_them, setup, teardown),
 		cmocka_unit_test_setup_teardown(exact_ports_are_exact_or_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			exact_ports_of_two_slices_are_taken, setup, teardown),
