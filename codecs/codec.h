@@ -27,6 +27,7 @@ struct codec_options {
 	bool mode_change_neighbor;  // AMR: one step in the mode set at a time
 	bool octet_align;	    // AMR: payload layout, both ways (RFC 4867 4.4)
 	bool dtx;		    // encoder: send next to nothing in silence
+	bool cbr;		    // Opus encoder: all frames of one length
 };
 
 // What a stream is set up with.
@@ -47,6 +48,7 @@ struct codec_encode_job {
 	const int16_t *pcm; // frame_samples samples; never written to
 	uint16_t n_samples; // per channel
 	uint8_t request;    // what the far end asks for (see the decode job); 0: nothing
+	uint8_t lower;	    // by how many steps to lower the complexity, for this frame
 	uint8_t *payload;   // CODEC_FRAME_BYTES_MAX bytes of room
 	bool is_noise;	    // out: the payload describes silence, no talk spurt begins with it
 	uint16_t n_skipped; // out: samples at the beginning that the payload leaves out as silence
@@ -76,6 +78,7 @@ struct codec {
 	uint8_t frames_ms[8];	  // frame lengths that the encoder makes, ascending, 0-terminated
 	bool has_fec;		  // decode jobs with `fec` recover something
 	bool has_dtx;		  // its encoder has a way of its own with silence (options.dtx)
+	bool has_complexity;	  // its encoder's effort can be lowered (encode jobs, `lower`)
 	bool has_requests;	  // decode jobs yield requests for the encoder of the other way
 	uint32_t encode_ns;	  // typical cost of 20 ms at the lowest rate, to share out streams
 	uint32_t decode_ns;

@@ -5,9 +5,12 @@
 
 #include "codec.h"
 
+#define CODEC_COST_COMPLEXITY 5 // that encode_ns is about, where encoders have such a thing
+
 struct codec_cost { // CPU time of 20 ms at the codec's lowest rate
 	uint32_t encode_ns;
 	uint32_t decode_ns;
+	uint32_t encode_least_ns; // at complexity 0; encode_ns where there is no such thing
 };
 
 // Measure all of codecs[], at most about `budget_us` each. At start, before any other thread uses

@@ -5,6 +5,7 @@
 // rate are made once (opus_templates_init()), and a stream begins with a copy: states hold offsets
 // and pointers to constants, never to themselves. Nothing here is called per frame but
 // opus_encode() and opus_decode(), and nothing of opus_multistream_*.
+#include <assert.h>
 #include <errno.h>
 #include <opus.h>
 #include <stdlib.h>
@@ -16,6 +17,15 @@
 #define DEFAULT_COMPLEXITY 5
 #define DTX_BYTES_MAX	   2
 #define FEC_LOSS_PERCENT   10 // expected loss that makes the encoder spend bits on FEC
+#define HEAD_BYTES	   16
+
+// Before libopus' encoder in a state block.
+struct encoder_head {
+	uint8_t complexity; // as asked for
+	uint8_t lowered;    // by how much it is lower now
+	bool in_dtx;	    // the far end has been told that silence begins
+};
+static_assert(sizeof(struct encoder_head) <= HEAD_BYTES, "room before libopus' encoder");
 
 static const struct {
 	uint32_t sample_hz;
@@ -79,7 +89,12 @@ int opus_templates_init(void)
 
 static size_t encoder_size(void)
 {
-	return encoder_bytes;
+	return HEAD_BYTES + encoder_bytes;
+}
+
+static OpusEncoder *encoder_of(void *state)
+{
+	return (OpusEncoder *)((uint8_t *)state + HEAD_BYTES);
 }
 
 static size_t decoder_size(void)
@@ -90,8 +105,9 @@ static size_t decoder_size(void)
 static int encoder_init(void *state, const struct codec_params *params)
 {
 	int i = rate_index(params->sample_hz);
-	int complexity =
+	uint8_t complexity =
 		params->complexity == CODEC_DEFAULT ? DEFAULT_COMPLEXITY : params->complexity;
+	OpusEncoder *encoder = encoder_of(state);
 	int bitrate;
 
 	if (i < 0 || params->channels != 1 || complexity > 10)
@@ -99,12 +115,14 @@ static int encoder_init(void *state, const struct codec_params *params)
 	bitrate = (int)(params->bitrate ? params->bitrate : rates[i].bitrate);
 	if (bitrate < 6000 || bitrate > 510000)
 		return -EINVAL;
-	memcpy(state, encoder_templates[i], encoder_bytes);
-	opus_encoder_ctl(state, OPUS_SET_BITRATE(bitrate));
-	opus_encoder_ctl(state, OPUS_SET_COMPLEXITY(complexity));
-	opus_encoder_ctl(state, OPUS_SET_DTX(params->options.dtx));
-	opus_encoder_ctl(state, OPUS_SET_INBAND_FEC(params->fec ? 1 : 0));
-	opus_encoder_ctl(state, OPUS_SET_PACKET_LOSS_PERC(params->fec ? FEC_LOSS_PERCENT : 0));
+	*(struct encoder_head *)state = (struct encoder_head){.complexity = complexity};
+	memcpy(encoder, encoder_templates[i], encoder_bytes);
+	opus_encoder_ctl(encoder, OPUS_SET_BITRATE(bitrate));
+	opus_encoder_ctl(encoder, OPUS_SET_COMPLEXITY(complexity));
+	opus_encoder_ctl(encoder, OPUS_SET_VBR(!params->options.cbr));
+	opus_encoder_ctl(encoder, OPUS_SET_DTX(params->options.dtx));
+	opus_encoder_ctl(encoder, OPUS_SET_INBAND_FEC(params->fec ? 1 : 0));
+	opus_encoder_ctl(encoder, OPUS_SET_PACKET_LOSS_PERC(params->fec ? FEC_LOSS_PERCENT : 0));
 	return 0;
 }
 
@@ -118,15 +136,31 @@ static int decoder_init(void *state, const struct codec_params *params)
 	return 0;
 }
 
+static void complexity_lower(struct encoder_head *head, uint8_t lower)
+{
+	if (lower == head->lowered)
+		return;
+	head->lowered = lower;
+	opus_encoder_ctl(encoder_of(head),
+		OPUS_SET_COMPLEXITY(head->complexity > lower ? head->complexity - lower : 0));
+}
+
 static void encode(struct codec_encode_job *jobs, size_t n_jobs)
 {
 	for (size_t i = 0; i < n_jobs; i++) {
 		struct codec_encode_job *job = &jobs[i];
-		int n = opus_encode(
-			job->state, job->pcm, job->n_samples, job->payload, CODEC_FRAME_BYTES_MAX);
+		struct encoder_head *head = job->state;
+		bool was_in_dtx = head->in_dtx;
+		int n;
 
-		// Of silence under DTX one octet or two are left, not worth a packet.
-		job->n_bytes = n < 0 ? -EINVAL : n <= DTX_BYTES_MAX ? 0 : n;
+		complexity_lower(head, job->lower);
+		n = opus_encode(encoder_of(head), job->pcm, job->n_samples, job->payload,
+			CODEC_FRAME_BYTES_MAX);
+		// Of silence under DTX one octet or two are left. The first are sent, so that the
+		// far end knows what the gap means (RFC 7587 3.1.3).
+		head->in_dtx = n > 0 && n <= DTX_BYTES_MAX;
+		job->is_noise = head->in_dtx;
+		job->n_bytes = n < 0 ? -EINVAL : head->in_dtx && was_in_dtx ? 0 : n;
 	}
 }
 
@@ -139,6 +173,7 @@ static void decode(struct codec_decode_job *jobs, size_t n_jobs)
 			job->n_samples, !is_lost && job->fec);
 
 		job->n_decoded = n < 0 ? -EBADMSG : n;
+		job->is_noise = !is_lost && !job->fec && job->n_bytes <= DTX_BYTES_MAX;
 	}
 }
 
@@ -162,6 +197,7 @@ const struct codec codec_opus = {
 	.frames_ms = {10, 20, 40, 60},
 	.has_fec = true,
 	.has_dtx = true,
+	.has_complexity = true,
 	.encode_ns = 45000,
 	.decode_ns = 10000,
 	.encoder_size = encoder_size,
