@@ -24,18 +24,22 @@
 #define MEGABYTES_LEAST	     64
 // Of one leg: any voice (G.711 every 5 ms is 200 packets a second), and video of up to 50 Mbit/s in
 // packets of 1,250 bytes; yet a worker that relays millions does not notice a leg that is flooded.
-#define LEG_PACKETS_DEFAULT  5000
-#define LEG_BYTES_DEFAULT    6250000
-#define LEG_PACKETS_LEAST    10
-#define LEG_BYTES_LEAST	     1000
-#define WORKER_PACKETS_LEAST 1000
-#define RTP_MIN_DEFAULT	     16384
-#define RTP_MAX_DEFAULT	     32767
-#define CPUS_MOST	     64
-#define PLUGINS_MOST	     16
-#define VLAN_MOST	     4094
-#define DSCP_MOST	     63
-#define DSCP_DEFAULT	     46 // EF (RFC 3246)
+#define LEG_PACKETS_DEFAULT	5000
+#define LEG_BYTES_DEFAULT	6250000
+#define LEG_PACKETS_LEAST	10
+#define LEG_BYTES_LEAST		1000
+#define WORKER_PACKETS_LEAST	1000
+#define OPUS_COMPLEXITY_DEFAULT 5
+#define OPUS_COMPLEXITY_MOST	10
+#define SHED_AT_DEFAULT		0.7
+#define REFUSE_AT_DEFAULT	0.9
+#define RTP_MIN_DEFAULT		16384
+#define RTP_MAX_DEFAULT		32767
+#define CPUS_MOST		64
+#define PLUGINS_MOST		16
+#define VLAN_MOST		4094
+#define DSCP_MOST		63
+#define DSCP_DEFAULT		46 // EF (RFC 3246)
 
 static const cyaml_schema_value_t cpu_schema = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, unsigned int)};
 static const cyaml_schema_value_t text_schema = {
@@ -67,6 +71,14 @@ static const cyaml_schema_field_t limits_fields[] = {
 		leg_bytes_per_second),
 	CYAML_FIELD_UINT("worker_packets_per_second", CYAML_FLAG_OPTIONAL, struct limits_config,
 		worker_packets_per_second),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t transcoding_fields[] = {
+	CYAML_FIELD_UINT(
+		"opus_complexity", CYAML_FLAG_OPTIONAL, struct transcoding_config, opus_complexity),
+	CYAML_FIELD_FLOAT("shed_at", CYAML_FLAG_OPTIONAL, struct transcoding_config, shed_at),
+	CYAML_FIELD_FLOAT("refuse_at", CYAML_FLAG_OPTIONAL, struct transcoding_config, refuse_at),
 	CYAML_FIELD_END,
 };
 
@@ -130,6 +142,8 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_UINT("punts_per_second", CYAML_FLAG_OPTIONAL, struct config, punts_per_second),
 	CYAML_FIELD_MAPPING_PTR("limits", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config,
 		limits, limits_fields),
+	CYAML_FIELD_MAPPING_PTR("transcoding", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+		struct config, transcoding, transcoding_fields),
 	CYAML_FIELD_MAPPING_PTR("rtp_ports", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct config, rtp_ports, range_fields),
 	CYAML_FIELD_SEQUENCE(
@@ -188,6 +202,23 @@ static int fill_realm(const struct config *config, struct realm_entry *realm)
 	return 0;
 }
 
+static int fill_transcoding(struct config *config)
+{
+	struct transcoding_config *transcoding = config->transcoding;
+
+	if (!transcoding)
+		transcoding = config->transcoding = calloc(1, sizeof(*transcoding));
+	if (!transcoding)
+		return -ENOMEM;
+	if (transcoding->opus_complexity == 0)
+		transcoding->opus_complexity = OPUS_COMPLEXITY_DEFAULT;
+	if (transcoding->shed_at == 0)
+		transcoding->shed_at = SHED_AT_DEFAULT;
+	if (transcoding->refuse_at == 0)
+		transcoding->refuse_at = REFUSE_AT_DEFAULT;
+	return 0;
+}
+
 static int fill_defaults(struct config *config)
 {
 	if (!config->socket)
@@ -202,7 +233,8 @@ static int fill_defaults(struct config *config)
 	}
 	if (!config->limits)
 		config->limits = calloc(1, sizeof(*config->limits));
-	if (!config->socket || !config->memory || !config->rtp_ports || !config->limits)
+	if (!config->socket || !config->memory || !config->rtp_ports || !config->limits ||
+		fill_transcoding(config))
 		return -ENOMEM;
 	if (!config->limits->leg_packets_per_second)
 		config->limits->leg_packets_per_second = LEG_PACKETS_DEFAULT;
@@ -327,6 +359,19 @@ static int check_limits(const struct check *check, const struct limits_config *l
 		limits->worker_packets_per_second < WORKER_PACKETS_LEAST)
 		return wrong(check, "limits.worker_packets_per_second",
 			"expected at least %u, or 0 for no limit", WORKER_PACKETS_LEAST);
+	return 0;
+}
+
+static int check_transcoding(const struct check *check, const struct transcoding_config *config)
+{
+	if (config->opus_complexity > OPUS_COMPLEXITY_MOST)
+		return wrong(check, "transcoding.opus_complexity", "expected 1 to %u",
+			OPUS_COMPLEXITY_MOST);
+	if (!(config->shed_at >= 0.01 && config->shed_at <= 1))
+		return wrong(check, "transcoding.shed_at", "expected 0.01 to 1, a share of a core");
+	if (!(config->refuse_at >= 0.01 && config->refuse_at <= 1))
+		return wrong(
+			check, "transcoding.refuse_at", "expected 0.01 to 1, a share of a core");
 	return 0;
 }
 
@@ -501,7 +546,8 @@ static int check_config(const struct check *check, const struct config *config)
 {
 	if (check_socket(check, config) || check_cpus(check, config->cpus) ||
 		check_numbers(check, config) || check_plugins(check, config) ||
-		check_limits(check, config->limits) || check_log(check, config->log))
+		check_limits(check, config->limits) ||
+		check_transcoding(check, config->transcoding) || check_log(check, config->log))
 		return -EINVAL;
 	for (unsigned int i = 0; i < config->ports_count; i++)
 		if (check_port(check, config, i))

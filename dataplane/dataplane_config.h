@@ -13,6 +13,12 @@
 //     leg_packets_per_second: 5000                    # of legs for which control says nothing
 //     leg_bytes_per_second: 6250000
 //     worker_packets_per_second: 0                    # of all legs of a worker; 0: no limit
+//   transcoding:
+//     opus_complexity: 5                              # 1 to 10: effort, and quality, of encoders
+//     shed_at: 0.7                                    # busy share of a transcoder above which it
+//                                                     # lowers their complexity, step by step
+//     refuse_at: 0.9                                  # expected share, with all that shed, above
+//                                                     # which new calls that need codecs are refused
 //   ports:
 //     - {name: eth-a, interface: eth0}                # AF_XDP on a kernel interface
 //     - {name: bench, vdev: "net_memif0,role=client", # any DPDK device
@@ -58,6 +64,12 @@ struct limits_config {
 	unsigned int leg_packets_per_second;
 	unsigned int leg_bytes_per_second;
 	unsigned int worker_packets_per_second;
+};
+
+struct transcoding_config {
+	unsigned int opus_complexity;
+	double shed_at; // of one core
+	double refuse_at;
 };
 
 struct range_config {
@@ -106,6 +118,7 @@ struct config {
 	unsigned int sessions_max;
 	unsigned int punts_per_second;
 	struct limits_config *limits;
+	struct transcoding_config *transcoding;
 	struct range_config *rtp_ports;
 	struct port_entry *ports;
 	unsigned int ports_count;

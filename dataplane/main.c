@@ -184,6 +184,9 @@ static int start_transcode(struct dataplane *dataplane)
 		.n_transcoders = config->cpus->transcoders_count,
 		.streams_max = config->sessions_max * STREAMS_PER_SESSION,
 		.socket_id = (int)rte_lcore_to_socket_id(eal_worker_lcore(0)),
+		.complexity = (uint8_t)config->transcoding->opus_complexity,
+		.shed_at = (uint16_t)(config->transcoding->shed_at * 1000 + 0.5),
+		.refuse_at = (uint16_t)(config->transcoding->refuse_at * 1000 + 0.5),
 		.pool = dataplane->pool,
 	};
 

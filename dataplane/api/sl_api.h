@@ -40,7 +40,12 @@
 // connection is closed after it), -EPERM no hello yet, -EINVAL the state contradicts itself (see
 // each field), -ENOENT no such session, -EADDRNOTAVAIL the local address is not one of ours,
 // -EADDRINUSE the exact port is taken, -ENOSPC no port or session left, -EOPNOTSUPP a pair of
-// formats that cannot be transcoded, -ENOMEM.
+// formats that cannot be transcoded, -EBUSY it needs codecs and the transcoders are full (see
+// `transcoding` in the configuration), -ENOMEM.
+//
+// -EBUSY is for new calls only: a session with exact ports that the dataplane does not know comes
+// back from before a restart, and one whose legs have had a source is up already. Both get what
+// they need, at the price of quality.
 //
 // Keys go one way: no response carries one. A response says by its suite that there is one and has
 // zeros in its place. Sent back as it is it would be -EINVAL: control keeps keys in its own record.
@@ -132,12 +137,14 @@ enum {					// sl_format.flags
 	SL_FORMAT_OCTET_ALIGN = 1 << 1, // AMR, AMR-WB: octet-aligned payload, both ways (RFC 4867
 					// 4.4); else bandwidth-efficient
 	SL_FORMAT_MODE_CHANGE_NEIGHBOR = 1 << 2, // AMR: change the mode by one step of mode_set
+	SL_FORMAT_CBR = 1 << 3,			 // opus: all frames of one length (RFC 7587 cbr)
 };
 
 // One RTP payload format of a leg (RFC 3551, RFC 8866 "a=rtpmap"). The name decides: formats of
-// the same name, clock, channels, SL_FORMAT_OCTET_ALIGN and mode_set (where both have one) are relayed
-// (payload type mapped); otherwise both must be codecs that the dataplane has. The first audio format of a leg
-// must get across to what it is the source of; of the others, what cannot is dropped and counted.
+// the same name, clock, channels, SL_FORMAT_OCTET_ALIGN and mode_set (where both have one) are
+// relayed (payload type mapped); otherwise both must be codecs that the dataplane has. The first
+// audio format of a leg must get across to what it is the source of; of the others, what cannot is
+// dropped and counted.
 struct sl_format {
 	char name[16];	    // "PCMU", "PCMA", "opus", "telephone-event", "G729" ...; no case
 	uint32_t clock_hz;  // of the RTP timestamp
@@ -391,8 +398,9 @@ struct sl_media_event {
 
 // Send a digit to the far end of a leg: as telephone events where it has them, else as a tone in
 // the audio. Not there yet: what makes sense is answered with -EOPNOTSUPP. To be: only where its
-// media passes a codec; digits wait for one another, at most SL_DTMF_QUEUE_MAX of them. -ENOENT no such session, -EINVAL no such leg, digit or duration,
-// -EOPNOTSUPP its media does not pass a codec, -ENOBUFS too many are waiting.
+// media passes a codec; digits wait for one another, at most SL_DTMF_QUEUE_MAX of them. -ENOENT no
+// such session, -EINVAL no such leg, digit or duration, -EOPNOTSUPP its media does not pass a
+// codec, -ENOBUFS too many are waiting.
 struct sl_dtmf {
 	struct sl_id id;
 	uint8_t leg;

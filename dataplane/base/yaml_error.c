@@ -176,6 +176,7 @@ static const struct rule {
 	{"Invalid int64_t value: ", explain_number},
 	{"Invalid uint64_t value: ", explain_number},
 	{"Invalid UINT value: ", explain_range},
+	{"Invalid FLOAT value: ", explain_number},
 	{"Invalid ENUM value: ", explain_choice},
 	{"STRING length < ", explain_short},
 	{"STRING length > ", explain_long},

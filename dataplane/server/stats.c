@@ -70,6 +70,10 @@ static void add_transcoder(
 	ADD(busy_ns)
 	ADD(dropped)
 	ADD(streams_now)
+	ADD(load_permille_now)
+	ADD(expected_permille_now)
+	ADD(shed_level_now)
+	ADD(refused)
 #undef ADD
 	if (!config->transcoders)
 		return;

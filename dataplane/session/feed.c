@@ -99,6 +99,7 @@ static struct codec_options options_of(const struct sl_format *format)
 		.mode_change_neighbor = format->flags & SL_FORMAT_MODE_CHANGE_NEIGHBOR,
 		.octet_align = format->flags & SL_FORMAT_OCTET_ALIGN,
 		.dtx = format->flags & SL_FORMAT_DTX,
+		.cbr = format->flags & SL_FORMAT_CBR,
 	};
 }
 
@@ -200,6 +201,7 @@ static int route_audio(struct feed *feed, unsigned int i, const struct feed_end 
 	struct transcode_spec spec = stream_spec(from, format, to);
 	enum feed_verb g711 = g711_verb(format, out);
 
+	spec.refusable = source->refusable;
 	for (unsigned int j = 0; j < i; j++)
 		if (is_same(&from->formats[j],
 			    format)) { // under another number: one stream for both

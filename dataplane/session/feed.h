@@ -8,11 +8,12 @@
 struct feed_end {
 	struct leg *leg;
 	const struct sl_leg *wanted;
+	bool refusable; // of the source: its streams may be refused (transcode.h)
 };
 
 // Build the feed of one leg's media to another, creating the streams of the transcoder that it
 // needs. `engine` NULL: no transcoding. NULL with errno set: EOPNOTSUPP where the first format
-// cannot get across, ENOMEM, ENOSPC.
+// cannot get across, ENOMEM, ENOSPC, EBUSY.
 struct feed *feed_create(const struct feed_end *from, const struct feed_end *to,
 	struct transcode *engine, struct slab *feeds);
 

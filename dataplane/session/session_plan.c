@@ -186,12 +186,14 @@ static int plan_feed(struct session_plan *plan, unsigned int i, const char **why
 		return 0;
 	}
 	*why = "no way from the source's first format to the leg's";
-	leg->feed = feed_create(
-		&(struct feed_end){plan->legs[to->source].leg, &plan->session->legs[to->source]},
-		&(struct feed_end){leg->leg, to}, plan->sessions->config.transcode,
+	leg->feed = feed_create(&(struct feed_end){plan->legs[to->source].leg,
+					&plan->session->legs[to->source], plan->refusable},
+		&(struct feed_end){leg->leg, to, false}, plan->sessions->config.transcode,
 		&memory_of(plan)->feeds);
-	if (!leg->feed)
+	if (!leg->feed) {
+		*why = errno == EBUSY ? "the transcoders are full" : *why;
 		return -errno;
+	}
 	leg->feed_is_new = true;
 	return 0;
 }
@@ -484,6 +486,21 @@ void session_plan_undo(struct session_plan *plan)
 	}
 }
 
+// Transcoders that are full refuse new calls, not what is up: media that passes already and begins
+// to need codecs, and sessions that come back after a restart, with the ports that they had.
+static bool is_refusable(const struct session_plan *plan)
+{
+	const struct sl_session *old = plan->old ? plan->was : NULL;
+
+	for (unsigned int i = 0; old && i < old->n_legs; i++)
+		if (old->legs[i].source != SL_NO_LEG)
+			return false;
+	for (unsigned int i = 0; !old && i < plan->session->n_legs; i++)
+		if (plan->session->legs[i].local.port != 0)
+			return false;
+	return true;
+}
+
 int session_plan_make(struct session_plan *plan, const char **why)
 {
 	static int (*const steps[])(struct session_plan *, unsigned int, const char **) = {
@@ -494,6 +511,7 @@ int session_plan_make(struct session_plan *plan, const char **why)
 		plan->worker = plan->old->worker;
 	else
 		choose_worker(plan);
+	plan->refusable = is_refusable(plan);
 	for (size_t step = 0; step < RTE_DIM(steps) && rc == 0; step++)
 		for (unsigned int i = 0; i < plan->session->n_legs && rc == 0; i++)
 			rc = steps[step](plan, i, why);

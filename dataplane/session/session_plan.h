@@ -20,6 +20,7 @@ struct session_plan {
 	struct sl_session *session;   // as wanted, ports and SSRCs filled in on the way
 	unsigned int worker;
 	uint64_t now_ns;
+	bool refusable; // by transcoders that are full
 	struct planned_leg legs[SL_LEGS_MAX];
 };
 

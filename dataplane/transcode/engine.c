@@ -108,6 +108,7 @@ struct transcode *transcode_create(const struct transcode_config *config)
 	engine->n_lcores = config->n_transcoders ? config->n_transcoders : config->n_workers;
 	engine->hold_tsc = rte_get_tsc_hz() * HOLD_MS / 1000;
 	engine->noise_tsc = rte_get_tsc_hz() * NOISE_MS / 1000;
+	engine->shed_tsc = rte_get_tsc_hz() * SHED_WINDOW_MS / 1000;
 	TAILQ_INIT(&engine->streams);
 	error = lcores_create(engine);
 	if (error) {
@@ -171,27 +172,72 @@ static unsigned int choose_lcore(const struct transcode *engine, unsigned int wo
 	return best;
 }
 
+// Costs are of 20 ms, of which a core has 20,000,000 ns.
+static uint32_t expected_permille(uint64_t cost_ns)
+{
+	return (uint32_t)(cost_ns / 20000);
+}
+
+// Quality goes first: what counts is what is left to do when all of it is gone. Where even that
+// was expected to be less than is measured, the measurement is right.
+static bool is_full(const struct transcode *engine, const struct transcode_lcore *lcore,
+	const struct transcode_stream *stream)
+{
+	uint16_t limit = engine->config.refuse_at;
+	uint8_t level = __atomic_load_n(&lcore->shed.level, __ATOMIC_RELAXED);
+
+	if (limit == 0)
+		return false;
+	return expected_permille(lcore->least_ns + stream->least_ns) > limit ||
+	       (level == SHED_LEVEL_MAX &&
+		       __atomic_load_n(&lcore->shed.permille, __ATOMIC_RELAXED) > limit);
+}
+
+static struct transcode_stream *create(struct transcode *engine, const struct transcode_spec *spec)
+{
+	struct transcode_spec full = *spec;
+
+	if (spec->complexity == CODEC_DEFAULT && engine->config.complexity)
+		full.complexity = engine->config.complexity;
+	return stream_create(&full, engine->config.pool, engine->config.socket_id);
+}
+
+static void place(struct transcode *engine, struct transcode_stream *stream,
+	struct transcode_lane *lane, void *cookie)
+{
+	stream->lane = lane;
+	lane->lcore->cost_ns += stream->cost_ns;
+	lane->lcore->least_ns += stream->least_ns;
+	engine->codec_streams[stream->from_index].decoders++;
+	engine->codec_streams[stream->to_index].encoders++;
+	STAT_ADD(lane->lcore->n_streams, 1);
+	atomic_store_explicit(&stream->cookie, cookie, memory_order_release);
+	TAILQ_INSERT_TAIL(&engine->streams, stream, entry);
+	engine->n_streams++;
+}
+
 struct transcode_stream *transcode_stream_create(struct transcode *engine,
 	const struct transcode_spec *spec, unsigned int worker, void *cookie)
 {
 	struct transcode_stream *stream;
+	struct transcode_lane *lane;
 
 	transcode_reap(engine);
 	if (worker >= engine->config.n_workers || engine->n_streams >= engine->config.streams_max) {
 		errno = worker >= engine->config.n_workers ? EINVAL : ENOSPC;
 		return NULL;
 	}
-	stream = stream_create(spec, engine->config.pool, engine->config.socket_id);
+	stream = create(engine, spec);
 	if (!stream)
 		return NULL;
-	stream->lane = engine_lane(engine, worker, choose_lcore(engine, worker));
-	stream->lane->lcore->cost_ns += stream->cost_ns;
-	engine->codec_streams[stream->from_index].decoders++;
-	engine->codec_streams[stream->to_index].encoders++;
-	STAT_ADD(stream->lane->lcore->n_streams, 1);
-	atomic_store_explicit(&stream->cookie, cookie, memory_order_release);
-	TAILQ_INSERT_TAIL(&engine->streams, stream, entry);
-	engine->n_streams++;
+	lane = engine_lane(engine, worker, choose_lcore(engine, worker));
+	if (spec->refusable && is_full(engine, lane->lcore, stream)) {
+		lane->lcore->refused++;
+		stream_free(stream);
+		errno = EBUSY;
+		return NULL;
+	}
+	place(engine, stream, lane, cookie);
 	return stream;
 }
 
@@ -206,6 +252,7 @@ void transcode_stream_destroy(struct transcode *engine, struct transcode_stream 
 
 	transcode_stream_stop(stream);
 	lcore->cost_ns -= stream->cost_ns;
+	lcore->least_ns -= stream->least_ns;
 	engine->codec_streams[stream->from_index].decoders--;
 	engine->codec_streams[stream->to_index].encoders--;
 	STAT_ADD(lcore->n_streams, -1u);
@@ -279,5 +326,9 @@ void transcode_lcore_stats(
 		.busy_ns = cycles_to_ns(load(&lcore->stats.busy_ns)),
 		.dropped = load(&lcore->stats.dropped),
 		.streams_now = __atomic_load_n(&lcore->n_streams, __ATOMIC_RELAXED),
+		.load_permille_now = __atomic_load_n(&lcore->shed.permille, __ATOMIC_RELAXED),
+		.expected_permille_now = expected_permille(lcore->cost_ns),
+		.shed_level_now = __atomic_load_n(&lcore->shed.level, __ATOMIC_RELAXED),
+		.refused = lcore->refused,
 	};
 }

@@ -6,6 +6,7 @@
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
+#include "shed.h"
 #include "stream.h"
 
 #define BATCH_MAX 32 // jobs of one codec call
@@ -71,7 +72,11 @@ struct transcode_lcore {
 
 	struct transcode_lcore_stats stats; // lcore: rw, others: ro; busy_ns counts TSC cycles
 
-	uint64_t cost_ns; // main only: sum of its streams
+	struct shed shed; // lcore: rw, others: ro
+
+	uint64_t cost_ns;  // main only: sum of its streams, of 20 ms
+	uint64_t least_ns; // main only: the same, with quality given up
+	uint64_t refused;  // main only: streams
 	uint32_t n_streams;
 } __rte_cache_aligned;
 
@@ -80,6 +85,7 @@ struct transcode {
 	unsigned int n_lcores;
 	uint64_t hold_tsc;
 	uint64_t noise_tsc; // between two looks at noisy streams
+	uint64_t shed_tsc;  // over which busy shares are measured
 	struct transcode_lcore *lcores;
 	struct transcode_lane *lanes; // [worker * n_lcores + lcore]
 	struct stream_list streams;   // main only: all that are not freed

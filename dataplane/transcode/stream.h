@@ -45,7 +45,8 @@ struct transcode_stream {
 	uint32_t encode_samples;	   // of it
 	uint32_t ssrc;			   // of the output
 	unsigned int from_index, to_index; // in codecs[]
-	uint32_t cost_ns;		   // main: estimate, for placing
+	uint32_t cost_ns;		   // main: estimate of 20 ms, for placing
+	uint32_t least_ns;		   // main: the same, with quality given up
 
 	_Atomic(void *) cookie; // main: rw, worker: ro
 

@@ -92,15 +92,29 @@ int transcode_supported(const struct transcode_spec *spec)
 		&timeline, spec->from->clock_hz, spec->to->clock_hz, rates.decode_hz, 0);
 }
 
-// Above a codec's lowest rate the work grows, but less than the rate does.
-static uint32_t estimate_cost(const struct transcode_spec *spec, const struct codec_rates *rates)
+// What encoding costs is about linear in the complexity; it is known at two.
+static uint32_t encode_cost(const struct transcode_spec *spec)
 {
-	const struct codec *from = spec->from, *to = spec->to;
-	uint32_t decode_ns = codec_cost(from).decode_ns, encode_ns = codec_cost(to).encode_ns;
+	struct codec_cost cost = codec_cost(spec->to);
+
+	if (!spec->to->has_complexity || spec->complexity == CODEC_DEFAULT)
+		return cost.encode_ns;
+	return cost.encode_least_ns +
+	       (cost.encode_ns - cost.encode_least_ns) * spec->complexity / CODEC_COST_COMPLEXITY;
+}
+
+// Above a codec's lowest rate the work grows, but less than the rate does.
+static void estimate_cost(struct transcode_stream *s, const struct codec_rates *rates)
+{
+	const struct codec *from = s->spec.from, *to = s->spec.to;
+	uint32_t decode_ns = codec_cost(from).decode_ns, encode_ns = encode_cost(&s->spec);
+	uint32_t least_ns = codec_cost(to).encode_least_ns;
+	uint32_t factor = rates->encode_hz > to->sample_rates[0] ? 2 : 1;
 
 	decode_ns *= rates->decode_hz > from->sample_rates[0] ? 2 : 1;
-	encode_ns *= rates->encode_hz > to->sample_rates[0] ? 2 : 1;
-	return decode_ns + encode_ns + (rates->decode_hz == rates->encode_hz ? 0 : RESAMPLE_NS);
+	decode_ns += rates->decode_hz == rates->encode_hz ? 0 : RESAMPLE_NS;
+	s->cost_ns = decode_ns + encode_ns * factor;
+	s->least_ns = decode_ns + least_ns * factor;
 }
 
 static struct transcode_stream *stream_allocate(const struct transcode_spec *spec,
@@ -197,7 +211,7 @@ static void stream_start(struct transcode_stream *s, const struct codec_rates *r
 	s->from_index = codec_index(s->spec.from);
 	s->to_index = codec_index(s->spec.to);
 	s->sample_tsc = (uint32_t)(rte_get_tsc_hz() / rates->decode_hz);
-	s->cost_ns = estimate_cost(&s->spec, rates);
+	estimate_cost(s, rates);
 	feedback_hold(s->spec.from_feedback);
 	feedback_hold(s->spec.to_feedback);
 }

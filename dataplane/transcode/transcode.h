@@ -57,6 +57,7 @@ struct transcode_spec {
 	bool detect_tones;			  // DTMF in the audio becomes events (dtmf_to_pt)
 	bool generate_tones;			  // events (dtmf_from_pt) become DTMF in the audio
 	bool report_digits;			  // to from_feedback
+	bool refusable;				  // -EBUSY where it would pass refuse_at
 	struct transcode_feedback *from_feedback; // of the far end that sends, NULL: nobody cares
 	struct transcode_feedback *to_feedback;	  // of the one that is sent to
 };
@@ -84,6 +85,10 @@ struct transcode_config {
 	unsigned int streams_max;
 	unsigned int ring_size; // packets between a worker and a transcoder; 0: 1024
 	int socket_id;
+	uint8_t complexity;	  // where a spec says CODEC_DEFAULT; 0: the codec's own
+	uint16_t shed_at;	  // busy share, in thousandths, from which complexity is lowered;
+				  // 0: never
+	uint16_t refuse_at;	  // expected share from which streams are refused; 0: never
 	struct rte_mempool *pool; // output packets
 };
 
@@ -102,6 +107,10 @@ struct transcode_lcore_stats {
 	uint64_t busy_ns; // in codecs
 	uint64_t dropped; // output: no packet buffer left, or a collect ring was full
 	uint32_t streams_now;
+	uint32_t load_permille_now;	// measured over the last SHED_WINDOW_MS
+	uint32_t expected_permille_now; // by the measured costs of its streams' codecs
+	uint32_t shed_level_now;	// steps of complexity given up
+	uint64_t refused;		// streams; main: rw
 };
 
 void transcode_lcore_stats(
@@ -117,8 +126,9 @@ struct transcode_codec_streams {
 struct transcode_codec_streams transcode_codec_streams(
 	const struct transcode *engine, unsigned int index);
 
-// main lcore: a stream whose output goes to `worker`'s collect ring with `cookie`. NULL with errno
-// set (ENOMEM, ENOSPC, EOPNOTSUPP).
+// main lcore: a stream whose output goes to `worker`'s collect ring with `cookie`. It is placed on
+// the transcode lcore with the lowest sum of costs, and stays there. NULL with errno set (ENOMEM,
+// ENOSPC, EOPNOTSUPP; EBUSY: all there is to shed would not make room for it, see refuse_at).
 struct transcode_stream *transcode_stream_create(struct transcode *engine,
 	const struct transcode_spec *spec, unsigned int worker, void *cookie);
 

@@ -119,6 +119,7 @@ static bool add_job(struct transcode_lcore *lcore, struct transcode_stream *stre
 		decode->streams[decode->n++] = stream;
 		return true;
 	case STREAM_JOB_ENCODE:
+		encode->jobs[encode->n].lower = lcore->shed.level;
 		encode->streams[encode->n++] = stream;
 		return true;
 	case STREAM_JOB_NONE:
@@ -282,6 +283,13 @@ static void finish_removals(struct transcode_lcore *lcore)
 	}
 }
 
+// Turns with nothing to do are free time.
+static void account(
+	struct transcode *engine, struct transcode_lcore *lcore, uint64_t cycles, uint64_t tsc)
+{
+	shed_spend(&lcore->shed, cycles, tsc + cycles, engine->shed_tsc, engine->config.shed_at);
+}
+
 unsigned int transcode_turn(struct transcode *engine, unsigned int index, unsigned int jobs_max)
 {
 	struct transcode_lcore *lcore = &engine->lcores[index];
@@ -295,6 +303,7 @@ unsigned int transcode_turn(struct transcode *engine, unsigned int index, unsign
 	run_paced(lcore, tsc);
 	n += run_jobs(lcore, jobs_max);
 	finish_removals(lcore);
+	account(engine, lcore, n ? rte_rdtsc() - tsc : 0, tsc);
 	return n;
 }
 

@@ -57,6 +57,9 @@ static void defaults_are_filled_in(void **)
 	assert_int_equal(config->limits->leg_packets_per_second, 5000);
 	assert_int_equal(config->limits->leg_bytes_per_second, 6250000);
 	assert_int_equal(config->limits->worker_packets_per_second, 0);
+	assert_int_equal(config->transcoding->opus_complexity, 5);
+	assert_true(config->transcoding->shed_at == 0.7);
+	assert_true(config->transcoding->refuse_at == 0.9);
 	assert_int_equal(config_ports(config, ports), 1);
 	assert_string_equal(ports[0].name, "null");
 	assert_string_equal(ports[0].vdev, "net_null0");
@@ -121,6 +124,7 @@ static void effective_configuration_loads_again_as_the_same(void **)
 		     "rtp_ports: {min: 2000, max: 2999}\nlog: {all: debug}\n"
 		     "plugins: [sluice-g729.so, /opt/x.so]\n"
 		     "limits: {worker_packets_per_second: 70000}\n"
+		     "transcoding: {opus_complexity: 9, refuse_at: 0.8125}\n"
 		     "eal: [--no-pci]\n" LEAST);
 	char *text = config_text(config);
 	struct config *again;
@@ -130,10 +134,14 @@ static void effective_configuration_loads_again_as_the_same(void **)
 	assert_non_null(text);
 	assert_non_null(strstr(text, "megabytes: 128"));
 	assert_non_null(strstr(text, "worker_packets_per_second: 70000"));
+	assert_non_null(strstr(text, "opus_complexity: 9"));
 	again = load(text);
 	assert_non_null(again);
 	text_again = config_text(again);
 	assert_int_equal(again->plugins_count, 2);
+	assert_int_equal(again->transcoding->opus_complexity, 9);
+	assert_true(again->transcoding->shed_at == 0.7);
+	assert_true(again->transcoding->refuse_at == 0.8125);
 	assert_string_equal(config_plugin(again, 0, path, sizeof(path)) + strlen(path) - 22,
 		"/sluice/sluice-g729.so");
 	assert_string_equal(config_plugin(again, 1, path, sizeof(path)), "/opt/x.so");
@@ -182,6 +190,16 @@ static void errors_say_where_and_what_is_expected(void **)
 		{"limits: {worker_packets_per_second: 1}\n" LEAST,
 			":1: limits.worker_packets_per_second: expected at least 1000, or 0 for no "
 			"limit"},
+		{"transcoding: {opus_complexity: 11}\n" LEAST,
+			":1: transcoding.opus_complexity: expected 1 to 10"},
+		{"transcoding: {shed_at: 1.5}\n" LEAST,
+			":1: transcoding.shed_at: expected 0.01 to 1, a share of a core"},
+		{"transcoding: {refuse_at: -1}\n" LEAST,
+			":1: transcoding.refuse_at: expected 0.01 to 1, a share of a core"},
+		{"transcoding: {refuse_at: nan}\n" LEAST,
+			":1: transcoding.refuse_at: expected 0.01 to 1, a share of a core"},
+		{"transcoding: {shed_at: much}\n" LEAST,
+			":1: transcoding.shed_at: expected a number, not much"},
 		{"log: {all: loud}\n" LEAST, ":1: log.all: expected error, warn, info or debug"},
 		{"log: {nothing: info}\n" LEAST, ":1: log.nothing: there is no such key here"},
 		{LEAST "- {name: b, addresses: [192.0.2.2]}\n", ":6: this is no YAML: "},
