@@ -299,6 +299,9 @@ void description_codecs(const struct sl_codec *codecs, size_t n);
 // Where media of each leg is to be: on an address of the family that the far end offered, else of
 // that in which it speaks SIP (peers of one trunk are expected to be alike). Ports to be chosen.
 void description_place(struct call *call);
+// Where the call will need codecs whatever b answers, ask for them with the ports: they are refused
+// before b hears of the call.
+void description_expect(struct call *call);
 // Take what the leg's message describes. Return 0 or the SIP status to refuse with.
 unsigned int description_take_offer(struct leg *leg, const struct sip_message *message);
 // In a call: tells whether the other leg must be asked, or the answer is due at once.

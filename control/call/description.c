@@ -202,7 +202,8 @@ static uint16_t format_flags(const struct sdp_fmtp *params)
 {
 	return (uint16_t)((params->dtx ? SL_FORMAT_DTX : 0) |
 			  (params->octet_align ? SL_FORMAT_OCTET_ALIGN : 0) |
-			  (params->mode_change_neighbor ? SL_FORMAT_MODE_CHANGE_NEIGHBOR : 0));
+			  (params->mode_change_neighbor ? SL_FORMAT_MODE_CHANGE_NEIGHBOR : 0) |
+			  (params->cbr ? SL_FORMAT_CBR : 0));
 }
 
 static struct sl_format format_from(
@@ -315,6 +316,18 @@ void description_wipe(struct call *call)
 	for (int i = 0; i < LEGS; i++) {
 		explicit_bzero(&call->session.legs[i].srtp_receive, sizeof(struct sl_srtp));
 		explicit_bzero(&call->session.legs[i].srtp_send, sizeof(struct sl_srtp));
+	}
+}
+
+void description_expect(struct call *call)
+{
+	struct media_summary media;
+
+	if (!negotiation_expects_codecs(&call->negotiation, &media))
+		return;
+	for (int i = 0; i < LEGS; i++) {
+		formats_fill(&call->session.legs[i], &media.legs[i]);
+		call->session.legs[i].source = (uint8_t)!i;
 	}
 }
 

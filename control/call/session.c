@@ -11,7 +11,7 @@ static void on_ready(struct media_session *session, int status)
 	struct call *call = call_of_session(session);
 	struct call_event event = {.type = status ? EVENT_MEDIA_FAILED : EVENT_MEDIA_READY,
 		.status = status == -EOPNOTSUPP || status == -EINVAL ? 488 : 503,
-		.why = "media_refused"};
+		.why = status == -EBUSY ? "transcoders_full" : "media_refused"};
 
 	if (status)
 		log_warn(&log_call, "media_refused", "call=%s error=\"%s\"", call->id_text,

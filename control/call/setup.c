@@ -1,5 +1,6 @@
-// From the caller's INVITE to its ACK. Order matters: ports first, then the offer to b that names
-// them; media is told of an answer before the answer is passed on.
+// From the caller's INVITE to its ACK. Order matters: ports first, and codecs where the call is
+// sure to need them, then the offer to b that names them; media is told of an answer before the
+// answer is passed on.
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -111,6 +112,7 @@ int setup_admit(struct call *call, const struct call_event *event)
 	if (status)
 		return (int)status;
 	description_place(call);
+	description_expect(call);
 	media_session_update(&call->session);
 	call_timer_set(call, call->calls->setup_timeout);
 	return 0;

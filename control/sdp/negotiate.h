@@ -211,6 +211,10 @@ int negotiation_write(struct negotiation *n, int to, const struct negotiation_lo
 // The result has keys: wipe it after use.
 void negotiation_media(const struct negotiation *n, struct media_summary *out);
 
+// While our first offer to leg 1 is out: whether the call will need codecs whatever is answered to
+// it. If so, *out has one format of each leg that it may come to, and nothing else.
+bool negotiation_expects_codecs(const struct negotiation *n, struct media_summary *out);
+
 // Go back to `before`, a copy from before the exchange that failed; versions of o= keep growing.
 void negotiation_rollback(struct negotiation *n, const struct negotiation *before);
 

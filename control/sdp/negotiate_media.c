@@ -122,6 +122,26 @@ static void summarise_directions(const struct negotiation_leg *leg, struct media
 	out->receive = ours & SDP_RECVONLY;
 }
 
+bool negotiation_expects_codecs(const struct negotiation *n, struct media_summary *out)
+{
+	const struct negotiation_leg *offered = &n->legs[1];
+	struct format_list lists[2] = {};
+	struct format_pair pair;
+
+	if (n->legs[0].state != NEGOTIATION_ANSWER_DUE || offered->state != NEGOTIATION_OFFERED)
+		return false;
+	formats_of_leg(n, 0, &lists[0]);
+	for (uint8_t i = 0; i < offered->n_local; i++)
+		lists[1].list[lists[1].n++].format = offered->local_formats[i];
+	pair = formats_best_pair(n, lists, 0);
+	if (pair.rank == PAIR_NONE || pair.rank == PAIR_SAME)
+		return false;
+	*out = (struct media_summary){.transcoded = true};
+	for (int i = 0; i < 2; i++)
+		summarise_format(&n->legs[i], &lists[i].list[pair.formats[i]], &out->legs[i]);
+	return true;
+}
+
 void negotiation_media(const struct negotiation *n, struct media_summary *out)
 {
 	struct format_list lists[2];

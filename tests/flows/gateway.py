@@ -27,6 +27,7 @@ class Gateway:
         self.address = (self.ip, 5060)
         self.media_ips = [self.ip]
         self.realms = self.trunks = self.routes = ""  # more of the configuration
+        self.dataplane = ""
         self.folder = tempfile.mkdtemp(prefix="sluice-flows-")
         self.processes = {}
 
@@ -46,7 +47,7 @@ ports:
   - {{name: nowhere, vdev: net_null0, next_hop: "02:00:00:00:00:02"}}
 realms:
   - {{name: lo, port: nowhere, addresses: [{", ".join(self.media_ips)}]}}
-""")
+{self.dataplane}""")
         with open(self.path("control.yaml"), "w") as file:
             file.write(f"""\
 node: flows
