@@ -73,6 +73,16 @@ struct output {
 	const struct leg_config *secure_configs[OUTPUT_MAX]; // ... and the configuration of that
 };
 
+// Move packet i to the front, to place n.
+static inline void output_keep(struct output *output, unsigned int n, unsigned int i)
+{
+	if (likely(n == i))
+		return;
+	output->mbufs[n] = output->mbufs[i];
+	output->legs[n] = output->legs[i];
+	output->views[n] = output->views[i];
+}
+
 // RTCP to send. The data of each begins at its first packet.
 struct reports {
 	unsigned int n;

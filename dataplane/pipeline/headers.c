@@ -301,7 +301,9 @@ bool header_push(struct worker *worker, struct rte_mbuf *mbuf, const struct leg_
 		write_ipv6(mbuf, header, payload_bytes);
 	else
 		write_ipv4(mbuf, header, payload_bytes);
-	rte_pktmbuf_prepend(mbuf, header->length);
+	mbuf->data_off -= header->length;
+	mbuf->data_len += header->length;
+	mbuf->pkt_len = mbuf->data_len;
 	queue->mbufs[queue->n++] = mbuf;
 	return true;
 }

@@ -63,9 +63,7 @@ static void protect_media(struct worker *worker, struct output *output)
 			if (!judge(worker, output->secure_legs[job], output->mbufs[i], &jobs[job]))
 				continue;
 		}
-		output->mbufs[n] = output->mbufs[i];
-		output->legs[n] = output->legs[i];
-		output->views[n++] = output->views[i];
+		output_keep(output, n++, i);
 	}
 	output->n = n;
 }

@@ -49,6 +49,19 @@ struct way {
 	const struct next_hop *hop;
 };
 
+// Whether the headers of the packet before do for this one, too: made by the same configuration,
+// for the signalled address, with the next hop as it is now. (Nearly all packets; carried legs and
+// those that have latched are looked at more closely.)
+static inline bool header_holds(const struct leg *leg, const struct leg_config *config)
+{
+	const struct leg_header *header = &leg->tx.header;
+	const struct next_hop *hop = __atomic_load_n(&config->hop, __ATOMIC_ACQUIRE);
+
+	return header->generation == config->generation && !header->to_latched &&
+	       !config->carried && !leg_latch_holds(&leg->latch, config) && hop &&
+	       header->hop_word == next_hop_word(hop);
+}
+
 // The headers of packets to a leg, made anew where something has changed. (A latch that moves voids
 // them itself.) False: the next hop is not usable.
 static bool refresh_header(struct worker *worker, struct leg *leg, const struct way *way)
@@ -60,11 +73,8 @@ static bool refresh_header(struct worker *worker, struct leg *leg, const struct 
 	struct header_path path;
 
 	if (likely(header->hop_word == hop_word && header->generation == config->generation &&
-		    header->to_latched == to_latched)) {
-		if (header->ipv6)
-			rte_prefetch0(header); // its other line, for encapsulate()
+		    header->to_latched == to_latched))
 		return true;
-	}
 	header->generation = 0; // no configuration's, should it fail
 	path = (struct header_path){
 		&config->local, way->to, hop_word, way->leg->flow_label, config->dscp};
@@ -74,6 +84,22 @@ static bool refresh_header(struct worker *worker, struct leg *leg, const struct 
 	if (take_ssrc(worker, leg, leg_config(leg)))
 		header->generation = config->generation;
 	return true;
+}
+
+// Which way a packet to a leg goes, with the headers for that. PASS, or why there is none.
+static __rte_noinline enum drop_reason find_way(
+	struct worker *worker, struct leg *leg, struct way *way)
+{
+	enum drop_reason reason;
+
+	if (way->config->carried) {
+		way->leg = way->config->carrier;
+		way->config = leg_config(way->leg);
+	}
+	way->hop = leg_rtp_destination(way->leg, way->config, &way->to, &reason);
+	if (!way->hop)
+		return reason;
+	return refresh_header(worker, leg, way) ? PASS : DROP_no_next_hop;
 }
 
 // Packet n, which stays, goes out as SRTP.
@@ -98,25 +124,23 @@ static bool rewrite_media(struct worker *worker, struct output *output, unsigned
 }
 
 // The RTP header of packet i, which becomes packet n. PASS, or why it is dropped.
-static enum drop_reason rewrite_rtp(
+static inline enum drop_reason rewrite_rtp(
 	struct worker *worker, struct output *output, unsigned int i, unsigned int n)
 {
 	struct leg *leg = output->legs[i];
 	const struct leg_config *config = leg_config(leg);
 	struct way way = {leg, config, NULL, NULL};
-	enum drop_reason reason;
 
 	if (unlikely(!(config->flags & SL_LEG_SEND)))
 		return DROP_not_sending;
-	if (unlikely(config->carried)) {
-		way.leg = config->carrier;
-		way.config = leg_config(way.leg);
+	if (unlikely(!header_holds(leg, config))) {
+		enum drop_reason reason = find_way(worker, leg, &way);
+
+		if (reason != PASS)
+			return reason;
 	}
-	way.hop = leg_rtp_destination(way.leg, way.config, &way.to, &reason);
-	if (unlikely(!way.hop))
-		return reason;
-	if (unlikely(!refresh_header(worker, leg, &way)))
-		return DROP_no_next_hop;
+	if (leg->tx.header.ipv6)
+		rte_prefetch0(&leg->tx.header);	       // its other line, for encapsulate()
 	if (likely(output->views[i].payload_offset) && // else it is opaque
 		unlikely(!rewrite_media(worker, output, i, config)))
 		return DROP_no_buffer;
@@ -139,10 +163,7 @@ void rewrite(struct worker *worker)
 			drop(worker, output->mbufs[i], reason);
 			continue;
 		}
-		output->mbufs[n] = output->mbufs[i];
-		output->legs[n] = output->legs[i];
-		output->views[n].payload_offset = output->views[i].payload_offset;
-		output->views[n++].payload_bytes = output->views[i].payload_bytes;
+		output_keep(output, n++, i);
 	}
 	output->n = n;
 }

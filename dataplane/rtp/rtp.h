@@ -113,10 +113,49 @@ enum rtp_arrival {
 	RTP_ARRIVAL_RESTART,   // first packet, new SSRC or a confirmed jump: began anew
 };
 
-// Account for a packet that arrived at `now` (in units of the RTP clock, any origin). Packets that
-// repeat the last timestamp (RFC 4733 events) give no jitter sample.
-enum rtp_arrival rtp_reception_update(
+// A step of the transit time beyond this is a new origin of the timestamps, not jitter: 131 s at
+// 8,000 Hz, 21 s at 48,000 Hz.
+#define RTP_TRANSIT_STEP_MAX (1u << 20)
+
+// A.8. `now` and the timestamp are in the same unit, so only their difference matters.
+static inline void rtp_reception_measure(
+	struct rtp_reception *reception, uint32_t timestamp, uint32_t now)
+{
+	uint32_t transit = now - timestamp;
+	uint32_t d = transit - reception->transit;
+
+	if (timestamp == reception->timestamp)
+		return;
+	if ((int32_t)d < 0)
+		d = -d;
+	if (d < RTP_TRANSIT_STEP_MAX)
+		reception->jitter_q4 += d - ((reception->jitter_q4 + 8) >> 4);
+	reception->transit = transit;
+	reception->timestamp = timestamp;
+}
+
+// Any packet but the one behind the highest.
+enum rtp_arrival rtp_reception_update_other(
 	struct rtp_reception *reception, const struct rtp_view *view, uint32_t now);
+
+// Account for a packet that arrived at `now` (in units of the RTP clock, any origin). Packets that
+// repeat the last timestamp (RFC 4733 events) give no jitter sample. Nearly all packets are the
+// next one.
+static inline enum rtp_arrival rtp_reception_update(
+	struct rtp_reception *reception, const struct rtp_view *view, uint32_t now)
+{
+	if (!reception->started || view->ssrc != reception->ssrc ||
+		view->sequence != (uint16_t)(reception->max_sequence + 1))
+		return rtp_reception_update_other(reception, view, now);
+	if (view->sequence == 0)
+		reception->cycles += 1u << 16;
+	reception->max_sequence = view->sequence;
+	reception->seen = reception->seen << 1 | 1;
+	reception->received++;
+	reception->jumped = false;
+	rtp_reception_measure(reception, view->timestamp, now);
+	return RTP_ARRIVAL_NEXT;
+}
 
 // Packets expected and not received so far (A.3), over all sources; never below 0.
 uint64_t rtp_reception_lost(const struct rtp_reception *reception);
@@ -151,8 +190,43 @@ struct rtp_continuity {
 	bool has_previous;
 };
 
+// The highest sent so far is now that of `sequence` and `timestamp`.
+//
+// Timestamps a little behind the last are those of a telephone event, whose packets all say when it
+// began. The pair of last timestamp and time leaves them out, so it goes on saying which time is
+// which timestamp.
+static inline void rtp_continuity_note(struct rtp_continuity *continuity, uint16_t sequence,
+	uint32_t timestamp, uint64_t now_ns, uint32_t clock_hz)
+{
+	const uint32_t event_s = 10;
+
+	continuity->last_sequence = sequence;
+	if (continuity->last_timestamp - timestamp < event_s * clock_hz)
+		return;
+	continuity->last_timestamp = timestamp;
+	continuity->last_sent_ns = now_ns;
+}
+
+// Any packet but one of the present source that goes ahead.
+bool rtp_continuity_map_other(struct rtp_continuity *continuity, const struct rtp_view *view,
+	uint64_t now_ns, uint32_t clock_hz, uint16_t *sequence, uint32_t *timestamp);
+
 // Map `view` of a packet sent at `now_ns` into the output stream: writes the outgoing sequence and
 // timestamp. On a new source the sequence goes on by one and the timestamp by the time that passed
-// (at least one tick of `clock_hz`). Returns true where the source is new (set the marker).
-bool rtp_continuity_map(struct rtp_continuity *continuity, const struct rtp_view *view,
-	uint64_t now_ns, uint32_t clock_hz, uint16_t *sequence, uint32_t *timestamp);
+// (at least one tick of `clock_hz`). Returns true where the source is new (set the marker). (A
+// packet of the present source is never one of the source before: they differ in their SSRC.)
+static inline bool rtp_continuity_map(struct rtp_continuity *continuity,
+	const struct rtp_view *view, uint64_t now_ns, uint32_t clock_hz, uint16_t *sequence,
+	uint32_t *timestamp)
+{
+	uint16_t next = (uint16_t)(view->sequence + continuity->sequence_offset);
+
+	if (!continuity->started || view->ssrc != continuity->source_ssrc ||
+		(uint16_t)(next - continuity->last_sequence - 1) >= RTP_MAX_DROPOUT - 1)
+		return rtp_continuity_map_other(
+			continuity, view, now_ns, clock_hz, sequence, timestamp);
+	*sequence = next;
+	*timestamp = view->timestamp + continuity->timestamp_offset;
+	rtp_continuity_note(continuity, next, *timestamp, now_ns, clock_hz);
+	return false;
+}

@@ -5,7 +5,6 @@
 #include "rtp.h"
 
 #define NS_PER_S 1000000000ull
-#define EVENT_S	 10
 
 // Is this a packet of the source before, from the time before the change?
 static bool is_straggler(const struct rtp_continuity *c, const struct rtp_view *view)
@@ -28,14 +27,6 @@ static bool is_same_source(const struct rtp_continuity *c, const struct rtp_view
 	return view->ssrc == c->source_ssrc && ahead > -RTP_MAX_MISORDER && ahead < RTP_MAX_DROPOUT;
 }
 
-// Timestamps a little behind the last are those of a telephone event, whose packets all say when it
-// began. The pair of last timestamp and time leaves them out, so it goes on saying which time is
-// which timestamp.
-static bool is_of_event(const struct rtp_continuity *c, uint32_t timestamp, uint32_t clock_hz)
-{
-	return c->last_timestamp - timestamp < EVENT_S * clock_hz;
-}
-
 static void change_source(
 	struct rtp_continuity *c, const struct rtp_view *view, uint64_t now_ns, uint32_t clock_hz)
 {
@@ -53,8 +44,8 @@ static void change_source(
 	c->timestamp_offset = c->last_timestamp + (uint32_t)(ticks ? ticks : 1) - view->timestamp;
 }
 
-bool rtp_continuity_map(struct rtp_continuity *c, const struct rtp_view *view, uint64_t now_ns,
-	uint32_t clock_hz, uint16_t *sequence, uint32_t *timestamp)
+bool rtp_continuity_map_other(struct rtp_continuity *c, const struct rtp_view *view,
+	uint64_t now_ns, uint32_t clock_hz, uint16_t *sequence, uint32_t *timestamp)
 {
 	bool changed = false;
 
@@ -72,12 +63,12 @@ bool rtp_continuity_map(struct rtp_continuity *c, const struct rtp_view *view, u
 	}
 	*sequence = (uint16_t)(view->sequence + c->sequence_offset);
 	*timestamp = view->timestamp + c->timestamp_offset;
-	if (!changed && rtp_sequence_distance(c->last_sequence, *sequence) <= 0)
-		return false;
-	c->last_sequence = *sequence;
-	if (changed || !is_of_event(c, *timestamp, clock_hz)) {
+	if (changed) {
+		c->last_sequence = *sequence;
 		c->last_timestamp = *timestamp;
 		c->last_sent_ns = now_ns;
+	} else if (rtp_sequence_distance(c->last_sequence, *sequence) > 0) {
+		rtp_continuity_note(c, *sequence, *timestamp, now_ns, clock_hz);
 	}
 	return changed;
 }

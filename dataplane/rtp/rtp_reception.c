@@ -5,10 +5,6 @@
 
 #include "rtp.h"
 
-// A step of the transit time beyond this is a new origin of the timestamps, not jitter: 131 s at
-// 8,000 Hz, 21 s at 48,000 Hz.
-#define TRANSIT_STEP_MAX (1u << 20)
-
 static void restart(struct rtp_reception *r, const struct rtp_view *view, uint32_t now)
 {
 	uint64_t lost = rtp_reception_lost(r);
@@ -29,22 +25,6 @@ static void restart(struct rtp_reception *r, const struct rtp_view *view, uint32
 	};
 }
 
-// A.8. `now` and the timestamp are in the same unit, so only their difference matters.
-static void measure_jitter(struct rtp_reception *r, uint32_t timestamp, uint32_t now)
-{
-	uint32_t transit = now - timestamp;
-	uint32_t d = transit - r->transit;
-
-	if (timestamp == r->timestamp)
-		return;
-	if ((int32_t)d < 0)
-		d = -d;
-	if (d < TRANSIT_STEP_MAX)
-		r->jitter_q4 += d - ((r->jitter_q4 + 8) >> 4);
-	r->transit = transit;
-	r->timestamp = timestamp;
-}
-
 static enum rtp_arrival receive_next(
 	struct rtp_reception *r, const struct rtp_view *view, uint16_t delta, uint32_t now)
 {
@@ -53,7 +33,7 @@ static enum rtp_arrival receive_next(
 	r->max_sequence = view->sequence;
 	r->seen = delta < 64 ? r->seen << delta | 1 : 1;
 	r->received++;
-	measure_jitter(r, view->timestamp, now);
+	rtp_reception_measure(r, view->timestamp, now);
 	return RTP_ARRIVAL_NEXT;
 }
 
@@ -73,11 +53,11 @@ static enum rtp_arrival receive_late(
 		r->base = extended;
 	r->received++;
 	r->reordered++;
-	measure_jitter(r, view->timestamp, now);
+	rtp_reception_measure(r, view->timestamp, now);
 	return RTP_ARRIVAL_LATE;
 }
 
-enum rtp_arrival rtp_reception_update(
+enum rtp_arrival rtp_reception_update_other(
 	struct rtp_reception *r, const struct rtp_view *view, uint32_t now)
 {
 	uint16_t delta = (uint16_t)(view->sequence - r->max_sequence);
