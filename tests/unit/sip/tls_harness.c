@@ -155,8 +155,7 @@ void far_close(struct far_end *far)
 	ERR_clear_error();
 }
 
-// Whether to try again: what OpenSSL has is not enough, and time is left.
-static bool is_worth_waiting(struct far_end *far, int rc, int *ms)
+bool is_worth_waiting(struct far_end *far, int rc, int *ms)
 {
 	int error = SSL_get_error(far->ssl, rc);
 

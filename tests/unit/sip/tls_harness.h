@@ -49,6 +49,8 @@ struct far_end far_accept(int listening, const struct certificate *certificate);
 void far_close(struct far_end *far);
 // Whether it comes to an end that the far end takes for good.
 bool far_shake_hands(struct far_end *far);
+// After `rc` of OpenSSL: whether there is more to come, and time left. Runs our side.
+bool is_worth_waiting(struct far_end *far, int rc, int *ms);
 void far_say(struct far_end *far, const char *text, size_t n);
 // What has come when `enough` is in it, or nothing more comes.
 const char *far_hear(struct far_end *far, const char *enough);
