@@ -47,9 +47,9 @@ static void text_begin(struct attempt *attempt, struct builder *b)
 	builder_init(b, attempt->text + attempt->text_used, TEXT_SIZE - attempt->text_used);
 }
 
-static void uri_write(struct builder *b, struct slice user, struct slice host)
+static void uri_write(struct builder *b, bool secure, struct slice user, struct slice host)
 {
-	builder_text(b, "sip:");
+	builder_text(b, secure ? "sips:" : "sip:");
 	if (user.n) {
 		builder_slice(b, user);
 		builder_char(b, '@');
@@ -70,7 +70,7 @@ static void nameaddr_write(struct builder *b, const struct nameaddr *from, struc
 	builder_char(b, '<');
 	if (uri_parse(from->uri, &uri))
 		uri = (struct uri){};
-	uri_write(b, uri.user, host);
+	uri_write(b, false, uri.user, host);
 	builder_char(b, '>');
 }
 
@@ -93,6 +93,7 @@ static int request_fill(struct attempt *attempt, const struct call *call, struct
 	struct builder b;
 
 	request->cseq = 1;
+	request->secure = call->legs[LEG_A].dialog.is_secure;
 	request->local_tag = tag_make(attempt);
 	text_begin(attempt, &b);
 	builder_text(&b, call->id_text);
@@ -104,12 +105,12 @@ static int request_fill(struct attempt *attempt, const struct call *call, struct
 	request->local_uri = text_keep(attempt, &b);
 	text_begin(attempt, &b);
 	builder_char(&b, '<');
-	uri_write(&b, slice_of(call->target.number), peer);
+	uri_write(&b, request->secure, slice_of(call->target.number), peer);
 	builder_char(&b, '>');
 	request->remote_uri = text_keep(attempt, &b);
 	text_begin(attempt, &b);
-	request->contact =
-		contact_write(b_leg->listener, b.p, b.size); // the last, so its size is free
+	request->contact = contact_write(
+		b_leg->listener, request->secure, b.p, b.size); // the last, so its size is free
 	attempt->text_used += request->contact.n;
 	return request->call_id.p && request->local_uri.p && request->remote_uri.p &&
 			       request->contact.p

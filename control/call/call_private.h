@@ -272,8 +272,9 @@ int leg_reinvite(struct leg *leg, const char *description);
 void dialog_flow_update(struct dialog *dialog);
 void dialog_bye(struct dialog *dialog, struct sip_stack *stack, const struct sip_message *cause,
 	struct slice reason);
-// Our Contact value on a listener. Returns a slice of `out`.
-struct slice contact_write(const struct listener *listener, char *out, size_t size);
+// Our Contact value on a listener, `secure` of a call to a sips URI (RFC 5630 5.1). Returns a slice
+// of `out`.
+struct slice contact_write(const struct listener *listener, bool secure, char *out, size_t size);
 // What a status from one side is on the other.
 unsigned int status_pass_on(unsigned int status);
 

@@ -32,14 +32,14 @@ void leg_fini(struct leg *leg)
 	leg->counted = false;
 }
 
-struct slice contact_write(const struct listener *listener, char *out, size_t size)
+struct slice contact_write(const struct listener *listener, bool secure, char *out, size_t size)
 {
 	struct builder b;
 
 	builder_init(&b, out, size);
-	builder_text(&b, "<sip:");
+	builder_text(&b, secure ? "<sips:" : "<sip:");
 	builder_slice(&b, listener_sent_by(listener));
-	if (listener_protocol(listener) != TRANSPORT_UDP)
+	if (!secure && listener_protocol(listener) != TRANSPORT_UDP)
 		builder_text(&b, listener_protocol(listener) == TRANSPORT_TLS ? ";transport=tls"
 									      : ";transport=tcp");
 	builder_char(&b, '>');
@@ -84,8 +84,9 @@ static int dialog_begin(struct leg *leg)
 int leg_dialog_uas(struct leg *leg, const struct transaction *invite)
 {
 	char contact[REASON_SIZE];
-	int err = dialog_init_uas(&leg->dialog, transaction_request(invite),
-		transaction_to_tag(invite), contact_write(leg->listener, contact, sizeof(contact)));
+	const struct sip_message *request = transaction_request(invite);
+	int err = dialog_init_uas(&leg->dialog, request, transaction_to_tag(invite),
+		contact_write(leg->listener, uri_is_sips(request->uri), contact, sizeof(contact)));
 
 	return err ? err : dialog_begin(leg);
 }
@@ -110,7 +111,8 @@ static struct slice response_write(
 	char contact[REASON_SIZE];
 
 	response_begin(b, leg->invite, status, (struct slice){}, (struct slice){});
-	builder_header(b, HEADER_CONTACT, contact_write(leg->listener, contact, sizeof(contact)));
+	builder_header(b, HEADER_CONTACT,
+		contact_write(leg->listener, leg->dialog.is_secure, contact, sizeof(contact)));
 	builder_header(b, HEADER_ALLOW, SLICE(LEG_ALLOW));
 	builder_body(b, SLICE("application/sdp"), slice_of(description));
 	return builder_finish(b);

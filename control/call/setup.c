@@ -35,6 +35,17 @@ static void caller_note(struct call *call, const struct sip_message *invite)
 	snprintf(call->from, sizeof(call->from), SLICE_FMT, SLICE_ARG(user));
 }
 
+// What was asked for by a sips URI takes TLS on both sides, or does not take place (RFC 5630 4).
+// Returns 0 or a SIP status.
+static unsigned int sips_check(const struct call *call, const struct sip_message *invite)
+{
+	if (!uri_is_sips(invite->uri))
+		return 0;
+	if (listener_protocol(call->legs[LEG_A].listener) != TRANSPORT_TLS)
+		return 416;
+	return trunk_is_secure(call->legs[LEG_B].trunk) ? 0 : 480;
+}
+
 // Which trunk the call comes from and where it goes. Returns 0 or a SIP status.
 static unsigned int route_choose(struct call *call, const struct sip_message *invite)
 {
@@ -55,7 +66,7 @@ static unsigned int route_choose(struct call *call, const struct sip_message *in
 	b_leg->trunk = call->target.trunk;
 	b_leg->listener =
 		calls_listener_to(call->calls, b_leg->trunk->realm, &b_leg->trunk->peers[0]);
-	return b_leg->listener ? 0 : 500;
+	return b_leg->listener ? sips_check(call, invite) : 500;
 }
 
 // Room in the process, both trunks and the dataplane. Returns 0 or a SIP status.

@@ -31,6 +31,14 @@ struct trunk *trunk_match(
 	return by_host;
 }
 
+bool trunk_is_secure(const struct trunk *trunk)
+{
+	for (size_t i = 0; i < trunk->n_peers; i++)
+		if (trunk->peers[i].transport != REALM_TLS)
+			return false;
+	return true;
+}
+
 struct trunk *trunk_find(const struct trunks *trunks, const char *name)
 {
 	for (size_t i = 0; i < trunks->n; i++)

@@ -51,6 +51,9 @@ struct trunks {
 struct trunk *trunk_match(
 	const struct trunks *trunks, const struct realm *realm, const struct sockaddr *source);
 
+// Whether all of its peers are reached by TLS.
+bool trunk_is_secure(const struct trunk *trunk);
+
 struct trunk *trunk_find(const struct trunks *trunks, const char *name);
 
 // Count a new call in or out of the trunk. Returns 0; -EBUSY at the limit of calls, -EAGAIN at that

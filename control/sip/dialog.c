@@ -119,16 +119,11 @@ static int target_of(const struct sip_message *m, struct slice *out)
 	return 0;
 }
 
-static bool is_secure(struct slice uri)
-{
-	return slice_starts_nocase(uri, SLICE("sips:"));
-}
-
 int dialog_init_uas(struct dialog *dialog, const struct sip_message *request, struct slice to_tag,
 	struct slice contact)
 {
 	struct dialog d = {.state = DIALOG_EARLY,
-		.is_secure = is_secure(request->uri),
+		.is_secure = uri_is_sips(request->uri),
 		.has_remote_cseq = true,
 		.remote_cseq = request->cseq,
 		.flow = request->flow};

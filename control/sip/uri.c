@@ -143,6 +143,11 @@ int uri_parse(struct slice text, struct uri *out)
 	return 0;
 }
 
+bool uri_is_sips(struct slice text)
+{
+	return slice_starts_nocase(text, SLICE("sips:"));
+}
+
 bool uri_is_loose(const struct uri *uri)
 {
 	return params_find(uri->params, SLICE("lr"), NULL);

@@ -29,6 +29,9 @@ bool uri_equal(const struct uri *a, const struct uri *b);
 // True for a URI that RFC 3261 16.4/12.2.1.1 calls a loose route: it has an lr parameter.
 bool uri_is_loose(const struct uri *uri);
 
+// True for a URI whose calls may take TLS only (RFC 3261 26.2.2).
+bool uri_is_sips(struct slice text);
+
 // Undo %-escapes of `text` into `out`. Returns the length, or -ENOSPC. NUL is allowed inside and
 // none is appended.
 int uri_unescape(struct slice text, char *out, size_t size);

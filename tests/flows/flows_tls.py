@@ -17,7 +17,7 @@ import time
 import flows
 from flows import Flow
 from gateway import Gateway
-from sip_peer import OutgoingCall, TcpPeer
+from sip_peer import OutgoingCall, Peer, TcpPeer
 
 DOMAIN = "sip.example.com"
 PORT, CALLEE_PORT, STRANGE_PORT = 5061, 5067, 5068
@@ -170,6 +170,45 @@ class Caller(Flow):
             self.caller.connection.settimeout(5)
             self.caller.connection.recv(1)
         self.assertIn("peer did not return a certificate", flows.gateway.log("control"))
+
+
+class Sips(Flow):
+    """Calls to a sips URI take TLS on both sides, or none."""
+
+    callee_port, prefix = CALLEE_PORT, "81"
+
+    def setUp(self):
+        super().setUp()
+        for peer in self.peers:
+            peer.close()
+        self.caller = TlsPeer(flows.gateway.caller_ip, 0, "caller")
+        self.callee = TlsPeer(flows.gateway.callee_ip, self.callee_port, "callee", self.numbers)
+        self.peers = [self.caller, self.callee]
+
+    def test_call_is_sips_on_both_sides(self):
+        call = OutgoingCall(self.caller, self.number, scheme="sips")
+        self.callee.accept()
+        invite = self.callee.expect("INVITE")
+        self.assertTrue(invite.uri.startswith(f"sips:{self.number}@"))
+        self.assertEqual(invite["contact"], f"<sips:{flows.gateway.ip}:{PORT}>")
+        callee = self.answer(invite)
+        caller = call.answered()
+        self.assertEqual(caller.answer["contact"], f"<sips:{flows.gateway.ip}:{PORT}>")
+        self.reinvite(callee, self.caller, "sendonly", "recvonly")
+        self.end(caller, callee)
+        self.expect_cdr(status=200, ended_by="a")
+
+    def test_call_does_not_leave_tls(self):
+        self.prefix = "2"
+        self.dial_next()
+        OutgoingCall(self.caller, self.number, scheme="sips").refused(480)
+        self.expect_cdr(status=480)
+
+    def test_call_does_not_come_over_udp(self):
+        caller = Peer(flows.gateway.caller_ip, 0, flows.gateway.address)
+        self.peers.append(caller)
+        OutgoingCall(caller, self.number, scheme="sips").refused(416)
+        self.expect_cdr(status=416)
 
 
 class Callee(Flow):

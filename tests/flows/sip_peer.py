@@ -112,7 +112,7 @@ class Peer:
     def is_ours(self, message):
         if self.numbers is None:
             return True
-        if message.method == "INVITE" and message.uri.partition("@")[0][4:] in self.numbers:
+        if message.method == "INVITE" and message.uri.partition("@")[0].partition(":")[2] in self.numbers:
             self.calls.add(message["call-id"])
         return message["call-id"] in self.calls
 
@@ -308,11 +308,11 @@ class Dialog:
 class OutgoingCall:
     """The caller's INVITE."""
 
-    def __init__(self, peer, number, body=None, extra=(), from_user="alice"):
+    def __init__(self, peer, number, body=None, extra=(), from_user="alice", scheme="sip"):
         self.peer = peer
         self.call_id = uuid.uuid4().hex + "@" + peer.ip
         self.tag = uuid.uuid4().hex[:8]
-        self.uri = f"sip:{number}@{host_of(peer.gateway[0])}:{peer.gateway[1]}"
+        self.uri = f"{scheme}:{number}@{host_of(peer.gateway[0])}:{peer.gateway[1]}"
         self.dialog_values = (self.call_id, f'"Alice" <sip:{from_user}@{host_of(peer.ip)}>;tag={self.tag}',
                               f"<{self.uri}>")
         self.branch = new_branch()

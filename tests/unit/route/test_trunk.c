@@ -112,11 +112,25 @@ static void addresses_are_written_with_their_port(void **)
 	assert_string_equal(address_text((struct sockaddr *)&address, text, sizeof(text)), "?");
 }
 
+static void trunk_is_secure_where_all_peers_are(void **)
+{
+	struct trunk_peer peers[2] = {{.transport = REALM_TLS}, {.transport = REALM_TLS}};
+	const struct trunk trunk = {.peers = peers, .n_peers = 2};
+
+	assert_true(trunk_is_secure(&trunk));
+	peers[1].transport = REALM_TCP;
+	assert_false(trunk_is_secure(&trunk));
+	peers[1].transport = REALM_TLS;
+	peers[0].transport = REALM_UDP;
+	assert_false(trunk_is_secure(&trunk));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(source_is_matched_by_port_then_by_host_within_its_realm),
 		cmocka_unit_test(trunk_is_found_by_name),
+		cmocka_unit_test(trunk_is_secure_where_all_peers_are),
 		cmocka_unit_test(calls_at_the_same_time_are_limited),
 		cmocka_unit_test(calls_per_second_are_limited),
 		cmocka_unit_test(no_limit_is_no_limit),
