@@ -500,7 +500,10 @@ void formats_local_fmtp(const struct negotiation *n, int to, const struct media_
 	char *out, size_t size)
 {
 	const struct sdp_codec *codec = sdp_codec_find(&format->encoding);
-	struct sdp_fmtp_context context = {.offered = offered_fmtp(&n->legs[to], format)};
+	struct sdp_fmtp_context context = {
+		.offered = offered_fmtp(&n->legs[to], format),
+		.dtx = n->policies[to]->dtx,
+	};
 	bool event = encoding_is_event(&format->encoding);
 	bool fixed = codec && codec->compatible && context.offered;
 	struct format_list others;

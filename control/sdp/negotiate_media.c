@@ -113,6 +113,17 @@ static void summarise_remote(const struct negotiation_leg *leg, const struct sdp
 	}
 }
 
+// What the codec would like besides what the line says; a=maxptime is the last word.
+static void summarise_ptime(const struct negotiation_leg *leg, struct media_summary_leg *out)
+{
+	uint16_t least = out->formats[0].params.ptime_min_ms;
+
+	if (leg->remote_maxptime_ms && least > leg->remote_maxptime_ms)
+		least = leg->remote_maxptime_ms;
+	if (least > out->ptime_ms)
+		out->ptime_ms = (uint8_t)ptime_bound(least);
+}
+
 static void summarise_directions(const struct negotiation_leg *leg, struct media_summary_leg *out)
 {
 	enum sdp_direction ours = (enum sdp_direction)(
@@ -160,6 +171,7 @@ void negotiation_media(const struct negotiation *n, struct media_summary *out)
 	out->transcoded = pair.rank != PAIR_SAME;
 	for (int i = 0; i < 2; i++) {
 		summarise_formats(n, i, lists, &pair, &out->legs[i]);
+		summarise_ptime(&n->legs[i], &out->legs[i]);
 		summarise_directions(&n->legs[i], &out->legs[i]);
 	}
 }

@@ -50,20 +50,29 @@ uint32_t sdp_fmtp_number(const char *fmtp, const char *name)
 	return (uint32_t)number;
 }
 
-// RFC 7587 section 6.1: to a far side that carries less than the full band, say so.
+#define OPUS_MINPTIME_MAX 120
+
+// RFC 7587 section 6.1: to a far side that carries less than the full band, say so. Losses are made
+// good from FEC wherever there is some. Nothing is said of stereo: mono is what we send, and would
+// rather have.
 static size_t opus_write(char *out, size_t size, const struct sdp_fmtp_context *context)
 {
+	const char *dtx = context->dtx ? ";usedtx=1" : "";
 	uint32_t audio_hz = context->audio_hz;
 
 	if (audio_hz >= 48000)
-		return (size_t)snprintf(out, size, "%s", "");
-	return (size_t)snprintf(
-		out, size, "maxplaybackrate=%u;sprop-maxcapturerate=%u", audio_hz, audio_hz);
+		return (size_t)snprintf(out, size, "useinbandfec=1%s", dtx);
+	return (size_t)snprintf(out, size,
+		"maxplaybackrate=%u;sprop-maxcapturerate=%u;useinbandfec=1%s", audio_hz, audio_hz,
+		dtx);
 }
 
 static void opus_read(const char *fmtp, struct sdp_fmtp *out)
 {
+	uint32_t minptime = sdp_fmtp_number(fmtp, "minptime");
+
 	out->playback_hz = sdp_fmtp_number(fmtp, "maxplaybackrate");
+	out->ptime_min_ms = minptime <= OPUS_MINPTIME_MAX ? (uint8_t)minptime : 0;
 	out->bitrate_max = sdp_fmtp_number(fmtp, "maxaveragebitrate");
 	if (out->bitrate_max < 6000 || out->bitrate_max > 510000) // RFC 7587 section 7.1
 		out->bitrate_max = 0;

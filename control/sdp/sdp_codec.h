@@ -26,6 +26,7 @@ struct sdp_fmtp {
 	bool fec;	      // it makes use of in-band FEC
 	bool dtx;	      // it takes discontinuous transmission (opus: and would like it)
 	bool cbr;	      // it asks for a constant bit rate
+	uint8_t ptime_min_ms; // of the packets it would like (RFC 7587 minptime); 0: any
 	// AMR and AMR-WB (RFC 4867 8.1)
 	bool octet_align;
 	bool mode_change_neighbor;
@@ -37,6 +38,7 @@ struct sdp_fmtp {
 struct sdp_fmtp_context {
 	uint32_t audio_hz;   // the widest that the other side can carry
 	const char *offered; // the parameters that we answer, NULL: we offer
+	bool dtx;	     // the trunk's word
 };
 
 struct sdp_codec {

@@ -78,13 +78,14 @@ static void opus_parameters_are_honoured(void **)
 	struct sdp_fmtp params = {};
 
 	codec("opus")->read("maxplaybackrate=16000; maxaveragebitrate=24000;useinbandfec=1;"
-			    "usedtx=0;cbr=1",
+			    "usedtx=0;cbr=1;minptime=40",
 		&params);
 	assert_int_equal(params.playback_hz, 16000);
 	assert_int_equal(params.bitrate_max, 24000);
 	assert_true(params.fec);
 	assert_false(params.dtx);
 	assert_true(params.cbr);
+	assert_int_equal(params.ptime_min_ms, 40);
 }
 
 static void opus_bitrate_beyond_its_range_is_ignored(void **)
@@ -105,9 +106,13 @@ static void opus_to_a_narrow_side_says_so(void **)
 	char out[SDP_FMTP_MAX];
 
 	codec("opus")->write(out, sizeof(out), &(struct sdp_fmtp_context){.audio_hz = 8000});
-	assert_string_equal(out, "maxplaybackrate=8000;sprop-maxcapturerate=8000");
+	assert_string_equal(out, "maxplaybackrate=8000;sprop-maxcapturerate=8000;useinbandfec=1");
 	codec("opus")->write(out, sizeof(out), &(struct sdp_fmtp_context){.audio_hz = 48000});
-	assert_string_equal(out, "");
+	assert_string_equal(out, "useinbandfec=1");
+	codec("opus")->write(
+		out, sizeof(out), &(struct sdp_fmtp_context){.audio_hz = 16000, .dtx = true});
+	assert_string_equal(
+		out, "maxplaybackrate=16000;sprop-maxcapturerate=16000;useinbandfec=1;usedtx=1");
 }
 
 static void amr_parameters_are_honoured(void **)
