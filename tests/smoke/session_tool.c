@@ -21,7 +21,7 @@ static const char usage_text[] =
 	"a transport is none. ID is a number. Options\n"
 	"belong to the leg before them. Legs 0 and 1, 2 and 3, ... feed each other; PCMU is pt 0:\n"
 	"  --remote ADDRESS        --remote-rtcp ADDRESS   --source LEG|none   --ssrc N   --dscp N\n"
-	"  --format NAME/HZ[/CHANNELS]:PT (repeat: several)                    --transport LEG\n"
+	"  --format NAME/HZ[/CHANNELS]:PT[;octet-align] (repeat: several)      --transport LEG\n"
 	"  --latch                 --window MS             --mid TEXT          --mid-extension N\n"
 	"  --mux  --punt  --opaque  --transparent  --held  --reduced  --no-send  --no-receive\n"
 	"  --srtp SUITE,SEND,RECEIVE: as in SDP (AEAD_AES_128_GCM ...), keys and salts in hex\n"
@@ -92,6 +92,8 @@ static void parse_format(struct sl_leg *leg, const char *text)
 	if (sscanf(text, "%15[^/]/%u/%u:%u", format->name, &clock_hz, &channels, &pt) != 4 &&
 		sscanf(text, "%15[^/]/%u:%u", format->name, &clock_hz, &pt) != 3)
 		die("%s: expected NAME/HZ:PT", text);
+	if (strstr(text, ";octet-align"))
+		format->flags |= SL_FORMAT_OCTET_ALIGN;
 	format->clock_hz = clock_hz;
 	format->channels = (uint8_t)channels;
 	format->pt = format->receive_pt = (uint8_t)pt;
