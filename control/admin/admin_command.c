@@ -269,6 +269,11 @@ static void show_ports(struct admin_connection *connection, const json_t *)
 	ask_counters(connection, json_object(), "port.");
 }
 
+static void show_transcoders(struct admin_connection *connection, const json_t *)
+{
+	ask_counters(connection, json_object(), "transcoder.");
+}
+
 static void show_drops(struct admin_connection *connection, const json_t *)
 {
 	ask_counters(connection, json_object(), "drop.");
@@ -370,6 +375,7 @@ static const struct {
 	{"counters", show_counters},
 	{"ports", show_ports},
 	{"drops", show_drops},
+	{"transcoders", show_transcoders},
 	{"profile", show_profile},
 	{"trunks", list_trunks},
 	{"codecs", list_codecs},

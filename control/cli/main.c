@@ -33,6 +33,7 @@ static const struct command {
 	{"session", {"id"}, show_session, "one session"},
 	{"trunks", {}, show_trunks, "trunks and their load"},
 	{"codecs", {}, show_codecs, "codecs, what they cost here and how many run"},
+	{"transcoders", {}, show_transcoders, "their load, what they shed and whom they refused"},
 	{"ports", {}, show_counters, "counters of the network ports"},
 	{"counters", {}, show_counters, "all counters"},
 	{"drops", {}, show_drops, "why packets were dropped"},

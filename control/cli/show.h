@@ -7,4 +7,4 @@
 typedef void show_fn(const json_t *result, FILE *file);
 
 show_fn show_status, show_calls, show_call, show_sessions, show_session, show_counters, show_drops,
-	show_trunks, show_codecs, show_profile, show_nothing;
+	show_trunks, show_codecs, show_profile, show_transcoders, show_nothing;

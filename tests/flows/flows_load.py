@@ -71,6 +71,7 @@ class FullTranscoders(Flow):
         self.assertGreater(len(ringing), 0)
         self.callee.expect_nothing(0.2)
         self.assertEqual(self.refused_until_now(), 1)
+        self.assertGreater(flows.gateway.ctl("transcoders")["transcoder.0.expected_permille_now"], 0)
         cdr = [cdr for cdr in flows.gateway.cdrs() if cdr["why"] == "transcoders_full"]
         self.assertEqual([one["status"] for one in cdr], [503])
         plain = self.peer(5060)

@@ -18,6 +18,7 @@ static const struct {
 	{"session", show_session},
 	{"counters", show_counters},
 	{"drops", show_drops},
+	{"transcoders", show_transcoders},
 	{"trunks", show_trunks},
 	{"codecs", show_codecs},
 	{"profile", show_profile},
