@@ -280,6 +280,7 @@ static void silence_that_is_not_sent_is_heard_without_a_gap(void **)
 {
 	check_silence("AMR", "PCMU");
 	check_silence("AMR-WB", "PCMU");
+	check_silence("opus", "PCMU");
 	if (has_g729)
 		check_silence("G729", "PCMU");
 }
@@ -352,6 +353,7 @@ static void silence_is_not_sent_where_it_need_not_be(void **)
 {
 	check_dtx("AMR");
 	check_dtx("AMR-WB");
+	check_dtx("opus");
 	if (has_g729)
 		check_dtx("G729");
 }
