@@ -54,6 +54,7 @@ static struct transcode_stream *streams[N_STREAMS];
 static struct rte_mempool *pool;
 static struct rte_mbuf *inputs[N_STREAMS];
 static unsigned int n_outputs;
+static size_t direction_bytes; // of one stream, beyond its codecs' own state
 
 // A library in a bare loop.
 struct library {
@@ -218,6 +219,42 @@ static const struct library amr_wb = {
 	"AMR-WB", amr_wb_open, amr_wb_encode_step, amr_wb_decode_step};
 static const struct library g729 = {"G729", g729_open, g729_encode_step, g729_decode_step};
 
+// G.711 has no library: its own code, without the engine.
+static void pcma_open(unsigned int s)
+{
+	encoders[s] = decoders[s] = &staged_speech[s];
+}
+
+static void pcma_encode_step(void)
+{
+	const struct codec *codec = codec_find("PCMA", 8000, 1);
+	uint8_t out[FRAME];
+
+	for (unsigned int s = 0; s < N_STREAMS; s++) {
+		struct codec_encode_job job = {
+			.pcm = staged_speech[s], .n_samples = FRAME, .payload = out};
+
+		codec->encode(&job, 1);
+	}
+}
+
+static void pcma_decode_step(void)
+{
+	const struct codec *codec = codec_find("PCMA", 8000, 1);
+	int16_t out[FRAME];
+
+	for (unsigned int s = 0; s < N_STREAMS; s++) {
+		struct codec_decode_job job = {.payload = staged_coded[s].bytes,
+			.n_bytes = staged_coded[s].n,
+			.pcm = out,
+			.n_samples = FRAME};
+
+		codec->decode(&job, 1);
+	}
+}
+
+static const struct library pcma = {"PCMA", pcma_open, pcma_encode_step, pcma_decode_step};
+
 #ifdef SLUICE_SPANDSP
 // As for a G.711 far end: at 8,000 Hz.
 static void g722_open(unsigned int s)
@@ -254,6 +291,8 @@ static const struct library g722 = {"G722", g722_open, g722_encode_step, g722_de
 static const struct bench benches[] = {
 	{"pcmu-opus8-c5", &opus, true},
 	{"opus-pcmu", &opus, false},
+	{"pcmu-pcma", &pcma, true},
+	{"pcma-pcmu", &pcma, false},
 	{"pcmu-g729", &g729, true},
 	{"g729-pcmu", &g729, false},
 #ifdef SLUICE_SPANDSP
@@ -307,7 +346,7 @@ static void material_create(const struct bench *bench)
 		.complexity = 5,
 		.bitrate = bench->library == &opus ? BITRATE : 0,
 		.options.octet_align = true};
-	void *state = rte_zmalloc("encoder", codec->encoder_size(), 64);
+	void *state = rte_zmalloc("encoder", codec->encoder_size() + 1, 64);
 
 	for (unsigned int s = 0; s < N_STREAMS; s++) {
 		bench->library->open(s);
@@ -327,6 +366,14 @@ static void material_create(const struct bench *bench)
 	rte_free(state);
 }
 
+static size_t allocated(void)
+{
+	struct rte_malloc_socket_stats stats = {};
+
+	rte_malloc_get_socket_stats((int)rte_socket_id(), &stats);
+	return stats.heap_allocsz_bytes;
+}
+
 static void engine_create(const struct bench *bench)
 {
 	const struct transcode_config config = {
@@ -343,12 +390,16 @@ static void engine_create(const struct bench *bench)
 		.bitrate = bench->library == &opus ? BITRATE : 0,
 		.from_options.octet_align = true,
 		.to_options.octet_align = true};
+	size_t before;
 
 	engine = transcode_create(&config);
+	before = allocated();
 	for (unsigned int s = 0; engine && s < N_STREAMS; s++)
 		streams[s] = transcode_stream_create(engine, &spec, 0, streams);
 	if (!engine || !streams[N_STREAMS - 1])
 		fail("cannot create the engine");
+	direction_bytes = (allocated() - before) / N_STREAMS - spec.from->decoder_size() -
+			  spec.to->encoder_size();
 }
 
 // The frames of a step for the bare loop. Not timed.
@@ -451,8 +502,8 @@ static void run(const struct bench *bench, unsigned int n_rounds)
 	transcode_destroy(engine);
 	bare_ns = (double)sum(best_bare) / frames;
 	engine_ns = (double)sum(best_engine) / frames;
-	printf("{\"case\":\"%s\",\"engine_ns\":%.1f,\"bare_ns\":%.1f}\n", bench->name, engine_ns,
-		bare_ns);
+	printf("{\"case\":\"%s\",\"engine_ns\":%.1f,\"bare_ns\":%.1f,\"direction_bytes\":%zu}\n",
+		bench->name, engine_ns, bare_ns, direction_bytes);
 }
 
 // One lcore, on the CPU that we happen to run on.
