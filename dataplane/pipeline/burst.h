@@ -22,6 +22,7 @@ struct burst {
 	struct rte_mbuf *mbufs[BURST_MAX];
 	uint8_t *payloads[BURST_MAX]; // of UDP
 	uint16_t lengths[BURST_MAX];  // of it
+	uint64_t sums[BURST_MAX];     // of its words, or SUM_UNKNOWN (checksum.h)
 	struct leg_endpoint from[BURST_MAX];
 	struct leg *const *slots[BURST_MAX];
 	bool on_odd_port[BURST_MAX]; // RTCP's
@@ -43,6 +44,7 @@ static inline void burst_keep(struct burst *burst, unsigned int n, unsigned int 
 	burst->mbufs[n] = burst->mbufs[i];
 	burst->payloads[n] = burst->payloads[i];
 	burst->lengths[n] = burst->lengths[i];
+	burst->sums[n] = burst->sums[i];
 	burst->from[n] = burst->from[i];
 	burst->slots[n] = burst->slots[i];
 	burst->on_odd_port[n] = burst->on_odd_port[i];
@@ -67,6 +69,7 @@ struct output {
 	struct rte_mbuf *mbufs[OUTPUT_MAX];
 	struct leg *legs[OUTPUT_MAX];	   // to whom
 	struct rtp_view views[OUTPUT_MAX]; // as it came; pt as it goes
+	uint64_t sums[OUTPUT_MAX];	   // of the words of each, or SUM_UNKNOWN (checksum.h)
 	unsigned int n_secure;
 	uint16_t secure[OUTPUT_MAX];	     // places of packets to legs with SRTP, in order ...
 	struct leg *secure_legs[OUTPUT_MAX]; // ... whose keys each goes under ...
@@ -81,6 +84,7 @@ static inline void output_keep(struct output *output, unsigned int n, unsigned i
 	output->mbufs[n] = output->mbufs[i];
 	output->legs[n] = output->legs[i];
 	output->views[n] = output->views[i];
+	output->sums[n] = output->sums[i];
 }
 
 // RTCP to send. The data of each begins at its first packet.

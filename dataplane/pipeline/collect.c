@@ -1,5 +1,6 @@
 // What the transcoder has finished is one more source of packets to send. Its cookie is the leg
 // that it is for, or NULL where that has gone since.
+#include "checksum.h"
 #include "stages.h"
 
 static void to_output(struct worker *worker, struct rte_mbuf *mbuf, struct leg *leg)
@@ -16,6 +17,7 @@ static void to_output(struct worker *worker, struct rte_mbuf *mbuf, struct leg *
 		return;
 	}
 	output->mbufs[output->n] = mbuf;
+	output->sums[output->n] = SUM_UNKNOWN;
 	output->legs[output->n++] = leg;
 }
 

@@ -2,8 +2,10 @@
 // lengths and, where the device does not, the sums. IPv4 packets carry DF and ID 0 (atomic
 // datagrams, RFC 6864), IPv6 ones the flow label of their leg (RFC 6437). What is longer than the
 // MTU is dropped, never cut into fragments.
+#include <endian.h>
 #include <netinet/in.h>
 
+#include "checksum.h"
 #include "headers.h"
 
 #define TTL 64
@@ -69,65 +71,6 @@ const struct next_hop *leg_rtcp_destination(const struct leg *leg, const struct 
 	return explain(hop_of(&config->hop_rtcp), to, reason);
 }
 
-// Eight 16-bit words at a time, as the sums of the even and of the odd ones.
-typedef uint32_t words_vector __attribute__((vector_size(16)));
-
-static inline words_vector words_load(const uint8_t *bytes)
-{
-	words_vector words;
-
-	memcpy(&words, bytes, sizeof(words));
-	return (words & 0xffff) + (words >> 16);
-}
-
-// What is left, less than a vector.
-static inline uint64_t words_rest(const uint8_t *bytes, unsigned int n)
-{
-	uint32_t words[3] = {};
-	uint16_t half = 0;
-	uint64_t sum;
-
-	if (n & 8) {
-		memcpy(words, bytes, 8);
-		bytes += 8;
-	}
-	if (n & 4) {
-		memcpy(&words[2], bytes, 4);
-		bytes += 4;
-	}
-	sum = (uint64_t)words[0] + words[1] + words[2];
-	if (n & 2) {
-		memcpy(&half, bytes, 2);
-		bytes += 2;
-	}
-	sum += half;
-	return n & 1 ? sum + rte_le_to_cpu_16(*bytes) : sum;
-}
-
-// Sum of 16-bit words as they are in memory, of up to 64 kB, not folded.
-static inline uint64_t words_sum(const uint8_t *bytes, unsigned int n)
-{
-	words_vector sum = {}, more = {};
-
-	for (; n >= 64; n -= 64, bytes += 64) {
-		sum += words_load(bytes) + words_load(bytes + 16);
-		more += words_load(bytes + 32) + words_load(bytes + 48);
-	}
-	for (; n >= 16; n -= 16, bytes += 16)
-		sum += words_load(bytes);
-	sum += more;
-	return (uint64_t)sum[0] + sum[1] + sum[2] + sum[3] + words_rest(bytes, n);
-}
-
-// Of a sum below 2^48.
-static inline uint16_t fold(uint64_t sum)
-{
-	sum = (sum >> 32) + (uint32_t)sum;
-	sum = (sum >> 16) + (sum & 0xffff);
-	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t)((sum >> 16) + sum);
-}
-
 static void make_ipv4(uint8_t *at, const struct header_path *path)
 {
 	const struct rte_ipv4_hdr ip = {
@@ -183,8 +126,8 @@ static uint16_t pseudo_sum(const struct header_path *path, bool ipv6)
 	const uint8_t *from_bytes = (const uint8_t *)(from->ip + 2) - n;
 	const uint8_t *to_bytes = (const uint8_t *)(to->ip + 2) - n;
 
-	return fold(words_sum(from_bytes, n) + words_sum(to_bytes, n) + RTE_BE16(IPPROTO_UDP) +
-		    from->port + to->port);
+	return sum_fold(sum_bytes(from_bytes, n) + sum_bytes(to_bytes, n) + RTE_BE16(IPPROTO_UDP) +
+			from->port + to->port);
 }
 
 bool header_make(
@@ -211,7 +154,7 @@ bool header_make(
 		make_ipv6(ip_at, path);
 	else
 		make_ipv4(ip_at, path);
-	header->ip_sum = ipv6 ? 0 : fold(words_sum(ip_at, ip_bytes));
+	header->ip_sum = ipv6 ? 0 : sum_fold(sum_bytes(ip_at, ip_bytes));
 	header->length = (uint8_t)(sizeof(udp) + ip_bytes +
 				   make_link(ip_at, &ports[hop.port].mac, &hop,
 					   ipv6 ? RTE_BE16(RTE_ETHER_TYPE_IPV6)
@@ -219,13 +162,22 @@ bool header_make(
 	return true;
 }
 
+// A UDP payload: how long, and what its words add up to, or SUM_UNKNOWN.
+struct payload {
+	unsigned int bytes;
+	uint64_t sum;
+};
+
 // UDP's, in software. The length counts twice: pseudo header and header.
 static inline void sum_udp(
-	struct rte_udp_hdr *udp, const struct leg_header *header, unsigned int payload_bytes)
+	struct rte_udp_hdr *udp, const struct leg_header *header, const struct payload *payload)
 {
-	uint64_t sum = header->udp_sum + 2ULL * udp->dgram_len +
-		       words_sum((const uint8_t *)(udp + 1), payload_bytes);
-	uint16_t checksum = (uint16_t)~fold(sum);
+	uint64_t sum = payload->sum;
+	uint16_t checksum;
+
+	if (sum == SUM_UNKNOWN)
+		sum = sum_bytes((const uint8_t *)(udp + 1), payload->bytes);
+	checksum = (uint16_t)~sum_fold(sum + header->udp_sum + 2ULL * udp->dgram_len);
 
 	udp->dgram_cksum = checksum ? checksum : 0xffff; // RFC 768: 0 would mean "none"
 }
@@ -238,17 +190,17 @@ static inline void sum_ipv4(struct rte_ipv4_hdr *ip, const struct leg_header *he
 }
 
 static __rte_noinline void write_ipv6(
-	struct rte_mbuf *mbuf, const struct leg_header *header, unsigned int payload_bytes)
+	struct rte_mbuf *mbuf, const struct leg_header *header, const struct payload *payload)
 {
 	uint8_t *at = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(at - sizeof(*udp));
 	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)((uint8_t *)udp - sizeof(*ip));
 
 	memcpy(at - LEG_HEADER_BYTES, header->bytes, LEG_HEADER_BYTES);
-	udp->dgram_len = rte_cpu_to_be_16((uint16_t)(payload_bytes + sizeof(*udp)));
+	udp->dgram_len = htobe16((uint16_t)(payload->bytes + sizeof(*udp)));
 	ip->payload_len = udp->dgram_len;
 	if (likely(!header->tx_checksum)) {
-		sum_udp(udp, header, payload_bytes);
+		sum_udp(udp, header, payload);
 		return;
 	}
 	mbuf->ol_flags |= RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_UDP_CKSUM;
@@ -259,7 +211,7 @@ static __rte_noinline void write_ipv6(
 
 // All bytes are copied, also where no tag means that the first four are none.
 static inline void write_ipv4(
-	struct rte_mbuf *mbuf, const struct leg_header *header, unsigned int payload_bytes)
+	struct rte_mbuf *mbuf, const struct leg_header *header, const struct payload *payload)
 {
 	uint8_t *at = rte_pktmbuf_mtod(mbuf, uint8_t *);
 	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(at - sizeof(*udp));
@@ -267,11 +219,11 @@ static inline void write_ipv4(
 
 	memcpy(at - LEG_HEADER_IPV4_BYTES, header->bytes + LEG_HEADER_BYTES - LEG_HEADER_IPV4_BYTES,
 		LEG_HEADER_IPV4_BYTES);
-	udp->dgram_len = rte_cpu_to_be_16((uint16_t)(payload_bytes + sizeof(*udp)));
-	ip->total_length = rte_cpu_to_be_16((uint16_t)(payload_bytes + sizeof(*udp) + sizeof(*ip)));
+	udp->dgram_len = htobe16((uint16_t)(payload->bytes + sizeof(*udp)));
+	ip->total_length = htobe16((uint16_t)(payload->bytes + sizeof(*udp) + sizeof(*ip)));
 	if (likely(!header->tx_checksum)) {
 		sum_ipv4(ip, header);
-		sum_udp(udp, header, payload_bytes);
+		sum_udp(udp, header, payload);
 		return;
 	}
 	mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_UDP_CKSUM;
@@ -280,15 +232,16 @@ static inline void write_ipv4(
 	udp->dgram_cksum = rte_ipv4_phdr_cksum(ip, mbuf->ol_flags);
 }
 
-bool header_push(struct worker *worker, struct rte_mbuf *mbuf, const struct leg_header *header)
+bool header_push(struct worker *worker, struct rte_mbuf *mbuf, const struct leg_header *header,
+	uint64_t payload_sum)
 {
 	const struct port *port = &worker->shared->config.ports[header->port];
 	struct tx_queue *queue = &worker->tx[header->port];
-	unsigned int payload_bytes = mbuf->data_len;
+	const struct payload payload = {mbuf->data_len, payload_sum};
 	unsigned int ip_bytes =
 		header->ipv6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
 
-	if (unlikely(payload_bytes + ip_bytes + sizeof(struct rte_udp_hdr) > port->mtu)) {
+	if (unlikely(payload.bytes + ip_bytes + sizeof(struct rte_udp_hdr) > port->mtu)) {
 		drop(worker, mbuf, DROP_too_long);
 		return false;
 	}
@@ -298,9 +251,9 @@ bool header_push(struct worker *worker, struct rte_mbuf *mbuf, const struct leg_
 	}
 	mbuf->ol_flags &= RTE_MBUF_F_EXTERNAL | RTE_MBUF_F_INDIRECT; // whose memory it is
 	if (unlikely(header->ipv6))
-		write_ipv6(mbuf, header, payload_bytes);
+		write_ipv6(mbuf, header, &payload);
 	else
-		write_ipv4(mbuf, header, payload_bytes);
+		write_ipv4(mbuf, header, &payload);
 	mbuf->data_off -= header->length;
 	mbuf->data_len += header->length;
 	mbuf->pkt_len = mbuf->data_len;

@@ -24,5 +24,7 @@ struct header_path {
 bool header_make(
 	struct leg_header *header, const struct port *ports, const struct header_path *path);
 
-// Put the headers in front of a UDP payload and queue it at its port, or drop it.
-bool header_push(struct worker *worker, struct rte_mbuf *mbuf, const struct leg_header *header);
+// Put the headers in front of a UDP payload and queue it at its port, or drop it. `payload_sum`: as
+// checksum.h has it, or SUM_UNKNOWN.
+bool header_push(struct worker *worker, struct rte_mbuf *mbuf, const struct leg_header *header,
+	uint64_t payload_sum);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 
+#include "checksum.h"
 #include "headers.h"
 #include "stages.h"
 
@@ -37,7 +38,7 @@ static void inject_packet(struct worker *worker, struct rte_mbuf *mbuf)
 	if (!header_make(&header, worker->shared->config.ports, &path))
 		drop(worker, mbuf, DROP_no_next_hop);
 	else
-		header_push(worker, mbuf, &header);
+		header_push(worker, mbuf, &header, SUM_UNKNOWN);
 }
 
 unsigned int inject(struct worker *worker)

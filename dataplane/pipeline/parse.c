@@ -7,13 +7,16 @@
 // where the device has no kernel beside it.)
 //
 // Subtle: a UDP checksum is believed to be wrong only where a device says so. Nobody sums it here,
-// since af_xdp hands over partial ones (port.h); what we send gets a new one. But over IPv6 there
-// has to be one (RFC 8200 8.1).
+// since af_xdp hands over partial ones (port.h); what we send gets a new one, or, where it is known
+// to be whole, one that follows from it (checksum.h). But over IPv6 there has to be one (RFC 8200
+// 8.1).
+#include <endian.h>
 #include <netinet/in.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_udp.h>
 
+#include "checksum.h"
 #include "stages.h"
 
 #define VLAN_ID 0x0fff // a priority tag has 0, as a frame without tag
@@ -24,23 +27,23 @@ struct datagram {
 	struct leg_endpoint from;
 	struct leg_endpoint to; // without port
 	uint16_t vlan;
+	uint64_t sum; // of the payload, or SUM_UNKNOWN
 };
 
 // Of a header without options: the sum of its words is all ones.
-static bool ip_sum_holds(const struct rte_ipv4_hdr *ip)
+static inline bool ip_sum_holds(const struct rte_ipv4_hdr *ip)
 {
-	uint32_t words[sizeof(*ip) / sizeof(uint32_t)];
-	uint64_t sum;
+	const uint8_t *bytes = (const uint8_t *)ip;
+	uint64_t first, second, sum;
 
-	memcpy(words, ip, sizeof(words));
-	sum = (uint64_t)words[0] + words[1] + words[2] + words[3] + words[4];
-	sum = (sum >> 32) + (uint32_t)sum;
-	sum = (sum >> 32) + (uint32_t)sum;
-	sum = (sum >> 16) + (sum & 0xffff);
-	return (uint16_t)((sum >> 16) + sum) == 0xffff;
+	memcpy(&first, bytes, sizeof(first));
+	memcpy(&second, bytes + 8, sizeof(second));
+	sum = first + second;
+	sum += sum < second; // carried around the end
+	return sum_fold(((uint64_t)(uint32_t)sum + (sum >> 32)) + sum_word(bytes + 16)) == 0xffff;
 }
 
-static bool ip_checksum_holds(const struct rte_mbuf *mbuf, const struct rte_ipv4_hdr *ip)
+static inline bool ip_checksum_holds(const struct rte_mbuf *mbuf, const struct rte_ipv4_hdr *ip)
 {
 	uint64_t verdict = mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
 
@@ -58,7 +61,7 @@ static enum drop_reason check_ipv4(
 		return DROP_not_ip;
 	if (ip->version_ihl != RTE_IPV4_VHL_DEF)
 		return DROP_ip_options;
-	if (rte_be_to_cpu_16(ip->total_length) > room)
+	if (be16toh(ip->total_length) > room)
 		return DROP_too_short;
 	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK))
 		return DROP_fragment;
@@ -71,7 +74,7 @@ static enum drop_reason check_ipv4(
 static enum drop_reason check_udp(
 	const struct rte_mbuf *mbuf, const struct rte_udp_hdr *udp, unsigned int room)
 {
-	unsigned int length = rte_be_to_cpu_16(udp->dgram_len);
+	unsigned int length = be16toh(udp->dgram_len);
 
 	if (length < sizeof(*udp) || length > room)
 		return DROP_too_short;
@@ -80,13 +83,32 @@ static enum drop_reason check_udp(
 	return udp->src_port ? PASS : DROP_bad_source;
 }
 
+// Whether the UDP checksum is of the whole packet, and not a partial one that somebody expects a
+// device to finish.
+static inline bool is_whole_checksum(
+	const struct port *port, const struct rte_mbuf *mbuf, const struct rte_udp_hdr *udp)
+{
+	bool good = (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+
+	return udp->dgram_cksum && (likely(port->rx_checksum) || good);
+}
+
+// What the payload adds up to, as the checksum says, which covers pseudo header and header too.
+static inline uint64_t payload_sum(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp)
+{
+	uint64_t others = (uint64_t)ip->src_addr + ip->dst_addr + RTE_BE16(IPPROTO_UDP) +
+			  2ULL * udp->dgram_len + sum_word((const uint8_t *)udp); // both ports
+
+	return SUM_ZERO - others - udp->dgram_cksum; // whose complement the sum was
+}
+
 static inline bool is_ipv4_source(rte_be32_t ip)
 {
 	return leg_ipv4_is_answerable(ip) && (ip & RTE_BE32(0xff000000)) != RTE_BE32(0x7f000000);
 }
 
-static inline enum drop_reason parse_ipv4(
-	struct rte_mbuf *mbuf, unsigned int link_bytes, struct datagram *datagram)
+static inline enum drop_reason parse_ipv4(const struct port *port, struct rte_mbuf *mbuf,
+	unsigned int link_bytes, struct datagram *datagram)
 {
 	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, struct rte_ipv4_hdr *, link_bytes);
 	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
@@ -94,10 +116,11 @@ static inline enum drop_reason parse_ipv4(
 
 	if (reason != PASS)
 		return reason;
-	reason = check_udp(mbuf, udp, rte_be_to_cpu_16(ip->total_length) - sizeof(*ip));
+	reason = check_udp(mbuf, udp, be16toh(ip->total_length) - sizeof(*ip));
 	if (reason != PASS)
 		return reason;
 	datagram->udp = udp;
+	datagram->sum = is_whole_checksum(port, mbuf, udp) ? payload_sum(ip, udp) : SUM_UNKNOWN;
 	datagram->from = leg_endpoint_ipv4(ip->src_addr, udp->src_port);
 	datagram->to = leg_endpoint_ipv4(ip->dst_addr, 0);
 	return is_ipv4_source(ip->src_addr) ? PASS : DROP_bad_source;
@@ -127,7 +150,7 @@ static enum drop_reason check_ipv6(const struct rte_ipv6_hdr *ip, unsigned int r
 		return DROP_too_short;
 	if ((ip->vtc_flow & RTE_BE32(0xf0000000)) != RTE_BE32(0x60000000))
 		return DROP_not_ip;
-	if (rte_be_to_cpu_16(ip->payload_len) + sizeof(*ip) > room)
+	if (be16toh(ip->payload_len) + sizeof(*ip) > room)
 		return DROP_too_short;
 	return reason_of_header(ip->proto);
 }
@@ -141,12 +164,13 @@ static __rte_noinline enum drop_reason parse_ipv6(
 
 	if (reason != PASS)
 		return reason;
-	reason = check_udp(mbuf, udp, rte_be_to_cpu_16(ip->payload_len));
+	reason = check_udp(mbuf, udp, be16toh(ip->payload_len));
 	if (reason != PASS)
 		return reason;
 	if (!udp->dgram_cksum)
 		return DROP_udp_no_checksum;
 	datagram->udp = udp;
+	datagram->sum = SUM_UNKNOWN;
 	datagram->from.port = udp->src_port;
 	memcpy(datagram->from.ip, ip->src_addr, sizeof(datagram->from.ip));
 	memcpy(datagram->to.ip, ip->dst_addr, sizeof(datagram->to.ip));
@@ -175,7 +199,7 @@ static inline enum drop_reason parse_ipv6_apart(
 }
 
 static inline enum drop_reason parse_frame(
-	struct rte_mbuf *mbuf, const struct rte_ether_addr *mac, struct datagram *datagram)
+	struct rte_mbuf *mbuf, const struct port *port, struct datagram *datagram)
 {
 	const struct rte_ether_hdr *ethernet = rte_pktmbuf_mtod(mbuf, struct rte_ether_hdr *);
 	const struct rte_vlan_hdr *tag = (const struct rte_vlan_hdr *)(ethernet + 1);
@@ -186,7 +210,7 @@ static inline enum drop_reason parse_frame(
 		return DROP_segmented;
 	if (mbuf->data_len < sizeof(*ethernet))
 		return DROP_too_short;
-	if (!rte_is_same_ether_addr(&ethernet->dst_addr, mac))
+	if (!rte_is_same_ether_addr(&ethernet->dst_addr, &port->mac))
 		return DROP_wrong_mac;
 	type = ethernet->ether_type;
 	datagram->vlan = 0;
@@ -194,11 +218,11 @@ static inline enum drop_reason parse_frame(
 		link_bytes += sizeof(*tag);
 		if (mbuf->data_len < link_bytes)
 			return DROP_too_short;
-		datagram->vlan = rte_be_to_cpu_16(tag->vlan_tci) & VLAN_ID;
+		datagram->vlan = be16toh(tag->vlan_tci) & VLAN_ID;
 		type = tag->eth_proto;
 	}
 	if (likely(type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
-		return parse_ipv4(mbuf, link_bytes, datagram);
+		return parse_ipv4(port, mbuf, link_bytes, datagram);
 	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6))
 		return parse_ipv6_apart(mbuf, link_bytes, datagram);
 	return reason_of_type(type);
@@ -213,7 +237,7 @@ static inline enum drop_reason find_slot(const struct worker *worker, unsigned i
 		return DROP_unknown_address;
 	if (unlikely(address->vlan != datagram->vlan))
 		return DROP_wrong_vlan;
-	*slot = table_slot(address, rte_be_to_cpu_16(datagram->udp->dst_port));
+	*slot = table_slot(address, be16toh(datagram->udp->dst_port));
 	return *slot ? PASS : DROP_unknown_port;
 }
 
@@ -228,8 +252,7 @@ void parse(struct worker *worker)
 		unsigned int port = shared->port_of_ethdev[mbuf->port];
 		struct datagram datagram;
 		struct leg *const *slot = NULL;
-		enum drop_reason reason =
-			parse_frame(mbuf, &shared->config.ports[port].mac, &datagram);
+		enum drop_reason reason = parse_frame(mbuf, &shared->config.ports[port], &datagram);
 
 		if (reason == PASS)
 			reason = find_slot(worker, port, &datagram, &slot);
@@ -240,10 +263,11 @@ void parse(struct worker *worker)
 		rte_prefetch0(slot);
 		burst->mbufs[n] = mbuf;
 		burst->payloads[n] = (uint8_t *)(datagram.udp + 1);
-		burst->lengths[n] = (uint16_t)(rte_be_to_cpu_16(datagram.udp->dgram_len) -
-					       sizeof(*datagram.udp));
+		burst->lengths[n] =
+			(uint16_t)(be16toh(datagram.udp->dgram_len) - sizeof(*datagram.udp));
+		burst->sums[n] = datagram.sum;
 		burst->from[n] = datagram.from;
-		burst->on_odd_port[n] = rte_be_to_cpu_16(datagram.udp->dst_port) & 1;
+		burst->on_odd_port[n] = be16toh(datagram.udp->dst_port) & 1;
 		burst->slots[n++] = slot;
 	}
 	burst->n = n;

@@ -2,6 +2,7 @@
 // its sequence number and the ROC that the context keeps; it is used up even where the packet then
 // does not get out. A packet whose index was used before (a duplicate that a plain leg relayed) is
 // dropped: sent again it could only be refused.
+#include "checksum.h"
 #include "stages.h"
 
 static const enum drop_reason reasons[N_SRTP_STATUSES] = {
@@ -62,6 +63,7 @@ static void protect_media(struct worker *worker, struct output *output)
 			n_judged++;
 			if (!judge(worker, output->secure_legs[job], output->mbufs[i], &jobs[job]))
 				continue;
+			output->sums[i] = SUM_UNKNOWN;
 		}
 		output_keep(output, n++, i);
 	}

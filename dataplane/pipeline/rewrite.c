@@ -1,20 +1,27 @@
 // Make each packet of the output the leg's own: one continuous stream under our SSRC, whatever it
 // is made from. The headers around it come later (encapsulate.c).
+#include <endian.h>
+
 #include "bundle.h"
+#include "checksum.h"
 #include "headers.h"
 #include "reports.h"
 #include "stages.h"
 
-static void write_rtp(uint8_t *rtp, const struct rtp_view *view)
+// All of the fixed header but its first byte. Its sum goes along, where it is known.
+static void write_rtp(uint8_t *rtp, const struct rtp_view *view, uint64_t *sum)
 {
-	rte_be16_t sequence = rte_cpu_to_be_16(view->sequence);
-	rte_be32_t timestamp = rte_cpu_to_be_32(view->timestamp);
-	rte_be32_t ssrc = rte_cpu_to_be_32(view->ssrc);
+	uint64_t before = (uint64_t)sum_word(rtp) + sum_word(rtp + 4) + sum_word(rtp + 8);
+	const rte_be32_t words[] = {
+		htobe32((uint32_t)rtp[0] << 24 | (uint32_t)view->marker << 23 |
+			(uint32_t)view->pt << 16 | view->sequence),
+		htobe32(view->timestamp),
+		htobe32(view->ssrc),
+	};
 
-	rtp[1] = (uint8_t)(view->marker << 7 | view->pt);
-	memcpy(rtp + 2, &sequence, sizeof(sequence));
-	memcpy(rtp + 4, &timestamp, sizeof(timestamp));
-	memcpy(rtp + 8, &ssrc, sizeof(ssrc));
+	memcpy(rtp, words, sizeof(words));
+	if (*sum != SUM_UNKNOWN)
+		*sum += SUM_ZERO - before + words[0] + words[1] + words[2];
 }
 
 static void continue_stream(
@@ -119,8 +126,11 @@ static bool rewrite_media(struct worker *worker, struct output *output, unsigned
 
 	if (!(config->flags & SL_LEG_TRANSPARENT_SSRC))
 		continue_stream(output->legs[i], config, view, worker->now_ns);
-	write_rtp(rte_pktmbuf_mtod(output->mbufs[i], uint8_t *), view);
-	return likely(!config->tags) || bundle_write_mid(output->mbufs[i], view, config);
+	write_rtp(rte_pktmbuf_mtod(output->mbufs[i], uint8_t *), view, &output->sums[i]);
+	if (likely(!config->tags))
+		return true;
+	output->sums[i] = SUM_UNKNOWN;
+	return bundle_write_mid(output->mbufs[i], view, config);
 }
 
 // The RTP header of packet i, which becomes packet n. PASS, or why it is dropped.

@@ -2,6 +2,7 @@
 // the turn, of whatever legs, are one burst for the ciphers. What does not authenticate, or came
 // before, is dropped here: it latches nothing and counts as no media. So does plain RTP, which is
 // SRTP with a wrong tag.
+#include "checksum.h"
 #include "stages.h"
 
 static const struct {
@@ -60,6 +61,7 @@ static bool judge(
 	if (unlikely(leg->srtp[SRTP_RECEIVE].overlaps))
 		leg_srtp_retire(&leg->srtp[SRTP_RECEIVE]);
 	burst->lengths[i] = job->out_length;
+	burst->sums[i] = SUM_UNKNOWN;
 	if (job->rtcp)
 		return true;
 	reason = burst_read_rtp(burst, i);

@@ -132,6 +132,13 @@ static int plug_vdev(const struct opening *opening, struct port *port)
 	return plug(opening, port, name, args ? args : "");
 }
 
+// Devices of memory, whose packets are as their sender made them. Whoever writes into a memif or a
+// ring has no device behind it that would finish a checksum.
+static bool is_memory(const struct rte_eth_dev_info *info)
+{
+	return !strcmp(info->driver_name, "net_memif") || !strcmp(info->driver_name, "net_ring");
+}
+
 static int configure_device(const struct opening *opening, struct port *port)
 {
 	struct rte_eth_conf conf = {0};
@@ -148,6 +155,7 @@ static int configure_device(const struct opening *opening, struct port *port)
 		return fail(opening, -EINVAL, "device has %u queue pairs, %u needed", n_queues,
 			RTE_MAX(port->n_queues, 1));
 	port->tx_checksum = (info.tx_offload_capa & CHECKSUM_OFFLOADS) == CHECKSUM_OFFLOADS;
+	port->rx_checksum = is_memory(&info);
 	if (port->tx_checksum)
 		conf.txmode.offloads = CHECKSUM_OFFLOADS;
 	ret = rte_eth_dev_configure(port->id, port->n_queues, port->n_queues, &conf);

@@ -36,6 +36,7 @@ struct port {
 	uint16_t n_queues;
 	uint16_t mtu;
 	bool tx_checksum;     // device computes IPv4 and UDP checksums (mbuf tx offload flags)
+	bool rx_checksum;     // UDP checksums of what it receives are whole, see ports_open()
 	unsigned int ifindex; // 0: no kernel interface
 	struct rte_ether_addr mac;
 	bool hotplugged; // by ports_open(), so ports_close() removes it
@@ -59,7 +60,8 @@ struct ports_config {
 // for us. Returns 0 or a negative errno with `error` saying what and where.
 //
 // Received packets may carry a UDP checksum that is only partial (af_xdp on a veth or tap whose
-// peer offloads checksums): never update it incrementally, compute it anew, or send 0 over IPv4.
+// peer offloads checksums): never update it incrementally, but where `rx_checksum` or the packet's
+// flags say that it is whole; compute it anew, or send 0 over IPv4.
 int ports_open(
 	struct port *ports, const struct ports_config *config, char *error, size_t error_size);
 void ports_close(struct port *ports, unsigned int n_ports); // workers have stopped; detaches XDP

@@ -45,6 +45,7 @@ static int create_address(struct leg_table *table, const struct realms *realms, 
 		.port_min = realm->rtp_port_min,
 		.n_ports = (uint16_t)(realm->rtp_port_max + 1 - realm->rtp_port_min),
 	};
+	table->ends[entry - table->addresses] = entry->at.ip[1];
 	entry->slots = rte_zmalloc("table", entry->n_ports * sizeof(*entry->slots), 64);
 	return entry->slots ? create_pools(table, entry) : -ENOMEM;
 }

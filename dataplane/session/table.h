@@ -28,7 +28,8 @@ struct table_address {
 struct leg_table {
 	unsigned int n_addresses;
 	unsigned int n_workers;
-	uint16_t first[PORTS_MAX + 1]; // addresses of ports[i]: first[i] to first[i + 1]
+	uint16_t first[PORTS_MAX + 1];	    // addresses of ports[i]: first[i] to first[i + 1]
+	leg_half ends[TABLE_ADDRESSES_MAX]; // second halves of addresses[].at, for the search
 	struct table_address addresses[TABLE_ADDRESSES_MAX];
 };
 
@@ -67,7 +68,8 @@ static inline const struct table_address *table_address(
 	const struct leg_table *table, unsigned int port, const struct leg_endpoint *at)
 {
 	for (unsigned int i = table->first[port]; i < table->first[port + 1]; i++)
-		if (leg_endpoint_same_host(&table->addresses[i].at, at))
+		if (table->ends[i] == at->ip[1] &&
+			leg_endpoint_same_host(&table->addresses[i].at, at))
 			return &table->addresses[i];
 	return NULL;
 }

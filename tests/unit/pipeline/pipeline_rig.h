@@ -22,6 +22,7 @@ struct path {
 	struct worker_shared *workers;
 	uint64_t n_pushed;
 	uint64_t n_popped;
+	uint64_t n_lies; // frames pushed whose checksums were wrong, see mbuf_push()
 };
 
 extern struct path path;
@@ -81,8 +82,8 @@ unsigned int rtp_build(uint8_t *out, const struct rtp_packet *rtp);
 void frame_checksums(struct frame *frame); // again, after the bytes were changed
 
 void frame_push(unsigned int port, const struct frame *frame);
-void mbuf_push(unsigned int port, struct rte_mbuf *mbuf);
-bool frame_pop(unsigned int port, struct frame *frame); // false: nothing came out
+void mbuf_push(unsigned int port, struct rte_mbuf *mbuf); // counts those that lie
+bool frame_pop(unsigned int port, struct frame *frame);	  // false: nothing came out
 
 uint64_t drops(enum drop_reason reason);
 uint64_t all_drops(void);

@@ -109,6 +109,59 @@ static void a_relayed_packet_is_rewritten_byte_for_byte(void **)
 	assert_int_equal(all_drops(), 0);
 }
 
+// To leg 0, as a device hands it over that says `flags` of it.
+static void push_flagged(const struct frame *frame, uint64_t flags)
+{
+	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(path.pool);
+
+	assert_non_null(mbuf);
+	memcpy(rte_pktmbuf_append(mbuf, (uint16_t)frame->length), frame->bytes, frame->length);
+	mbuf->ol_flags |= flags;
+	mbuf_push(0, mbuf);
+	path_turn();
+}
+
+// A payload is damaged behind its checksum: what we send says so, too, where the checksum was a
+// whole one, and has a checksum of its own where it may have been partial, or was none.
+static void damage_is_not_covered_up_by_a_new_checksum(void **)
+{
+	static const struct {
+		bool whole; // the port's
+		bool none;
+		uint64_t flags;
+		bool shows;
+	} rows[] = {
+		{.whole = true, .shows = true},
+		{.whole = true, .none = true},
+		{.whole = false},
+		{.whole = false, .flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD, .shows = true},
+		{.whole = false, .flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD, .none = true},
+		{.whole = false, .flags = RTE_MBUF_F_RX_L4_CKSUM_NONE},
+	};
+	struct sl_session session = path_set(&wanted);
+	struct rtp_packet rtp = media, out;
+	struct frame frame, expected;
+
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		path.ports[0].rx_checksum = rows[i].whole;
+		build_in(&frame, session.legs[0].local.port, &rtp);
+		frame.bytes[UDP_DATA + 100] ^= 0x40;
+		if (rows[i].none)
+			memset(frame.bytes + UDP_DATA - 2, 0, 2);
+		push_flagged(&frame, rows[i].flags);
+		out = as_sent(&session, rtp);
+		out.marker = i == 0;
+		build_out(&expected, session.legs[1].local.port, 0, &out);
+		expected.bytes[UDP_DATA + 100] ^= 0x40;
+		if (!rows[i].shows)
+			frame_checksums(&expected);
+		assert_true(frame_pop(1, &frame));
+		assert_frames_equal(&frame, &expected);
+		rtp.sequence++;
+		rtp.timestamp += 160;
+	}
+}
+
 static void the_other_direction_is_relayed_too(void **)
 {
 	struct sl_session session = path_set(&wanted);
@@ -339,6 +392,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CALL_TEST(a_relayed_packet_is_rewritten_byte_for_byte),
+		CALL_TEST(damage_is_not_covered_up_by_a_new_checksum),
 		CALL_TEST(the_other_direction_is_relayed_too),
 		CALL_TEST(payload_types_are_mapped),
 		CALL_TEST(g711_is_converted_between_its_laws),

@@ -220,7 +220,8 @@ static const char *check_udp(
 
 	if (n < 8 || (unsigned int)(udp[4] << 8 | udp[5]) != n)
 		return "a wrong length in a UDP header";
-	if (!is_all_ones(sum16(addresses, 2 * size) + 17 + n + sum16(udp, n)))
+	// A payload that came with a wrong checksum leaves with one (checksum.h).
+	if (!path.n_lies && !is_all_ones(sum16(addresses, 2 * size) + 17 + n + sum16(udp, n)))
 		return "a wrong UDP checksum";
 	from = address_at(addresses, family, udp);
 	to = address_at(addresses + size, family, udp + 2);
@@ -340,6 +341,7 @@ const char *world_turn(unsigned int *n_out)
 {
 	const char *wrong = turn(path_turn, n_out);
 
+	path.n_lies = 0; // nothing of them is left inside
 	forget_allowed();
 	return wrong;
 }
