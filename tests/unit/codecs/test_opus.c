@@ -318,6 +318,44 @@ static void complexity_may_change_from_frame_to_frame(void **)
 	stream_destroy(&least);
 }
 
+// RFC 7587 maxplaybackrate: what the far end makes no use of is not encoded.
+static void no_more_band_is_sent_than_the_rate_has(void **)
+{
+	static const struct {
+		uint32_t sample_hz;
+		int bandwidth;
+	} rows[] = {{8000, OPUS_BANDWIDTH_NARROWBAND}, {12000, OPUS_BANDWIDTH_MEDIUMBAND},
+		{16000, OPUS_BANDWIDTH_WIDEBAND}, {24000, OPUS_BANDWIDTH_SUPERWIDEBAND},
+		{48000, OPUS_BANDWIDTH_FULLBAND}};
+	static int16_t in[960 * 50];
+	uint8_t payload[CODEC_FRAME_BYTES_MAX];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint16_t frame = (uint16_t)(rows[i].sample_hz / 50);
+		struct stream s =
+			stream_create((struct codec_params){.sample_hz = rows[i].sample_hz,
+					      .channels = 1,
+					      .frame_ms = 20,
+					      .complexity = 5,
+					      .bitrate = 64000},
+				rows[i].sample_hz);
+		int widest = 0;
+
+		srand(11);
+		for (int k = 0; k < frame * 50; k++)
+			in[k] = (int16_t)(rand() % 8001 - 4000);
+		for (int k = 0; k < 50; k++) {
+			int bandwidth;
+
+			encode_frame(&s, in + k * frame, frame, payload);
+			bandwidth = opus_packet_get_bandwidth(payload);
+			widest = bandwidth > widest ? bandwidth : widest;
+		}
+		assert_int_equal(widest, rows[i].bandwidth);
+		stream_destroy(&s);
+	}
+}
+
 // A far end may send stereo whatever was said (RFC 7587 7.1): both channels are heard.
 static void stereo_is_heard_as_mono(void **)
 {
@@ -410,6 +448,7 @@ int main(void)
 		cmocka_unit_test(bitrate_is_kept_and_constant_where_asked_for),
 		cmocka_unit_test(complexity_may_change_from_frame_to_frame),
 		cmocka_unit_test(stereo_is_heard_as_mono),
+		cmocka_unit_test(no_more_band_is_sent_than_the_rate_has),
 		cmocka_unit_test(bad_parameters_are_refused),
 		cmocka_unit_test(garbage_is_refused_and_harms_nothing),
 	};
