@@ -139,7 +139,7 @@ static void run_phase(const struct sl_format *format, uint32_t ssrc, bool change
 // The tone is there all the time but for one frame, and nothing is louder than it.
 static void check_sound(const char *names)
 {
-	unsigned int n_quiet = 0, longest = 0, run = 0;
+	unsigned int longest = 0, run = 0;
 
 	for (unsigned int at = BLOCK * 2; at + BLOCK <= phone.n_samples; at += BLOCK) {
 		double energy = 0;
@@ -152,7 +152,6 @@ static void check_sound(const char *names)
 			energy += sample * sample;
 		}
 		run = sqrt(energy / BLOCK) < AMPLITUDE / 1.42 / 2 ? run + 1 : 0;
-		n_quiet += run > 0;
 		longest = run > longest ? run : longest;
 	}
 	if (longest > 2)
