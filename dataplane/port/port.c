@@ -14,11 +14,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "flow.h"
 #include "interface.h"
 #include "steer.h"
 
 #define DESCRIPTORS 1024
 
+#define RSS_UDP		  (RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP)
 #define CHECKSUM_OFFLOADS (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 
 LOG_MODULE(log_port, "port");
@@ -158,6 +160,11 @@ static int configure_device(const struct opening *opening, struct port *port)
 	port->rx_checksum = is_memory(&info);
 	if (port->tx_checksum)
 		conf.txmode.offloads = CHECKSUM_OFFLOADS;
+	port->rss = port->n_queues > 1 && info.flow_type_rss_offloads & RSS_UDP;
+	if (port->rss) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads & RSS_UDP;
+	}
 	ret = rte_eth_dev_configure(port->id, port->n_queues, port->n_queues, &conf);
 	if (ret)
 		return fail(opening, ret, "configure: %s", strerror(-ret));
@@ -239,6 +246,20 @@ static int open_vdev(const struct opening *opening, struct port *port)
 	return ret ? fail(opening, ret, "mtu: %s", strerror(-ret)) : 0;
 }
 
+// How packets find the worker that owns their session. A kernel interface is spread by its driver.
+static enum port_steering port_steer(const struct opening *opening, const struct port *port)
+{
+	const struct ports_config *config = opening->config;
+
+	if (config->n_workers == 1)
+		return STEERING_NONE;
+	if (port->n_queues >= config->n_workers &&
+		flow_install(config, opening->index, port->id) > 0)
+		return STEERING_FLOW;
+	return port->rss || (port->lock_fd >= 0 && port->n_queues > 1) ? STEERING_RSS
+								       : STEERING_HANDOVER;
+}
+
 static int port_open(const struct opening *opening, struct port *port)
 {
 	char mac[RTE_ETHER_ADDR_FMT_SIZE];
@@ -254,10 +275,12 @@ static int port_open(const struct opening *opening, struct port *port)
 	ret = port->config.vdev[0] ? open_vdev(opening, port) : open_af_xdp(opening, port);
 	if (ret)
 		return ret;
+	port->steering = port_steer(opening, port);
 	rte_ether_format_addr(mac, sizeof(mac), &port->mac);
-	log_info(&log_port, "opened", "port=%s interface=%s device=%u queues=%u mac=%s mtu=%u",
+	log_info(&log_port, "opened",
+		"port=%s interface=%s device=%u queues=%u mac=%s mtu=%u steering=%s",
 		port->config.name, port->ifindex ? port->config.interface : "-", port->id,
-		port->n_queues, mac, port->mtu);
+		port->n_queues, mac, port->mtu, port_steering_name(port->steering));
 	return 0;
 }
 

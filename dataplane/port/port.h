@@ -30,11 +30,21 @@ struct port_config {
 	struct rte_ether_addr next_hop;	 // bare vdev only: of realms that have none of their own
 };
 
+// How packets find the worker that owns their session.
+enum port_steering {
+	STEERING_NONE,	   // there is one worker
+	STEERING_FLOW,	   // by rules of ours in the device (flow.h)
+	STEERING_RSS,	   // spread by the device, or the kernel's driver, and handed over
+	STEERING_HANDOVER, // received by few, and handed over
+};
+
 struct port {
 	struct port_config config;
 	uint16_t id; // ethdev
 	uint16_t n_queues;
 	uint16_t mtu;
+	bool rss; // device spreads UDP over its queues
+	enum port_steering steering;
 	bool tx_checksum;     // device computes IPv4 and UDP checksums (mbuf tx offload flags)
 	bool rx_checksum;     // UDP checksums of what it receives are whole, see ports_open()
 	unsigned int ifindex; // 0: no kernel interface

@@ -7,25 +7,19 @@
 #include <string.h>
 
 #include "port_pool.h"
+#include "slices.h"
 
-// First pair of a worker's slice; slices differ by one pair at most.
-static unsigned int slice_begin(
-	const struct leg_table *table, const struct table_address *address, unsigned int worker)
-{
-	return address->n_ports / 2u * worker / table->n_workers;
-}
-
-static int create_pools(const struct leg_table *table, struct table_address *address)
+static int create_pools(
+	const struct leg_table *table, struct table_address *address, const struct realm *realm)
 {
 	address->pools = calloc(table->n_workers, sizeof(*address->pools));
 	if (!address->pools)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < table->n_workers; i++) {
-		unsigned int begin = slice_begin(table, address, i);
-		unsigned int end = slice_begin(table, address, i + 1);
+		struct port_slice slice = port_slice_of(realm, i, table->n_workers);
 
 		address->pools[i] =
-			port_pool_create((uint16_t)(address->port_min + 2 * begin), end - begin);
+			port_pool_create((uint16_t)slice.first, (slice.end - slice.first) / 2);
 		if (!address->pools[i])
 			return -ENOMEM;
 	}
@@ -47,7 +41,7 @@ static int create_address(struct leg_table *table, const struct realms *realms, 
 	};
 	table->ends[entry - table->addresses] = entry->at.ip[1];
 	entry->slots = rte_zmalloc("table", entry->n_ports * sizeof(*entry->slots), 64);
-	return entry->slots ? create_pools(table, entry) : -ENOMEM;
+	return entry->slots ? create_pools(table, entry, realm) : -ENOMEM;
 }
 
 static int create_addresses(struct leg_table *table, const struct realms *realms, unsigned int port)

@@ -470,6 +470,25 @@ static void any_vdev_opens_as_a_bare_port(void **)
 	ports_close(ports, 2);
 	if (open_ports(ports, configs, 2))
 		fail_msg("a second time: %s", error);
+	assert_int_equal(ports[0].steering, STEERING_NONE);
+	ports_close(ports, 2);
+}
+
+// Neither takes rules. One spreads packets by RSS, the other does not.
+static void without_rules_there_is_rss_or_workers_hand_over(void **)
+{
+	struct port_config configs[] = {
+		{.name = "ring", .vdev = "net_ring9"},
+		{.name = "null", .vdev = "net_null9"},
+	};
+	struct port ports[2];
+	const struct ports_config config = {
+		.ports = configs, .n_ports = 2, .realms = &realms, .n_workers = 2, .pool = pool};
+
+	if (ports_open(ports, &config, error, sizeof(error)))
+		fail_msg("%s", error);
+	assert_int_equal(ports[0].steering, STEERING_HANDOVER);
+	assert_int_equal(ports[1].steering, STEERING_RSS);
 	ports_close(ports, 2);
 }
 
@@ -528,6 +547,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(queues_that_the_driver_cannot_serve_are_refused),
 		cmocka_unit_test(unknown_interface_is_named_in_the_error),
 		cmocka_unit_test(any_vdev_opens_as_a_bare_port),
+		cmocka_unit_test(without_rules_there_is_rss_or_workers_hand_over),
 		cmocka_unit_test(failing_port_closes_those_before_it),
 	};
 
