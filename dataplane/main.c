@@ -6,6 +6,7 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
+#include <rte_lcore.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 #include <rte_rcu_qsbr.h>
@@ -47,6 +48,7 @@ struct dataplane {
 	const struct config *config;
 	struct port ports[PORTS_MAX];
 	unsigned int n_ports;
+	int socket_ids[RTE_MAX_LCORE]; // NUMA node of each worker
 	struct realms realms;
 	struct rte_mempool *pool;
 	struct rte_rcu_qsbr *rcu;
@@ -79,9 +81,12 @@ static int start_eal(struct dataplane *dataplane)
 {
 	int rc = eal_start(dataplane->config, dataplane->error, sizeof(dataplane->error));
 
-	if (rc == 0)
-		clock_init();
-	return rc;
+	if (rc)
+		return rc;
+	for (unsigned int i = 0; i < dataplane->config->cpus->workers_count; i++)
+		dataplane->socket_ids[i] = (int)rte_lcore_to_socket_id(eal_worker_lcore(i));
+	clock_init();
+	return 0;
 }
 
 static void stop_eal(struct dataplane *)
@@ -212,14 +217,33 @@ static void on_event(void *context, const struct sl_media_event *event)
 		server_event(dataplane->server, event);
 }
 
+// Memory is taken as sessions are set: say now if it will not do. (Hugepages that are free beyond
+// what is configured would be taken, too, but are nobody's promise.)
+static void check_memory(const struct config *config)
+{
+	size_t needed = sessions_memory_bytes(config->sessions_max), free_bytes = 0;
+	struct rte_malloc_socket_stats stats;
+
+	for (unsigned int i = 0; i < rte_socket_count(); i++)
+		if (rte_malloc_get_socket_stats(rte_socket_id_by_idx(i), &stats) == 0)
+			free_bytes += stats.heap_freesz_bytes;
+	if (needed > free_bytes)
+		log_warn(&log_main, "memory_short",
+			"sessions_max=%u needed_mb=%zu free_mb=%zu "
+			"set=\"memory.megabytes: %zu, or sessions_max: %zu\"",
+			config->sessions_max, (needed >> 20) + 1, free_bytes >> 20,
+			config->memory->megabytes + ((needed - free_bytes) >> 20) + 1,
+			(size_t)((double)config->sessions_max * (double)free_bytes /
+				 (double)needed));
+}
+
 static int start_sessions(struct dataplane *dataplane)
 {
-	int socket_ids[RTE_MAX_LCORE];
 	const struct sessions_config config = {
 		.realms = &dataplane->realms,
 		.n_workers = dataplane->config->cpus->workers_count,
 		.sessions_max = dataplane->config->sessions_max,
-		.socket_ids = socket_ids,
+		.socket_ids = dataplane->socket_ids,
 		.packets_per_second = dataplane->config->limits->leg_packets_per_second,
 		.bytes_per_second = dataplane->config->limits->leg_bytes_per_second,
 		.hops = dataplane->hops,
@@ -229,10 +253,11 @@ static int start_sessions(struct dataplane *dataplane)
 		.context = dataplane,
 	};
 
-	for (unsigned int i = 0; i < config.n_workers; i++)
-		socket_ids[i] = (int)rte_lcore_to_socket_id(eal_worker_lcore(i));
 	dataplane->sessions = sessions_create(&config);
-	return dataplane->sessions ? 0 : fail(dataplane, "session table", errno);
+	if (!dataplane->sessions)
+		return fail(dataplane, "session table", errno);
+	check_memory(dataplane->config);
+	return 0;
 }
 
 static void stop_sessions(struct dataplane *dataplane)
@@ -274,6 +299,7 @@ static int start_workers(struct dataplane *dataplane)
 		.ports = dataplane->ports,
 		.n_ports = dataplane->n_ports,
 		.n_workers = config->cpus->workers_count,
+		.socket_ids = dataplane->socket_ids,
 		.n_transcoders = config->cpus->transcoders_count,
 		.sessions = dataplane->sessions,
 		.transcode = dataplane->transcode,

@@ -188,9 +188,16 @@ static int assign_queues(struct worker *worker)
 	return 0;
 }
 
+// What a worker reads and writes with every packet is on its own NUMA node: its struct, its rings,
+// and the legs, configurations and feeds of its sessions (session.c). The table of ports and the
+// packets are on that of main and the first worker: one pool serves all ports, since a packet that
+// comes in at one may leave by another.
 static int create_worker(struct worker_shared *shared, unsigned int index)
 {
-	struct worker *worker = rte_zmalloc("worker", sizeof(*worker), RTE_CACHE_LINE_SIZE);
+	const int *socket_ids = shared->config.socket_ids;
+	int socket_id = socket_ids ? socket_ids[index] : SOCKET_ID_ANY;
+	struct worker *worker =
+		rte_zmalloc_socket("worker", sizeof(*worker), RTE_CACHE_LINE_SIZE, socket_id);
 	char name[RTE_RING_NAMESIZE];
 
 	if (!worker)
@@ -203,10 +210,10 @@ static int create_worker(struct worker_shared *shared, unsigned int index)
 	if (!worker->srtp)
 		return -errno;
 	snprintf(name, sizeof(name), "inbox-%u", index);
-	worker->inbox = rte_ring_create(name, INBOX, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	worker->inbox = rte_ring_create(name, INBOX, socket_id, RING_F_SC_DEQ);
 	snprintf(name, sizeof(name), "injections-%u", index);
 	worker->injections =
-		rte_ring_create(name, INJECTIONS, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+		rte_ring_create(name, INJECTIONS, socket_id, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	return worker->inbox && worker->injections ? assign_queues(worker) : -rte_errno;
 }
 

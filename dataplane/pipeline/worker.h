@@ -84,6 +84,7 @@ struct workers_config {
 	struct port *ports;
 	unsigned int n_ports;
 	unsigned int n_workers;
+	const int *socket_ids;	    // NUMA node of each worker; NULL: any. Read at creation only
 	unsigned int n_transcoders; // 0: workers run the codecs between bursts
 	struct sessions *sessions;
 	struct transcode *transcode; // NULL: none

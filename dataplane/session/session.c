@@ -378,6 +378,11 @@ void sessions_tick(struct sessions *sessions, uint64_t now_ns)
 	reclaim(sessions, now_ns);
 }
 
+static int socket_of(const struct sessions *sessions, unsigned int worker)
+{
+	return sessions->config.socket_ids ? sessions->config.socket_ids[worker] : SOCKET_ID_ANY;
+}
+
 static int create_notices(struct sessions *sessions)
 {
 	for (unsigned int i = 0; i < sessions->config.n_workers; i++) {
@@ -385,7 +390,7 @@ static int create_notices(struct sessions *sessions)
 
 		snprintf(name, sizeof(name), "notices-%u", i);
 		sessions->notices[i] = rte_ring_create(
-			name, NOTICES, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+			name, NOTICES, socket_of(sessions, i), RING_F_SP_ENQ | RING_F_SC_DEQ);
 		if (!sessions->notices[i])
 			return -rte_errno;
 	}
@@ -412,8 +417,7 @@ static void create_slabs(struct sessions *sessions)
 {
 	for (unsigned int i = 0; i < sessions->config.n_workers; i++) {
 		struct worker_memory *memory = &sessions->memory[i];
-		int socket_id = sessions->config.socket_ids ? sessions->config.socket_ids[i]
-							    : SOCKET_ID_ANY;
+		int socket_id = socket_of(sessions, i);
 
 		slab_init(&memory->legs, sizeof(struct leg), socket_id);
 		slab_init(&memory->configs, sizeof(struct leg_config), socket_id);
@@ -438,6 +442,17 @@ static void destroy_slabs(struct sessions *sessions)
 	}
 	free(sessions->memory);
 	slab_fini(&sessions->session_memory);
+}
+
+size_t sessions_memory_bytes(unsigned int n_sessions)
+{
+	const size_t leg_bytes[] = {sizeof(struct leg), sizeof(struct leg_config),
+		sizeof(struct feed), 2 * sizeof(struct leg_srtp)};
+	size_t bytes = slab_bytes(sizeof(struct session), n_sessions);
+
+	for (size_t i = 0; i < RTE_DIM(leg_bytes); i++)
+		bytes += slab_bytes(leg_bytes[i], 2 * n_sessions);
+	return bytes;
 }
 
 static int create_arrays(struct sessions *sessions)

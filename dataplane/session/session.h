@@ -39,6 +39,9 @@ struct sessions *sessions_create(const struct sessions_config *config);
 void sessions_destroy(struct sessions *sessions); // workers have stopped
 struct leg_table *sessions_table(const struct sessions *sessions);
 
+// Of DPDK's memory, that so many sessions of two legs will take as they are set, without bundles.
+size_t sessions_memory_bytes(unsigned int n_sessions);
+
 // Create or replace. `session` (SL_LEGS_MAX legs of room) gets what is in force: ports and SSRCs
 // chosen. Errors are those of SL_SESSION_SET in sl_api.h; `why` then points to a few words for the
 // log.

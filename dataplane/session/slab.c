@@ -1,6 +1,7 @@
 // A piece is aligned to its size and begins with whose it is, so an object finds its slab from its
-// address. Under AddressSanitizer an object that is not taken is poisoned: memory that is never
-// given back hides no use after free.
+// address. It leaves some lines for the allocator, which else would need another 64 kB of every
+// piece to put its own header before the next. Under AddressSanitizer an object that is not taken
+// is poisoned: memory that is never given back hides no use after free.
 #include "slab.h"
 
 #include <assert.h>
@@ -15,7 +16,8 @@
 #define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
 #endif
 
-#define PIECE_BYTES (64u << 10)
+#define PIECE_ALIGN (64u << 10)
+#define PIECE_BYTES (PIECE_ALIGN - 4 * RTE_CACHE_LINE_SIZE)
 
 struct slab_piece {
 	struct slab_piece *next;
@@ -42,11 +44,24 @@ static void put(struct slab *slab, struct slab_object *object)
 	ASAN_POISON_MEMORY_REGION(object + 1, slab->object_bytes - sizeof(*object));
 }
 
+static unsigned int objects_of_piece(size_t object_bytes)
+{
+	return (unsigned int)((PIECE_BYTES - sizeof(struct slab_piece)) / object_bytes);
+}
+
+size_t slab_bytes(size_t object_bytes, size_t n_objects)
+{
+	unsigned int n =
+		objects_of_piece(RTE_ALIGN_CEIL(object_bytes, (size_t)RTE_CACHE_LINE_SIZE));
+
+	return (n_objects + n - 1) / n * PIECE_ALIGN;
+}
+
 static int grow(struct slab *slab)
 {
-	unsigned int n = (PIECE_BYTES - sizeof(struct slab_piece)) / slab->object_bytes;
+	unsigned int n = objects_of_piece(slab->object_bytes);
 	struct slab_piece *piece =
-		rte_malloc_socket("slab", PIECE_BYTES, PIECE_BYTES, slab->socket_id);
+		rte_malloc_socket("slab", PIECE_BYTES, PIECE_ALIGN, slab->socket_id);
 	char *first = (char *)(piece + 1);
 
 	if (!piece)
@@ -75,7 +90,7 @@ void *slab_take(struct slab *slab)
 void slab_return(void *object)
 {
 	const struct slab_piece *piece =
-		(const struct slab_piece *)((uintptr_t)object & ~(uintptr_t)(PIECE_BYTES - 1));
+		(const struct slab_piece *)((uintptr_t)object & ~(uintptr_t)(PIECE_ALIGN - 1));
 	struct slab *slab;
 
 	if (!object)

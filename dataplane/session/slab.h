@@ -20,6 +20,9 @@ struct slab {
 void slab_init(struct slab *slab, size_t object_bytes, int socket_id);
 void slab_fini(struct slab *slab); // all have been given back
 
+// Of memory, that so many objects take.
+size_t slab_bytes(size_t object_bytes, size_t n_objects);
+
 // Zeroed, at a cache line. NULL: no memory.
 void *slab_take(struct slab *slab);
 void slab_return(void *object); // to its slab; NULL does nothing

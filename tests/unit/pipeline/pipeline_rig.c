@@ -34,9 +34,17 @@ static void create_rings(unsigned int i)
 	must(path.in[i] && path.out[i], "rings");
 }
 
+static const struct path_size usual_size = {
+	.megabytes = "128", .sessions_max = 100, .n_udp_ports = 64, .n_addresses = {1, 1}};
+
 void path_start(void)
 {
-	rig_eal();
+	path_start_sized(&usual_size);
+}
+
+void path_start_sized(const struct path_size *size)
+{
+	rig_eal_with(size->megabytes);
 	must(codecs_init() == 0, "codecs_init");
 	path.pool = rte_pktmbuf_pool_create(
 		"packets", 2047, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
@@ -60,14 +68,26 @@ static void add_realms(struct realms *realms)
 	memcpy(&realms->entries[realms->n - 1].next_hop, MAC_FAR7, 6); // of its own
 }
 
-static void open_ports(unsigned int n_workers)
+static void add_addresses(struct realm *realm, unsigned int n)
+{
+	for (; realm->n_addresses < n; realm->n_addresses++) {
+		struct sl_address *address = &realm->addresses[realm->n_addresses];
+
+		*address = address[-1];
+		address->bytes[3]++;
+	}
+}
+
+static void open_ports(unsigned int n_workers, const struct path_size *size)
 {
 	static const char *const macs[2][2] = {{MAC_P0, MAC_FAR0}, {MAC_P1, MAC_FAR1}};
 	struct port_config configs[2] = {};
 	struct ports_config config = {configs, 2, &path.rig.realms, n_workers, path.pool};
 	char error[256] = "";
 
-	rig_realms(&path.rig.realms, 64);
+	rig_realms(&path.rig.realms, size->n_udp_ports);
+	for (unsigned int i = 0; i < 2; i++)
+		add_addresses(&path.rig.realms.entries[i], size->n_addresses[i]);
 	add_realms(&path.rig.realms);
 	for (unsigned int i = 0; i < 2; i++) {
 		char *name = configs[i].name;
@@ -84,13 +104,18 @@ static void open_ports(unsigned int n_workers)
 
 void path_open(unsigned int n_workers)
 {
+	path_open_sized(n_workers, &usual_size);
+}
+
+void path_open_sized(unsigned int n_workers, const struct path_size *size)
+{
 	struct transcode_config engine = {.n_workers = n_workers,
 		.streams_max = 64,
 		.socket_id = SOCKET_ID_ANY,
 		.pool = path.pool};
 	struct sessions_config sessions = {.realms = &path.rig.realms,
 		.n_workers = n_workers,
-		.sessions_max = 100,
+		.sessions_max = size->sessions_max,
 		.event = rig_event,
 		.context = &path.rig};
 	struct workers_config workers = {.ports = path.ports,
@@ -99,7 +124,7 @@ void path_open(unsigned int n_workers)
 		.pool = path.pool,
 		.punts_per_second = PATH_PUNTS_PER_SECOND};
 
-	open_ports(n_workers);
+	open_ports(n_workers, size);
 	path.n_pushed = path.n_popped = path.n_lies = 0;
 	path.rig.n_events = 0;
 	path.rig.rcu = rte_zmalloc(NULL, rte_rcu_qsbr_get_memsize(n_workers), 64);

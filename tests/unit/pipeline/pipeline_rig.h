@@ -29,6 +29,17 @@ extern struct path path;
 
 void path_start(void); // once a process: EAL, devices
 void path_open(unsigned int n_workers);
+
+// With room for more than most tests need.
+struct path_size {
+	const char *megabytes;
+	unsigned int sessions_max;
+	unsigned int n_udp_ports;    // of each address
+	unsigned int n_addresses[2]; // of each of the first two realms: the last byte counts up
+};
+
+void path_start_sized(const struct path_size *size);
+void path_open_sized(unsigned int n_workers, const struct path_size *size);
 void path_close(void);
 
 // Set a session; the test fails where it is refused. `ports` gets the local ports of its legs.

@@ -19,9 +19,14 @@ static void must(bool holds, const char *what)
 
 void rig_eal(void)
 {
-	static const char *const arguments[] = {"test", "--no-huge", "--no-shconf", "--no-pci",
-		"--no-telemetry", "--iova-mode=va", "-m", "128", "--lcores=0", "--log-level=error",
-		"--file-prefix=sluice-test"};
+	rig_eal_with("128");
+}
+
+void rig_eal_with(const char *megabytes)
+{
+	const char *const arguments[] = {"test", "--no-huge", "--no-shconf", "--no-pci",
+		"--no-telemetry", "--iova-mode=va", "-m", megabytes, "--lcores=0",
+		"--log-level=error", "--file-prefix=sluice-test"};
 	char *argv[RTE_DIM(arguments)];
 
 	for (size_t i = 0; i < RTE_DIM(arguments); i++)

@@ -14,7 +14,8 @@ struct rig {
 	unsigned int n_events;
 };
 
-void rig_eal(void); // once a process
+void rig_eal(void);
+void rig_eal_with(const char *megabytes); // once a process
 
 // A table for `n_workers` of `n_udp_ports` UDP ports an address.
 void rig_open(struct rig *rig, unsigned int n_workers, unsigned int n_udp_ports,
