@@ -77,7 +77,11 @@ static __rte_always_inline unsigned int turn(struct worker *worker, const bool p
 	uint64_t begin = rte_rdtsc(), at = begin;
 	unsigned int work;
 
+	uint64_t last_ns = worker->now_ns;
+
 	worker->now_ns = clock_from_tsc(begin);
+	if (unlikely(worker->now_ns - last_ns >= WORKER_LATE_NS && last_ns))
+		worker->counters.late_turns++;
 	if (profiles)
 		worker->burst.n = worker->rtcp.n = 0; // of the turn before
 	STAGE(rx);

@@ -15,24 +15,25 @@
 // X(name): "worker.<index>.<name>". worker: rw, main: ro, each read on its own. Between turns they
 // add up: rx_packets + taken_over + copied + reports + from_codec + injected = tx_packets +
 // handed_over + to_codec + punted + all drops.
-#define WORKER_COUNTERS(X)                                       \
-	X(rx_packets)                                            \
-	X(rx_bytes)                                              \
-	X(tx_packets)                                            \
-	X(tx_bytes)                                              \
-	X(handed_over) /* to the worker that owns the leg */     \
-	X(taken_over)  /* from another worker */                 \
-	X(copied)      /* for a second leg of the same source */ \
-	X(reports)     /* RTCP of our own */                     \
-	X(to_codec)    /* given to the transcoder */             \
-	X(from_codec)  /* taken from it */                       \
-	X(punted)      /* given to control */                    \
-	X(injected)    /* taken from it */                       \
-	X(unprotected) /* SRTP and SRTCP that authenticated */   \
-	X(protected)                                             \
-	X(turns)                                                 \
-	X(busy_turns)                                            \
-	X(busy_cycles) /* of busy turns */                       \
+#define WORKER_COUNTERS(X)                                                                \
+	X(rx_packets)                                                                     \
+	X(rx_bytes)                                                                       \
+	X(tx_packets)                                                                     \
+	X(tx_bytes)                                                                       \
+	X(handed_over) /* to the worker that owns the leg */                              \
+	X(taken_over)  /* from another worker */                                          \
+	X(copied)      /* for a second leg of the same source */                          \
+	X(reports)     /* RTCP of our own */                                              \
+	X(to_codec)    /* given to the transcoder */                                      \
+	X(from_codec)  /* taken from it */                                                \
+	X(punted)      /* given to control */                                             \
+	X(injected)    /* taken from it */                                                \
+	X(unprotected) /* SRTP and SRTCP that authenticated */                            \
+	X(protected)                                                                      \
+	X(turns)                                                                          \
+	X(busy_turns)                                                                     \
+	X(busy_cycles) /* of busy turns */                                                \
+	X(late_turns)  /* begun 100 us or more after the one before; in idle mode many */ \
 	X(sleeps)      /* idle mode */
 
 struct worker_counters {
@@ -49,6 +50,8 @@ struct worker_queue {
 	uint16_t ethdev;
 	uint16_t queue;
 };
+
+#define WORKER_LATE_NS 100000
 
 struct worker_shared;
 

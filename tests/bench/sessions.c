@@ -6,6 +6,10 @@
 //            [--suite cm128-80|gcm128] [--mux]
 //   sessions --count N --address ... --socket PATH --churn SECONDS [--rate N]
 //
+// A churn also says what the worker counted meanwhile, which tells whether it was disturbed even
+// where the generator has to share its CPU: packets that it dropped, and turns that began late.
+// With --rate 0 nothing comes or goes.
+//
 // Leg j of session i has the address number 2 i + j of the list, modulo its length, and so has
 // sessions of all pairs where the length is odd. Without --socket nothing is set and ports are made
 // up. With --suite the second leg is SRTP. A phone has an address of its own, or, with --phones,
@@ -47,12 +51,18 @@ struct options {
 	double churn_seconds, rate;
 };
 
+// Of the worker.
+struct disturbance {
+	uint64_t late_turns, dropped, turns;
+};
+
 struct setter {
 	const struct options *options;
 	struct sl_client *client;
 	uint16_t (*ports)[2]; // by session and leg
 	unsigned int outstanding;
 	uint64_t n_set, n_deleted;
+	struct disturbance counted;
 };
 
 static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *format, ...)
@@ -165,6 +175,22 @@ static void fill_session(struct sl_session *session, const struct options *optio
 		fill_leg(&session->legs[i], options, index, i);
 }
 
+static void take_counters(struct setter *setter, const struct sl_message *message)
+{
+	size_t n;
+	const struct sl_counter *counters = sl_payload_counters(message, &n);
+
+	for (size_t i = 0; counters && i < n; i++) {
+		if (!strcmp(counters[i].name, "worker.0.late_turns"))
+			setter->counted.late_turns = counters[i].value;
+		else if (!strcmp(counters[i].name, "worker.0.turns"))
+			setter->counted.turns = counters[i].value;
+		else if (!strncmp(counters[i].name, "drop.", 5) &&
+			 strcmp(counters[i].name, "drop.tx_full")) // the generator's ring
+			setter->counted.dropped += counters[i].value;
+	}
+}
+
 static void take_answer(struct setter *setter, const struct sl_message *message)
 {
 	const struct sl_session *session;
@@ -172,9 +198,15 @@ static void take_answer(struct setter *setter, const struct sl_message *message)
 
 	if (message->type == SL_HELLO)
 		return; // the welcome
+	if (message->type == SL_STATS_GET)
+		take_counters(setter, message);
+	if (message->more)
+		return;
 	setter->outstanding--;
 	if (message->status)
 		die("refused: %s", strerror(-message->status));
+	if (message->type == SL_STATS_GET)
+		return;
 	if (message->type == SL_SESSION_DELETE) {
 		setter->n_deleted++;
 		return;
@@ -306,12 +338,23 @@ static void wait_until_due(struct setter *setter, double begin, uint64_t n)
 	}
 }
 
+static struct disturbance read_disturbance(struct setter *setter)
+{
+	setter->counted = (struct disturbance){};
+	sent(setter, sl_client_stats_get(setter->client));
+	collect(setter, 0);
+	return setter->counted;
+}
+
 static void churn(struct setter *setter)
 {
+	struct disturbance before = read_disturbance(setter), after;
 	double begin = now(), seconds;
 	struct sl_session session;
 	uint64_t n = 0;
 
+	while (setter->options->rate == 0 && now() < begin + setter->options->churn_seconds)
+		poll(NULL, 0, 10);
 	while (now() < begin + setter->options->churn_seconds) {
 		unsigned int id = CHURN_IDS + (unsigned int)n;
 		struct sl_id old = id_of(id - CHURN_HELD);
@@ -325,8 +368,12 @@ static void churn(struct setter *setter)
 	}
 	collect(setter, 0);
 	seconds = now() - begin;
-	printf("{\"sets\":%lu,\"deletes\":%lu,\"seconds\":%.3f,\"rate\":%.0f}\n", setter->n_set,
-		setter->n_deleted, seconds, (double)setter->n_set / seconds);
+	after = read_disturbance(setter);
+	printf("{\"sets\":%lu,\"deletes\":%lu,\"seconds\":%.3f,\"rate\":%.0f,"
+	       "\"late_turns\":%lu,\"turns\":%lu,\"dropped\":%lu}\n",
+		setter->n_set, setter->n_deleted, seconds, (double)setter->n_set / seconds,
+		after.late_turns - before.late_turns, after.turns - before.turns,
+		after.dropped - before.dropped);
 	for (uint64_t i = n < CHURN_HELD ? 0 : n - CHURN_HELD; i < n; i++) {
 		struct sl_id id = id_of(CHURN_IDS + (unsigned int)i);
 
@@ -411,7 +458,7 @@ static void parse_options(int argc, char **argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = {};
+	struct options options = {.rate = -1}; // as fast as it goes
 	struct setter setter = {.options = &options};
 
 	parse_options(argc, argv, &options);

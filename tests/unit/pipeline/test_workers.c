@@ -131,6 +131,19 @@ static void a_full_ring_is_a_counted_drop_and_the_rest_passes_in_order(void **)
 	assert_int_equal(all_drops(), 7);
 }
 
+static void a_turn_that_begins_late_is_counted(void **)
+{
+	uint64_t before;
+
+	worker_turn(path.workers->workers[0]);
+	before = worker_counter("worker.0.late_turns");
+	for (unsigned int i = 1; i <= 10; i++) {
+		path_pass(1);
+		worker_turn(path.workers->workers[0]);
+		assert_true(worker_counter("worker.0.late_turns") >= before + i);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, call_teardown)
 
 int main(void)
@@ -139,6 +152,7 @@ int main(void)
 		TEST(legs_of_a_session_are_of_the_slice_of_its_worker),
 		TEST(packets_for_each_other_change_workers_in_order),
 		TEST(packets_for_oneself_are_not_handed_over),
+		TEST(a_turn_that_begins_late_is_counted),
 		TEST(a_full_ring_is_a_counted_drop_and_the_rest_passes_in_order),
 	};
 
