@@ -7,10 +7,11 @@
 #include "drop.h"
 #include "leg.h"
 
-#define BURST_MAX  32
-#define OUTPUT_MAX (BURST_MAX * SL_LEGS_MAX)
-#define DUE_MAX	   64
-#define BYES_MAX   32
+#define BURST_MAX   64
+#define BURST_PLAIN 32 // received in a turn after one without SRTP (rx.c)
+#define OUTPUT_MAX  (BURST_MAX * SL_LEGS_MAX)
+#define DUE_MAX	    64
+#define BYES_MAX    32
 #define REPORTS_MAX \
 	(BURST_MAX * SL_LEGS_MAX + DUE_MAX + BYES_MAX) // relayed, of bundles too, and our own
 #define INJECTIONS_MAX 32			       // of a turn

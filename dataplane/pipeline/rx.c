@@ -4,21 +4,28 @@
 
 #include "stages.h"
 
-static void take_handovers(struct worker *worker, struct burst *burst)
+// How many packets a turn takes. As many as stay in the first-level cache with all that they need;
+// but where the turn before had SRTP, twice as many, since the ciphers work on up to 16 packets at
+// the price of one, and a turn ends with a last, partly filled set of them.
+static unsigned int burst_room(const struct worker *worker)
 {
-	burst->n = rte_ring_sc_dequeue_burst(
-		worker->inbox, (void **)burst->mbufs, BURST_MAX / 2, NULL);
+	return worker->burst.n_secure + worker->output.n_secure ? BURST_MAX : BURST_PLAIN;
+}
+
+static void take_handovers(struct worker *worker, struct burst *burst, unsigned int room)
+{
+	burst->n = rte_ring_sc_dequeue_burst(worker->inbox, (void **)burst->mbufs, room / 2, NULL);
 	worker->counters.taken_over += burst->n;
 }
 
-static void poll_queues(struct worker *worker, struct burst *burst)
+static void poll_queues(struct worker *worker, struct burst *burst, unsigned int room)
 {
 	unsigned int at = worker->next_queue;
 
-	for (unsigned int i = 0; i < worker->n_queues && burst->n < BURST_MAX; i++) {
+	for (unsigned int i = 0; i < worker->n_queues && burst->n < room; i++) {
 		const struct worker_queue *queue = &worker->queues[at];
 		uint16_t n = rte_eth_rx_burst(queue->ethdev, queue->queue, &burst->mbufs[burst->n],
-			(uint16_t)(BURST_MAX - burst->n));
+			(uint16_t)(room - burst->n));
 
 		for (uint16_t j = 0; j < n; j++) {
 			struct rte_mbuf *mbuf = burst->mbufs[burst->n + j];
@@ -37,6 +44,8 @@ static void poll_queues(struct worker *worker, struct burst *burst)
 
 void rx(struct worker *worker)
 {
-	take_handovers(worker, &worker->burst);
-	poll_queues(worker, &worker->burst);
+	unsigned int room = burst_room(worker);
+
+	take_handovers(worker, &worker->burst, room);
+	poll_queues(worker, &worker->burst, room);
 }

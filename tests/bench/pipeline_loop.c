@@ -300,7 +300,7 @@ static void parse_options(int argc, char **argv)
 		if (option == 's')
 			options.sessions = number(optarg, SESSIONS_MAX);
 		else if (option == 'b')
-			options.burst = number(optarg, BURST_MAX);
+			options.burst = number(optarg, BURST_PLAIN);
 		else if (option == 'r')
 			options.rounds = number(optarg, ROUNDS_MAX);
 		else if (option == 't')
