@@ -57,16 +57,22 @@ struct way {
 };
 
 // Whether the headers of the packet before do for this one, too: made by the same configuration,
-// for the signalled address, with the next hop as it is now. (Nearly all packets; carried legs and
-// those that have latched are looked at more closely.)
+// for the same address, with the next hop as it is now. (Nearly all packets; what is not so simple
+// is looked at by find_way().)
 static inline bool header_holds(const struct leg *leg, const struct leg_config *config)
 {
 	const struct leg_header *header = &leg->tx.header;
-	const struct next_hop *hop = __atomic_load_n(&config->hop, __ATOMIC_ACQUIRE);
+	bool latched = leg_latch_holds(&leg->latch, config);
+	const struct next_hop *hop;
 
-	return header->generation == config->generation && !header->to_latched &&
-	       !config->carried && !leg_latch_holds(&leg->latch, config) && hop &&
-	       header->hop_word == next_hop_word(hop);
+	if (header->generation != config->generation || header->to_latched != latched ||
+		config->carried)
+		return false;
+	if (likely(!latched) || leg_endpoint_same_host(&leg->latch.from, &config->remote))
+		hop = __atomic_load_n(&config->hop, __ATOMIC_ACQUIRE);
+	else
+		hop = __atomic_load_n(&config->hop_latched, __ATOMIC_ACQUIRE);
+	return hop && header->hop_word == next_hop_word(hop);
 }
 
 // The headers of packets to a leg, made anew where something has changed. (A latch that moves voids

@@ -2,7 +2,7 @@
 // the other end or a device that copies. The way to compare two builds in short turns, and what
 // callgrind can run:
 //
-//   pipeline_loop [--sessions N] [--burst N] [--rounds N] [--turns N]
+//   pipeline_loop [--sessions N] [--burst N] [--rounds N] [--turns N] [--latch]
 //
 // Sessions of two PCMU legs; 172 bytes of RTP a packet, flows in random order. A round is so many
 // turns; the best and the median round are printed, as the machine may be shared.
@@ -43,6 +43,7 @@ struct flow {
 
 static struct {
 	unsigned int sessions, burst, rounds, turns;
+	bool latch; // legs may, and so have to
 } options = {.sessions = 1000, .burst = 32, .rounds = 40, .turns = 2000};
 
 static struct rte_mempool *pool;
@@ -141,6 +142,7 @@ static struct sl_leg leg_of(unsigned int session, unsigned int leg)
 		.flags = SL_LEG_RECEIVE | SL_LEG_SEND,
 		.source = !leg,
 		.transport = SL_NO_LEG,
+		.source_rule = options.latch ? SL_SOURCE_LATCH : SL_SOURCE_STRICT,
 		.n_formats = 1,
 		.formats = {{.name = "PCMU", .clock_hz = 8000, .pt = 0, .channels = 1}},
 	};
@@ -293,7 +295,7 @@ static void parse_options(int argc, char **argv)
 {
 	static const struct option names[] = {{"sessions", required_argument, NULL, 's'},
 		{"burst", required_argument, NULL, 'b'}, {"rounds", required_argument, NULL, 'r'},
-		{"turns", required_argument, NULL, 't'}, {}};
+		{"turns", required_argument, NULL, 't'}, {"latch", no_argument, NULL, 'l'}, {}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -303,6 +305,8 @@ static void parse_options(int argc, char **argv)
 			options.burst = number(optarg, BURST_PLAIN);
 		else if (option == 'r')
 			options.rounds = number(optarg, ROUNDS_MAX);
+		else if (option == 'l')
+			options.latch = true;
 		else if (option == 't')
 			options.turns = number(optarg, UINT32_MAX);
 		else
