@@ -100,6 +100,7 @@ struct rtp_reception {
 	uint32_t duplicates;
 	uint32_t reordered;
 	uint32_t jumps;		// packets far off the sequence that no second one followed
+	uint32_t bursts;	// runs of sequences that did not come
 	uint64_t lost_before;	// by the sources before this one
 	uint64_t expected_last; // at the last report (A.3 "expected_prior")
 	uint64_t received_last;

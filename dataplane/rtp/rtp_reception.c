@@ -20,6 +20,7 @@ static void restart(struct rtp_reception *r, const struct rtp_view *view, uint32
 		.duplicates = r->duplicates,
 		.reordered = r->reordered,
 		.jumps = r->jumps,
+		.bursts = r->bursts,
 		.max_sequence = view->sequence,
 		.started = true,
 	};
@@ -33,8 +34,22 @@ static enum rtp_arrival receive_next(
 	r->max_sequence = view->sequence;
 	r->seen = delta < 64 ? r->seen << delta | 1 : 1;
 	r->received++;
+	r->bursts += delta > 1;
 	rtp_reception_measure(r, view->timestamp, now);
 	return RTP_ARRIVAL_NEXT;
+}
+
+// A packet that was missing comes: its run ends, or becomes two, or one shorter. What is older than
+// the window is taken to have come.
+static void mend_burst(struct rtp_reception *r, uint16_t behind)
+{
+	bool newer = r->seen & 1ull << (behind - 1);
+	bool older = behind == 63 || r->seen & 1ull << (behind + 1);
+
+	if (newer && older && r->bursts)
+		r->bursts--;
+	else if (!newer && !older)
+		r->bursts++;
 }
 
 // `behind` the highest. Where the very first packets were reordered the base moves back.
@@ -49,8 +64,12 @@ static enum rtp_arrival receive_late(
 	}
 	if (behind < 64)
 		r->seen |= 1ull << behind;
-	if ((int32_t)(extended - r->base) < 0)
+	if ((int32_t)(extended - r->base) < 0) {
+		r->bursts += r->base - extended > 1;
 		r->base = extended;
+	} else if (behind < 64) {
+		mend_burst(r, behind);
+	}
 	r->received++;
 	r->reordered++;
 	rtp_reception_measure(r, view->timestamp, now);

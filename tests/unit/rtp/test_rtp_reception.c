@@ -77,6 +77,25 @@ static void first_packets_out_of_order_are_no_loss(void **)
 	assert_int_equal(rtp_reception_expected(&r), 4);
 }
 
+// Each row: what comes, and how many runs of lost packets there are then.
+static void runs_of_losses_are_counted_and_mended(void **)
+{
+	static const uint32_t rows[][2] = {{100, 0}, {101, 0}, {105, 1}, {104, 1}, {107, 2},
+		{106, 1}, {102, 1}, {103, 0}, {103, 0}, {112, 1}, {110, 2}, {111, 1}, {96, 2},
+		{98, 3}, {97, 2}, {99, 1}, {180, 2}, {109, 2}};
+	struct rtp_reception r = {0};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct rtp_view view = {.ssrc = 1, .sequence = (uint16_t)rows[i][0]};
+
+		rtp_reception_update(&r, &view, 0);
+		assert_int_equal(r.bursts, rows[i][1]);
+	}
+	assert_int_equal(rtp_reception_lost(&r), 1 + 180 - 112 - 1);
+	rtp_reception_update(&r, &(struct rtp_view){.ssrc = 2, .sequence = 7}, 0);
+	assert_int_equal(r.bursts, 2);
+}
+
 static void single_wild_packet_changes_nothing(void **)
 {
 	static const struct step steps[] = {{10, RESTART, 0}, {11, NEXT, 0}, {30000, JUMP, 0},
@@ -171,6 +190,7 @@ int main(void)
 		cmocka_unit_test(duplicate_does_not_make_up_for_a_loss),
 		cmocka_unit_test(sequence_wraps),
 		cmocka_unit_test(first_packets_out_of_order_are_no_loss),
+		cmocka_unit_test(runs_of_losses_are_counted_and_mended),
 		cmocka_unit_test(single_wild_packet_changes_nothing),
 		cmocka_unit_test(second_packet_of_a_jump_restarts),
 		cmocka_unit_test(edges_of_dropout_and_misorder),
