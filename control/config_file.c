@@ -96,6 +96,7 @@ static const cyaml_schema_field_t trunk_fields[] = {
 		1, SDP_POLICY_CODECS_MAX),
 	OPTIONAL_NUMBER("ptime", struct file_trunk, ptime),
 	CYAML_FIELD_BOOL("dtx", CYAML_FLAG_OPTIONAL, struct file_trunk, dtx),
+	CYAML_FIELD_BOOL("quality_log", CYAML_FLAG_OPTIONAL, struct file_trunk, quality_log),
 	OPTIONAL_TEXT("dtmf", struct file_trunk, dtmf, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("rtcp_mux", struct file_trunk, rtcp_mux, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("srtp", struct file_trunk, srtp, 1, NAME_MAX_BYTES),

@@ -54,6 +54,7 @@ struct file_trunk {
 	uint32_t codecs_count;
 	uint32_t *ptime;
 	bool dtx;
+	bool quality_log;
 	char *dtmf;	    // "rfc4733", "none"
 	char *rtcp_mux;	    // "offer", "accept", "never"
 	char *srtp;	    // "never", "optional", "required"

@@ -158,6 +158,7 @@ static int read_policy(const struct check *check, const struct file_trunk *from,
 			*from->ptime);
 	trunk->media.ptime_ms = (uint8_t)*from->ptime;
 	trunk->media.dtx = from->dtx;
+	trunk->logs_quality = from->quality_log;
 	trunk->media.telephone_event = !strcmp(from->dtmf, "rfc4733");
 	if (!trunk->media.telephone_event && strcmp(from->dtmf, "none"))
 		return check_failed(check, check_where(where, "trunks[%u].dtmf", number),

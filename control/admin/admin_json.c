@@ -88,6 +88,15 @@ static json_t *voip_json(const struct sl_voip_metrics *voip)
 	return json;
 }
 
+// Nothing where there was nothing to judge by.
+static void add_quality(json_t *leg, const char *key, const struct sl_quality *quality)
+{
+	if (quality->mos_hundredths)
+		json_object_set_new(leg, key,
+			json_pack("{s:f, s:f}", "mos", quality->mos_hundredths / 100.0, "r",
+				quality->r_tenths / 10.0));
+}
+
 static void add_stats(json_t *leg, const struct sl_leg_stats *stats)
 {
 	const struct {
@@ -121,6 +130,8 @@ static void add_stats(json_t *leg, const struct sl_leg_stats *stats)
 		{"remote_lost", stats->remote_lost},
 		{"remote_jitter_us", stats->remote_jitter_us},
 		{"remote_fraction_lost", stats->remote_fraction_lost},
+		{"loss_bursts", stats->loss_bursts},
+		{"late", stats->late},
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
@@ -130,6 +141,10 @@ static void add_stats(json_t *leg, const struct sl_leg_stats *stats)
 	json_object_set_new(leg, "timed_out", json_boolean(stats->timed_out));
 	json_object_set_new(leg, "one_way", json_boolean(stats->one_way));
 	json_object_set_new(leg, "source", address_json(&stats->source));
+	add_quality(leg, "quality", &stats->received);
+	add_quality(leg, "quality_now", &stats->received_now);
+	add_quality(leg, "quality_worst", &stats->received_worst);
+	add_quality(leg, "quality_sent", &stats->sent);
 	if (stats->voip.ssrc)
 		json_object_set_new(leg, "voip", voip_json(&stats->voip));
 }

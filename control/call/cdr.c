@@ -91,6 +91,25 @@ bool cdr_is_written(struct cdr_file *file, const char *id)
 	return file->tail_length && memmem(file->tail, file->tail_length, id, strlen(id));
 }
 
+static void quality_write(struct json_text *json, const char *key, const struct sl_quality *quality)
+{
+	if (!quality->mos_hundredths)
+		return;
+	json_text_open(json, key, '{');
+	json_text_decimal(json, "mos", quality->mos_hundredths, 2);
+	json_text_decimal(json, "r", quality->r_tenths, 1);
+	json_text_close(json, '}');
+}
+
+// In percent, of what was to come.
+static void loss_write(struct json_text *json, const struct sl_leg_stats *stats)
+{
+	uint64_t expected = stats->rx_packets + stats->lost;
+
+	if (expected)
+		json_text_decimal(json, "loss", (uint32_t)(10000 * stats->lost / expected), 2);
+}
+
 // What came from that side (rx) and went to it (tx), as the dataplane counted it.
 static void stats_write(struct json_text *json, const struct sl_leg_stats *stats)
 {
@@ -101,10 +120,14 @@ static void stats_write(struct json_text *json, const struct sl_leg_stats *stats
 	json_text_number(json, "tx_packets", stats->tx_packets);
 	json_text_number(json, "tx_bytes", stats->tx_bytes);
 	json_text_number(json, "lost", stats->lost);
+	loss_write(json, stats);
 	json_text_number(json, "reordered", stats->reordered);
 	json_text_number(json, "duplicates", stats->duplicates);
 	json_text_number(json, "jitter_us", stats->jitter_us);
 	json_text_number(json, "jitter_max_us", stats->jitter_max_us);
+	quality_write(json, "quality", &stats->received);
+	quality_write(json, "quality_worst", &stats->received_worst);
+	quality_write(json, "quality_sent", &stats->sent);
 	json_text_number(json, "dropped_source", stats->dropped_source);
 	json_text_number(json, "dropped_other", stats->dropped_other);
 	json_text_number(json, "dropped_auth", stats->dropped_auth);

@@ -291,7 +291,8 @@ static void session_leg_fill(struct call *call, const struct media_summary *medi
 	leg->remote_rtcp = address_from_sdp(&from->remote_rtcp, from->remote_rtcp_port);
 	leg->flags = (from->receive ? SL_LEG_RECEIVE : SL_LEG_HELD) |
 		     (from->send ? SL_LEG_SEND : 0) | (from->rtcp_mux ? SL_LEG_RTCP_MUX : 0) |
-		     (from->rtcp_reduced ? SL_LEG_RTCP_REDUCED : 0);
+		     (from->rtcp_reduced ? SL_LEG_RTCP_REDUCED : 0) |
+		     (call->legs[index].trunk->logs_quality ? SL_LEG_QUALITY_REPORT : 0);
 	leg->source = media->agreed ? (uint8_t)!index : SL_NO_LEG;
 	leg->start_timeout_ms = answered ? settings->media_start_s * 1000 : 0;
 	leg->media_timeout_ms = answered ? settings->media_s * 1000 : 0;

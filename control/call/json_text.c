@@ -117,6 +117,22 @@ void json_text_number(struct json_text *json, const char *key, uint64_t value)
 	put(json, digits + at, sizeof(digits) - at);
 }
 
+void json_text_decimal(
+	struct json_text *json, const char *key, uint32_t value, unsigned int n_decimals)
+{
+	char digits[16];
+	size_t at = sizeof(digits);
+
+	key_put(json, key);
+	do {
+		if (sizeof(digits) - at == n_decimals)
+			digits[--at] = '.';
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value || sizeof(digits) - at < n_decimals + 2);
+	put(json, digits + at, sizeof(digits) - at);
+}
+
 void json_text_bool(struct json_text *json, const char *key, bool value)
 {
 	key_put(json, key);

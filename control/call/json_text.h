@@ -25,4 +25,6 @@ void json_text_close(struct json_text *json, char bracket);		    // '}' or ']'
 // Any bytes; those that are no UTF-8 are taken for Latin-1. NULL writes null.
 void json_text_string(struct json_text *json, const char *key, const char *value);
 void json_text_number(struct json_text *json, const char *key, uint64_t value);
+void json_text_decimal( // value / 10^n_decimals, n_decimals at least 1
+	struct json_text *json, const char *key, uint32_t value, unsigned int n_decimals);
 void json_text_bool(struct json_text *json, const char *key, bool value);

@@ -41,6 +41,19 @@ static void note_media(struct call *call, const struct leg *leg, uint8_t type)
 	log_warn(&log_call, events[type].name, "call=%s leg=%s", call->id_text, leg_name(leg));
 }
 
+static void log_quality(const struct leg *leg, const struct sl_media_event *media)
+{
+	char sent[32] = "";
+
+	if (media->sent.mos_hundredths)
+		snprintf(sent, sizeof(sent), " mos_sent=%.2f", media->sent.mos_hundredths / 100.0);
+	log_info(&log_call, "quality",
+		"call=%s leg=%s mos=%.2f r=%.1f loss_percent=%.1f jitter_ms=%.1f%s",
+		leg->call->id_text, leg_name(leg), media->received.mos_hundredths / 100.0,
+		media->received.r_tenths / 10.0, media->loss_permille / 10.0,
+		media->jitter_us / 1000.0, sent);
+}
+
 static void on_event(struct media_session *session, const struct sl_media_event *media)
 {
 	struct call *call = call_of_session(session);
@@ -52,6 +65,9 @@ static void on_event(struct media_session *session, const struct sl_media_event 
 		break;
 	case SL_EVENT_FIRST_PACKET:
 		log_info(&log_call, "media", "call=%s leg=%s", call->id_text, leg_name(event.leg));
+		break;
+	case SL_EVENT_QUALITY:
+		log_quality(event.leg, media);
 		break;
 	default:
 		note_media(call, event.leg, media->type);

@@ -277,6 +277,7 @@ static void show_media_counts(const json_t *leg, FILE *file)
 		(long long)number_of(leg, "tx_packets"), (long long)number_of(leg, "tx_bytes"));
 	fprintf(file, "  %-12s %.1f ms, at most %.1f ms\n", "jitter", ms_of(leg, "jitter_us"),
 		ms_of(leg, "jitter_max_us"));
+	show_quality(leg, file);
 	show_rtcp(leg, file);
 	show_drops_of(leg, file);
 	if (frames)

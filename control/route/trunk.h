@@ -37,6 +37,7 @@ struct trunk {
 	size_t n_peers;
 	struct tls_settings tls; // of connections to its peers, those of TLS
 	struct sdp_policy media;
+	bool logs_quality; // of calls, as they go on
 	struct trunk_limits limits;
 	struct trunk_load load;
 };

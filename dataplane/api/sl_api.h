@@ -237,6 +237,16 @@ enum {					  // sl_leg.flags
 				      // the legs that it feeds, and events for it become tones
 	SL_LEG_DTMF_REPORT = 1 << 9,  // tell control the digits that come from it
 				      // (SL_EVENT_DTMF)
+
+	// Tell control how it sounds, every SL_QUALITY_MS with media (SL_EVENT_QUALITY)
+	SL_LEG_QUALITY_REPORT = 1 << 10,
+};
+
+// Of what comes from a leg, where it passes a codec: play it out by time, evenly.
+enum sl_jitter_buffer {
+	SL_JITTER_NONE,	    // as it comes; a lost packet is waited for a little
+	SL_JITTER_FIXED,    // jitter_ms behind what comes soonest
+	SL_JITTER_ADAPTIVE, // as far behind as the network needs now, up to jitter_max_ms
 };
 
 // One end of the session's media: a local port pair and who is at the other end. Both addresses
@@ -277,6 +287,11 @@ struct sl_leg {
 	uint8_t n_formats;   // formats[0] is the one we send; all are accepted
 	uint8_t transport; // index of the leg whose transport it shares; SL_NO_LEG: it has its own
 	uint8_t mid_extension; // id of the MID header extension (RFC 8285), 1..14; 0: none
+	uint16_t jitter_ms;	// depth of the jitter buffer, an adaptive one's at first; up to 500
+	uint16_t jitter_max_ms; // of an adaptive one: jitter_ms..500; else 0
+	uint8_t jitter_buffer;	// enum sl_jitter_buffer. With one, a payload that both sides have
+				// passes a codec all the same. Not there yet: NONE
+	uint8_t jitter_reserved[3];
 	struct sl_format formats[SL_FORMATS_MAX];
 	struct sl_srtp srtp_receive; // whatever does not authenticate is dropped, plain RTP too
 	struct sl_srtp srtp_send;
@@ -316,6 +331,16 @@ struct sl_voip_metrics {
 	uint16_t jitter_buffer_maximum_ms;
 	uint16_t jitter_buffer_absolute_ms;
 };
+
+// How good a conversation is by the E-model (ITU-T G.107), narrowband scale: R, and the mean
+// opinion score that it stands for. Loss and its bursts are measured; delay is half of the round
+// trip, plus packet, codec and jitter buffer. mos_hundredths 0: nothing to judge by.
+struct sl_quality {
+	uint16_t r_tenths;	 // 0..1000
+	uint16_t mos_hundredths; // 100..450
+};
+
+#define SL_QUALITY_MS 5000
 
 // Counters since the leg was created. A replace keeps them. Where a leg feeds one with
 // SL_LEG_TRANSPARENT_SSRC, several SSRCs may come side by side (video with retransmissions,
@@ -358,6 +383,15 @@ struct sl_leg_stats {
 	uint8_t remote_fraction_lost;
 	uint8_t reserved[7];
 	struct sl_voip_metrics voip;
+	struct sl_quality received;	  // of what comes from it, since the leg was created, ...
+	struct sl_quality received_now;	  // ... in the last SL_QUALITY_MS with media, ...
+	struct sl_quality received_worst; // ... and the worst of those
+	struct sl_quality sent; // of what it gets, by its reports; it is taken to conceal losses
+	uint32_t loss_bursts;	// runs of sequence numbers that `lost` are
+	uint16_t jitter_buffer_ms; // depth of the jitter buffer now
+	uint16_t jitter_target_ms; // and what it is to be
+	uint64_t late;		   // packets that a codec had no use for any more
+	uint64_t discarded;	   // and frames that the jitter buffer left out, to be shorter
 };
 
 struct sl_session_report {
@@ -381,6 +415,7 @@ enum sl_media_event_type {
 				   // passed on all the same: echo tests do that
 	SL_EVENT_RATE_EXCEEDED,	   // packets were dropped for its rates
 	SL_EVENT_DTMF,		   // a digit ended (SL_LEG_DTMF_REPORT); one event for each
+	SL_EVENT_QUALITY,	   // of the last SL_QUALITY_MS (SL_LEG_QUALITY_REPORT)
 };
 
 // Events of one type about one leg are at least a second apart; FIRST_PACKET comes once.
@@ -392,8 +427,12 @@ struct sl_media_event {
 	uint8_t leg;
 	char digit; // SL_EVENT_DTMF: '0'..'9', '*', '#', 'A'..'D'
 	uint8_t reserved;
-	uint16_t duration_ms; // of it
-	uint16_t reserved2;
+	uint16_t duration_ms;	// of it
+	uint16_t loss_permille; // SL_EVENT_QUALITY, and so is what follows: of what was to come
+	struct sl_quality received;
+	struct sl_quality sent;
+	uint32_t jitter_us;
+	uint32_t rtt_us; // 0: not known
 };
 
 // Send a digit to the far end of a leg: as telephone events where it has them, else as a tone in

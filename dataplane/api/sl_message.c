@@ -11,13 +11,13 @@ static_assert(sizeof(struct sl_hello) == 32, "no implicit padding");
 static_assert(sizeof(struct sl_welcome) == 32, "no implicit padding");
 static_assert(sizeof(struct sl_format) == 40, "no implicit padding");
 static_assert(sizeof(struct sl_srtp) == 88, "no implicit padding");
-static_assert(sizeof(struct sl_leg) == 128 + SL_FORMATS_MAX * 40 + 2 * 88, "no implicit padding");
+static_assert(sizeof(struct sl_leg) == 136 + SL_FORMATS_MAX * 40 + 2 * 88, "no implicit padding");
 static_assert(sizeof(struct sl_session) == 24 + SL_LEGS_MAX * sizeof(struct sl_leg), "no padding");
-static_assert(sizeof(struct sl_leg_stats) == 272, "no implicit padding");
+static_assert(sizeof(struct sl_leg_stats) == 312, "no implicit padding");
 static_assert(sizeof(struct sl_session_report) ==
 		      sizeof(struct sl_session) + 8 + SL_LEGS_MAX * sizeof(struct sl_leg_stats),
 	"no implicit padding");
-static_assert(sizeof(struct sl_media_event) == 44, "no implicit padding");
+static_assert(sizeof(struct sl_media_event) == 60, "no implicit padding");
 static_assert(sizeof(struct sl_codec) == 76, "no implicit padding");
 static_assert(sizeof(struct sl_dtmf) == 24, "no implicit padding");
 static_assert(sizeof(struct sl_counter) == 64, "no implicit padding");

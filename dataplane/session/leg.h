@@ -227,6 +227,13 @@ static_assert(offsetof(struct leg_tx, header.bytes) + LEG_HEADER_BYTES - LEG_HEA
 
 #define LEG_EVENTS (SL_EVENT_RATE_EXCEEDED + 1)
 
+// How media sounded, and where the counters stood when that was last looked at. main only
+struct leg_quality {
+	uint32_t looked_ms;
+	uint32_t received, lost, bursts;
+	struct sl_quality now, worst;
+};
+
 // main only
 struct leg_control {
 	struct session *session; // NULL: the leg is on its way out
@@ -251,6 +258,7 @@ struct leg_control {
 	uint64_t concealed;
 	uint64_t transcode_ns;
 	struct transcode_feedback *feedback; // of its far end; NULL: no codec of its has any
+	struct leg_quality *quality; // NULL: too little has come
 	union {
 		uint32_t told_ms[LEG_EVENTS]; // by type of event: when, 0: never
 		struct deferred deferred;     // on its way out
@@ -269,8 +277,8 @@ struct leg {
 	struct leg_srtp *srtp; // by enum srtp_direction, of a leg that has keys, or had some: in
 			       // memory of its own. Set once, before such a configuration
 	struct leg_latch latch_rtcp; // worker: rw
-	struct leg_tx tx __rte_cache_aligned;
 	struct leg_streams *streams; // worker: rw. Of a bundle's transport
+	struct leg_tx tx __rte_cache_aligned;
 	uint64_t punt_due_ns;	     // worker: rw. See punt.c
 	struct sl_id session;	     // never changes
 	char cname[LEG_CNAME_BYTES]; // never changes (RFC 7022: random, one a leg)

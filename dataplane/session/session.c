@@ -58,6 +58,7 @@ static void leg_passed(struct deferred *deferred, void *context)
 	leg_srtp_destroy(leg->srtp);
 	rte_free(leg->streams);
 	transcode_feedback_release(leg->control.feedback);
+	free(leg->control.quality);
 	slab_return(leg);
 }
 

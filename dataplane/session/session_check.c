@@ -8,7 +8,7 @@
 #define KNOWN_FLAGS                                                                               \
 	(SL_LEG_RECEIVE | SL_LEG_SEND | SL_LEG_TRANSPARENT_SSRC | SL_LEG_HELD | SL_LEG_RTCP_MUX | \
 		SL_LEG_RTCP_REDUCED | SL_LEG_PUNT | SL_LEG_OPAQUE | SL_LEG_DTMF_INBAND |          \
-		SL_LEG_DTMF_REPORT)
+		SL_LEG_DTMF_REPORT | SL_LEG_QUALITY_REPORT)
 
 #define KNOWN_FORMAT_FLAGS (SL_FORMAT_DTX | SL_FORMAT_OCTET_ALIGN | SL_FORMAT_MODE_CHANGE_NEIGHBOR)
 
@@ -238,6 +238,9 @@ static const char *check_leg(const struct sl_session *wanted, const struct sl_le
 	RULE((leg->flags & ~KNOWN_FLAGS) == 0, "leg: unknown flag");
 	RULE(leg->source_rule <= SL_SOURCE_LATCH, "leg: unknown source_rule");
 	RULE(leg->dscp < 64 || leg->dscp == SL_DSCP_REALM, "leg: dscp above 63");
+	RULE(leg->jitter_buffer == SL_JITTER_NONE && !leg->jitter_ms && !leg->jitter_max_ms,
+		"leg: a jitter buffer");
+	RULE(is_zero(leg->jitter_reserved, sizeof(leg->jitter_reserved)), "leg: reserved");
 	why = check_formats(leg);
 	RULE(!why, why);
 	why = check_keys(leg);

@@ -149,6 +149,8 @@ const void *session_report(const struct session *session, struct sl_session_repo
 		feed_stats_add(session->legs[i]->control.feed, &from->transcoded, &from->concealed,
 			&from->transcode_ns);
 	}
+	for (unsigned int i = 0; i < wanted->n_legs; i++)
+		leg_quality_report(&report->stats[i], session->legs[i], &wanted->legs[i]);
 	return record;
 }
 

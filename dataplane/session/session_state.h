@@ -80,6 +80,13 @@ void leg_detect(struct sessions *sessions, struct leg *leg, uint64_t now_ns);
 bool leg_tell(
 	struct sessions *sessions, struct leg *leg, enum sl_media_event_type type, uint64_t now_ns);
 
+// session_quality.c: every SL_QUALITY_MS, judge what came. Returns whether control wants to know,
+// with `event` filled in.
+bool leg_quality_watch(struct leg *leg, uint64_t now_ns, struct sl_media_event *event);
+// session_quality.c: what a report says of the leg's quality; the other counters are there.
+void leg_quality_report(
+	struct sl_leg_stats *stats, const struct leg *leg, const struct sl_leg *wanted);
+
 // session_watch.c: the next hop from a leg to where it sends, or NULL.
 const struct next_hop *leg_hold_hop(const struct sessions *sessions,
 	const struct leg_config *config, const struct leg_endpoint *to);

@@ -74,6 +74,20 @@ static void watch_digits(struct sessions *sessions, const struct leg *leg)
 	}
 }
 
+static void watch_quality(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
+{
+	struct sl_media_event message = {
+		.id = leg->session,
+		.type = SL_EVENT_QUALITY,
+		.leg = leg->index,
+	};
+
+	if (!leg_quality_watch(leg, now_ns, &message) || !sessions->config.event)
+		return;
+	message.address = source_of(leg);
+	sessions->config.event(sessions->config.context, &message);
+}
+
 const struct next_hop *leg_hold_hop(const struct sessions *sessions,
 	const struct leg_config *config, const struct leg_endpoint *to)
 {
@@ -197,6 +211,7 @@ void leg_watch(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
 	watch_timeout(sessions, leg, now_ns);
 	leg_detect(sessions, leg, now_ns);
 	watch_digits(sessions, leg);
+	watch_quality(sessions, leg, now_ns);
 }
 
 void sessions_drain_notices(struct sessions *sessions, uint64_t now_ns)

@@ -85,7 +85,10 @@ static void send_report(int fd, const struct sl_header *request, const struct sl
 		.session = {.id = *id, .n_legs = 2},
 		.worker = 1,
 		.age_ms = 61000,
-		.stats = {{.rx_packets = 50, .lost = 2, .jitter_us = 1500}},
+		.stats = {{.rx_packets = 50,
+			.lost = 2,
+			.jitter_us = 1500,
+			.received_now = {905, 435}}},
 	};
 	report.session.legs[0].remote = (struct sl_address){{192, 0, 2, 9}, 4000, SL_IPV4, 0};
 	report.session.legs[0].n_formats = 1;
@@ -525,13 +528,17 @@ static void session_is_described(void **)
 {
 	json_t *answer = ask("{\"command\":\"session\",\"id\":\"" SESSION_ID "\"}");
 	json_t *result = result_of(answer),
-	       *leg = json_array_get(json_object_get(result, "legs"), 0);
+	       *leg = json_array_get(json_object_get(result, "legs"), 0), *quality;
 
 	assert_string_equal(json_string_value(json_object_get(result, "session")), SESSION_ID);
 	assert_int_equal(json_array_size(json_object_get(result, "legs")), 2);
 	assert_string_equal(json_string_value(json_object_get(leg, "remote")), "192.0.2.9:4000");
 	assert_int_equal(json_integer_value(json_object_get(leg, "rx_packets")), 50);
 	assert_int_equal(json_integer_value(json_object_get(leg, "jitter_us")), 1500);
+	quality = json_object_get(leg, "quality_now");
+	assert_float_equal(json_real_value(json_object_get(quality, "mos")), 4.35, 0.001);
+	assert_float_equal(json_real_value(json_object_get(quality, "r")), 90.5, 0.001);
+	assert_null(json_object_get(leg, "quality_sent"));
 	json_decref(answer);
 	assert_refused("{\"command\":\"session\",\"id\":\"00000000000000000000000000\"}",
 		"the dataplane has no such session");

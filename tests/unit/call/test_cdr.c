@@ -79,10 +79,27 @@ static void assert_text(const json_t *object, const char *key, const char *wante
 	assert_string_equal(json_string_value(json_object_get(object, key)), wanted);
 }
 
+static const json_t *leg_of(const json_t *cdr, size_t leg)
+{
+	return json_array_get(json_object_get(cdr, "legs"), leg);
+}
+
+static void assert_quality(const json_t *cdr, const char *key, double mos, double r)
+{
+	const json_t *quality = json_object_get(leg_of(cdr, LEG_A), key);
+
+	assert_float_equal(json_real_value(json_object_get(quality, "mos")), mos, 0.001);
+	assert_float_equal(json_real_value(json_object_get(quality, "r")), r, 0.001);
+}
+
 static void line_says_who_when_how_and_how_well(void **)
 {
 	struct sl_session_report report = {.stats = {
-						   [LEG_A] = {.rx_packets = 10, .lost = 2},
+						   [LEG_A] = {.rx_packets = 10,
+							   .lost = 2,
+							   .received = {827, 412},
+							   .received_worst = {0, 100},
+							   .sent = {932, 441}},
 						   [LEG_B] = {.tx_packets = 9,
 							   .transcoded = 8,
 							   .concealed = 2,
@@ -111,6 +128,12 @@ static void line_says_who_when_how_and_how_well(void **)
 	assert_text(json_array_get(json_object_get(cdr, "legs"), 1), "codec", "PCMU");
 	assert_int_equal(count(cdr, LEG_A, "rx_packets"), 10);
 	assert_int_equal(count(cdr, LEG_A, "lost"), 2);
+	assert_quality(cdr, "quality", 4.12, 82.7);
+	assert_quality(cdr, "quality_worst", 1.0, 0);
+	assert_quality(cdr, "quality_sent", 4.41, 93.2);
+	assert_float_equal(json_real_value(json_object_get(leg_of(cdr, LEG_A), "loss")), 16.66, 0);
+	assert_null(json_object_get(leg_of(cdr, LEG_B), "quality"));
+	assert_null(json_object_get(leg_of(cdr, LEG_B), "loss"));
 	assert_int_equal(count(cdr, LEG_A, "transcode_ns_per_frame"), -1);
 	assert_int_equal(count(cdr, LEG_B, "tx_packets"), 9);
 	assert_int_equal(count(cdr, LEG_B, "transcode_ns_per_frame"), 50000);

@@ -32,6 +32,24 @@ static void members_and_elements_are_separated(void **)
 		"{\"a\":\"x\",\"list\":[{},0,18446744073709551615],\"yes\":true,\"none\":null}");
 }
 
+static void decimals_have_their_point_and_zeros(void **)
+{
+	char buffer[256];
+	struct json_text json;
+
+	json_text_init(&json, buffer, sizeof(buffer));
+	json_text_open(&json, NULL, '[');
+	json_text_decimal(&json, NULL, 441, 2);
+	json_text_decimal(&json, NULL, 932, 1);
+	json_text_decimal(&json, NULL, 0, 1);
+	json_text_decimal(&json, NULL, 7, 2);
+	json_text_decimal(&json, NULL, 10, 1);
+	json_text_decimal(&json, NULL, UINT32_MAX, 3);
+	json_text_close(&json, ']');
+	buffer[json.n] = '\0';
+	assert_string_equal(buffer, "[4.41,93.2,0.0,0.07,1.0,4294967.295]");
+}
+
 // jansson is the judge of what is JSON.
 static void any_bytes_become_a_valid_string(void **)
 {
@@ -85,6 +103,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(members_and_elements_are_separated),
+		cmocka_unit_test(decimals_have_their_point_and_zeros),
 		cmocka_unit_test(any_bytes_become_a_valid_string),
 		cmocka_unit_test(utf8_is_kept_and_other_bytes_are_latin1),
 		cmocka_unit_test(lack_of_room_is_remembered),
