@@ -50,8 +50,7 @@ static int lcore_init(struct transcode_lcore *lcore, const struct transcode_conf
 {
 	TAILQ_INIT(&lcore->run);
 	TAILQ_INIT(&lcore->holding);
-	TAILQ_INIT(&lcore->noisy);
-	TAILQ_INIT(&lcore->paced);
+	wheel_init(&lcore->wheel, rte_get_tsc_hz());
 	TAILQ_INIT(&lcore->dying);
 	lcore->lanes = calloc(config->n_workers, sizeof(struct transcode_lane *));
 	lcore->removals = ring_create(sizeof(void *), config->streams_max, config->socket_id);
@@ -107,7 +106,6 @@ struct transcode *transcode_create(const struct transcode_config *config)
 	engine->config = *config;
 	engine->n_lcores = config->n_transcoders ? config->n_transcoders : config->n_workers;
 	engine->hold_tsc = rte_get_tsc_hz() * HOLD_MS / 1000;
-	engine->noise_tsc = rte_get_tsc_hz() * NOISE_MS / 1000;
 	engine->shed_tsc = rte_get_tsc_hz() * SHED_WINDOW_MS / 1000;
 	TAILQ_INIT(&engine->streams);
 	error = lcores_create(engine);
@@ -307,6 +305,9 @@ void transcode_stream_stats(const struct transcode_stream *stream, struct transc
 		.events = load(&s->events),
 		.concealed = load(&s->concealed),
 		.late = load(&s->late),
+		.discarded = load(&s->discarded),
+		.depth_us = load(&s->depth_us),
+		.target_us = load(&s->target_us),
 		.duplicates = load(&s->duplicates),
 		.bad = load(&s->bad),
 		.unknown_pt = load(&s->unknown_pt),

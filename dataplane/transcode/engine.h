@@ -13,7 +13,6 @@
 #define TAKE_MAX  64 // packets of one lane and turn
 #define RING_SIZE 1024
 #define HOLD_MS	  50 // longest that a packet waits for one before it
-#define NOISE_MS  5  // how exactly noise is timed
 
 TAILQ_HEAD(stream_list, transcode_stream);
 
@@ -63,10 +62,8 @@ struct transcode_lcore {
 	// lcore only
 	struct stream_list run;	    // streams that have something to do
 	struct stream_list holding; // streams that wait for a missing packet, oldest first
-	struct stream_list noisy;   // streams whose source has described silence
-	struct stream_list paced;   // streams that make comfort noise, by when they are due
+	struct wheel wheel;	    // streams that time drives: noise, jitter buffers
 	struct stream_list dying;   // streams whose packets may still be in a ring
-	uint64_t noise_looked_tsc;  // when the noisy ones were looked at
 	struct decode_batch decode[CODECS_MAX];
 	struct encode_batch encode[CODECS_MAX];
 
@@ -84,7 +81,6 @@ struct transcode {
 	struct transcode_config config;
 	unsigned int n_lcores;
 	uint64_t hold_tsc;
-	uint64_t noise_tsc; // between two looks at noisy streams
 	uint64_t shed_tsc;  // over which busy shares are measured
 	struct transcode_lcore *lcores;
 	struct transcode_lane *lanes; // [worker * n_lcores + lcore]
@@ -92,6 +88,10 @@ struct transcode {
 	unsigned int n_streams;
 	struct transcode_codec_streams codec_streams[CODECS_MAX]; // main only
 };
+
+// transcode_turn() as if it were `tsc` (tests).
+unsigned int transcode_turn_at(
+	struct transcode *engine, unsigned int index, unsigned int jobs_max, uint64_t tsc);
 
 // The lane between a worker and an lcore, NULL where there is none.
 struct transcode_lane *engine_lane(

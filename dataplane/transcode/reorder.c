@@ -114,6 +114,14 @@ static unsigned int gap(const struct reorder *window)
 	return n;
 }
 
+const struct reorder_packet *reorder_head(const struct reorder *window, unsigned int *missing)
+{
+	if (window->n_held == 0)
+		return NULL;
+	*missing = gap(window);
+	return &window->slots[(window->next + *missing) % REORDER_SLOTS];
+}
+
 uint64_t reorder_waits_since(const struct reorder *window)
 {
 	return window->slots[(window->next + gap(window)) % REORDER_SLOTS].put_tsc;

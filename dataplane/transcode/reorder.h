@@ -50,6 +50,9 @@ enum reorder_result reorder_put(struct reorder *window, const struct reorder_pac
 // Would reorder_take() give something?
 bool reorder_ready(const struct reorder *window);
 
+// The packet that would be taken next, and how many sequences are missing before it; NULL: none.
+const struct reorder_packet *reorder_head(const struct reorder *window, unsigned int *missing);
+
 // When the oldest packet that waits behind a gap came in; only where n_held > 0 and it is not
 // ready.
 uint64_t reorder_waits_since(const struct reorder *window);

@@ -21,7 +21,6 @@ struct silence {
 	uint32_t fill;		  // samples of it before the packet at hand
 	uint64_t due_tsc;	  // of the next frame of noise
 	bool on;		  // noise comes in
-	bool paced;		  // the lcore has it on its list
 };
 
 void silence_init(struct silence *silence, uint32_t seed);

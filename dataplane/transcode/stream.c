@@ -58,16 +58,27 @@ void stream_put(struct transcode_stream *s, struct rte_mbuf *mbuf, uint64_t now_
 	if (result == REORDER_RESTART) {
 		s->restart = s->started;
 		s->started = true;
+		if (s->playout)
+			playout_restart(s->playout);
 	} else if (result != REORDER_TAKEN) {
 		rte_pktmbuf_free(mbuf);
+		return;
 	}
+	if (s->playout)
+		playout_arrived(s, &packet);
+}
+
+static bool window_ready(const struct transcode_stream *s)
+{
+	if (s->playout)
+		return playout_allows(s);
+	return reorder_ready(&s->window) || (s->give_up && s->window.n_held);
 }
 
 bool stream_ready(const struct transcode_stream *s)
 {
 	return s->pcm_fill >= s->frame_samples || (s->digits && s->digits->tone_samples) ||
-	       (s->silence && s->silence->fill) || s->conceal || s->current.mbuf ||
-	       reorder_ready(&s->window) || (s->give_up && s->window.n_held);
+	       (s->silence && s->silence->fill) || s->conceal || s->current.mbuf || window_ready(s);
 }
 
 // A new source says nothing about the old one's time, and its decoder begins anew.
@@ -144,7 +155,10 @@ static bool take_audio(struct transcode_stream *s)
 	struct reorder_packet packet;
 	uint32_t missing;
 
-	while (reorder_take(&s->window, s->give_up, &packet, &missing)) {
+	while ((!s->playout || playout_allows(s)) &&
+		reorder_take(&s->window, s->give_up || s->playout, &packet, &missing)) {
+		if (s->playout)
+			missing = playout_taken(s, &packet);
 		if (s->restart)
 			restart_source(s);
 		else
@@ -296,6 +310,40 @@ void stream_make_noise(struct transcode_stream *s)
 	timeline_expect(&s->timeline, s->frame_samples);
 }
 
+uint64_t stream_due(const struct transcode_stream *s)
+{
+	uint64_t noise = s->in_noise && s->noise_left ? s->noise_due_tsc : 0;
+	uint64_t paced = s->silence && s->silence->on ? s->silence->due_tsc : 0;
+
+	if (s->dead)
+		return 0;
+	if (s->playout)
+		return (uint64_t)s->playout->due;
+	return noise && paced ? RTE_MIN(noise, paced) : noise | paced;
+}
+
+// A frame of noise waits while there is input to be dealt with first.
+#define NOISE_AGAIN_MS 5
+
+void stream_tick(struct transcode_stream *s, uint64_t now_tsc)
+{
+	if (s->playout) {
+		playout_tick(s, now_tsc);
+		return;
+	}
+	if (s->in_noise && s->noise_left && s->noise_due_tsc <= now_tsc) {
+		if (s->queued)
+			s->noise_due_tsc = now_tsc + s->timeline.sample_hz / 1000 * NOISE_AGAIN_MS *
+							     s->sample_tsc;
+		else
+			stream_make_noise(s);
+	}
+	if (s->silence && s->silence->on && s->silence->due_tsc <= now_tsc) {
+		silence_tick(s);
+		s->silence->due_tsc += s->frame_tsc;
+	}
+}
+
 void stream_finish_decode(
 	struct transcode_stream *s, const struct codec_decode_job *job, enum stream_job kind)
 {
@@ -311,6 +359,8 @@ void stream_finish_decode(
 		if (s->in_noise)
 			describe_noise(s, (uint32_t)job->n_decoded);
 		s->pcm_fill += (uint32_t)job->n_decoded;
+		if (s->playout)
+			playout_decoded(s, job->pcm, (uint32_t)job->n_decoded);
 		if (s->digits)
 			digits_heard(s, (uint32_t)job->n_decoded);
 	} else {

@@ -15,10 +15,12 @@
 
 #include "digits.h"
 #include "dtmf.h"
+#include "playout.h"
 #include "reorder.h"
 #include "silence.h"
 #include "timeline.h"
 #include "transcode.h"
+#include "wheel.h"
 
 #define STREAM_NOISE_MAX_S 30 // silence that is filled with noise; then nothing is sent
 #define STREAM_CONCEAL_MAX 5  // packets made up in a row; what is missing beyond is left out
@@ -35,6 +37,7 @@ struct transcode_stream {
 	struct rte_mempool *pool;
 	void *encoder, *decoder;
 	struct silence *silence;	   // NULL: no comfort noise
+	struct playout *playout;	   // NULL: no jitter buffer
 	uint64_t frame_tsc;		   // length of an output packet
 	struct digits *digits;		   // NULL: no tones to find or to make
 	int16_t *pcm;			   // at the decoder's rate
@@ -63,17 +66,18 @@ struct transcode_stream {
 	uint64_t source_changed_ns;
 	uint16_t sequence; // of the next output packet
 	bool started;
-	bool marker;			   // on the next audio packet
-	bool restart;			   // the next packet taken is the first of a new source
-	bool give_up;			   // waited long enough for what is missing
-	bool recoverable;		   // the last sample to make up is in the FEC of `current`
-	bool queued, holding, noisy, dead; // noisy: in the lcore's list of those
+	bool marker;	  // on the next audio packet
+	bool restart;	  // the next packet taken is the first of a new source
+	bool give_up;	  // waited long enough for what is missing
+	bool recoverable; // the last sample to make up is in the FEC of `current`
+	bool queued, holding, dead;
 	bool in_noise;			   // silence was described last: what is missing is noise
 	uint64_t noise_due_tsc;		   // then: when to go on without a packet
 	uint32_t noise_left;		   // samples, before we stop
 	uint32_t sample_tsc;		   // TSC cycles of a sample in `pcm`
 	uint64_t taken_until, given_until; // when dead: see engine.c
-	TAILQ_ENTRY(transcode_stream) run_entry, hold_entry, noise_entry, paced_entry, dying_entry;
+	TAILQ_ENTRY(transcode_stream) run_entry, hold_entry, dying_entry;
+	struct wheel_timer timer;
 
 	struct transcode_stats stats; // lcore: rw, others: ro; busy_ns counts TSC cycles
 
@@ -96,6 +100,7 @@ struct transcode_feedback {
 void feedback_put_digit(struct transcode_feedback *feedback, uint8_t code, uint32_t duration_ms);
 
 // Count for readers on other cores.
+#define STAT_SET(field, n) __atomic_store_n(&(field), n, __ATOMIC_RELAXED)
 #define STAT_ADD(field, n) __atomic_store_n(&(field), (field) + (n), __ATOMIC_RELAXED)
 
 // main: allocate and set up. NULL with errno set.
@@ -118,6 +123,9 @@ enum stream_job stream_next_job(struct transcode_stream *stream, struct codec_de
 void stream_resample(struct transcode_stream *stream); // once, right before an encode job is run
 // Silence goes on and no packet has come: make the noise of one more output frame.
 void stream_make_noise(struct transcode_stream *stream);
+// When time has something to do for the stream, in TSC cycles; 0: never.
+uint64_t stream_due(const struct transcode_stream *stream);
+void stream_tick(struct transcode_stream *stream, uint64_t now_tsc); // it does
 void stream_finish_decode(
 	struct transcode_stream *stream, const struct codec_decode_job *job, enum stream_job kind);
 void stream_finish_encode(struct transcode_stream *stream, const struct codec_encode_job *job,

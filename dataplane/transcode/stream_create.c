@@ -130,7 +130,9 @@ static struct transcode_stream *stream_allocate(const struct transcode_spec *spe
 	bool has_digits = spec->detect_tones || spec->generate_tones;
 	size_t digits_at = encoder_at + aligned(spec->to->encoder_size());
 	size_t silence_at = digits_at + (has_digits ? aligned(sizeof(struct digits)) : 0);
-	size_t pcm_at = silence_at + (has_silence ? aligned(sizeof(struct silence)) : 0);
+	bool has_playout = spec->jitter != TRANSCODE_JITTER_NONE;
+	size_t playout_at = silence_at + (has_silence ? aligned(sizeof(struct silence)) : 0);
+	size_t pcm_at = playout_at + (has_playout ? aligned(sizeof(struct playout)) : 0);
 	size_t resampler_at = pcm_at + aligned(pcm_room * sizeof(int16_t));
 	size_t resampled_at =
 		resampler_at + aligned(resampler_size(rates->decode_hz, rates->encode_hz));
@@ -144,6 +146,7 @@ static struct transcode_stream *stream_allocate(const struct transcode_spec *spe
 	stream->encoder = block + encoder_at;
 	stream->digits = has_digits ? (struct digits *)(block + digits_at) : NULL;
 	stream->silence = has_silence ? (struct silence *)(block + silence_at) : NULL;
+	stream->playout = has_playout ? (struct playout *)(block + playout_at) : NULL;
 	stream->frame_tsc = rte_get_tsc_hz() / 1000 * frame_ms;
 	stream->pcm = (int16_t *)(block + pcm_at);
 	stream->pcm_room = pcm_room;
@@ -199,6 +202,8 @@ static void stream_start(struct transcode_stream *s, const struct codec_rates *r
 		s->spec.dtmf_to_hz = rates->decode_hz;
 	if (s->silence)
 		silence_init(s->silence, (uint32_t)rte_rand());
+	if (s->playout)
+		playout_init(s->playout, &s->spec, rte_get_tsc_hz());
 	if (s->digits)
 		digits_init(s->digits, rates->decode_hz);
 	timeline_init(&s->timeline, s->spec.from->clock_hz, s->spec.to->clock_hz, rates->decode_hz,

@@ -85,6 +85,11 @@ void timeline_expect(struct timeline *t, uint32_t n_samples)
 	t->next_in += timeline_ticks(&t->in, n_samples);
 }
 
+void timeline_skip(struct timeline *t, int32_t n_ticks)
+{
+	t->next_in += (uint32_t)n_ticks;
+}
+
 void timeline_made(struct timeline *t, uint32_t n_samples)
 {
 	t->next_in += timeline_ticks(&t->in, n_samples);

@@ -48,6 +48,10 @@ void timeline_advance(struct timeline *timeline, uint32_t n_samples);
 // much later.
 void timeline_expect(struct timeline *timeline, uint32_t n_samples);
 
+// The gap before the next packet is that many ticks of the input shorter than its timestamp will
+// say.
+void timeline_skip(struct timeline *timeline, int32_t n_ticks);
+
 // n samples were made in place of what would have come in: a tone, noise.
 void timeline_made(struct timeline *timeline, uint32_t n_samples);
 

@@ -18,6 +18,13 @@
 
 #define TRANSCODE_NO_PT 0xff
 
+// How output is timed, see playout.h.
+enum transcode_jitter {
+	TRANSCODE_JITTER_NONE, // as packets come
+	TRANSCODE_JITTER_FIXED,
+	TRANSCODE_JITTER_ADAPTIVE,
+};
+
 // What the far end of a leg asks of whoever encodes for it (AMR's codec mode request): written by
 // the stream that decodes what it sends, read by the one that encodes what it is sent, which may be
 // on another lcore. Belongs to main; streams hold it as long as they live.
@@ -50,6 +57,9 @@ struct transcode_spec {
 	uint32_t playback_hz; // far decoder's limit, 0: none
 	struct codec_options from_options;
 	struct codec_options to_options;
+	uint8_t jitter;				  // enum transcode_jitter
+	uint16_t jitter_ms;			  // depth, of an adaptive one at first
+	uint16_t jitter_max_ms;			  // of an adaptive one
 	bool hears_noise;			  // comfort noise comes in (RFC 3389) ...
 	bool sends_noise;			  // ... and goes out, in place of silence
 	uint8_t cn_from_pt;			  // where hears_noise
@@ -68,7 +78,10 @@ struct transcode_stats {
 	uint64_t frames;     // encoded and sent
 	uint64_t events;     // telephone-event packets sent
 	uint64_t concealed;  // frames made up for lost packets
-	uint64_t late;	     // packets that came behind the reorder window
+	uint64_t late;	     // packets that came behind the reorder window, or their time
+	uint64_t discarded;  // packets left out, so that the jitter buffer gets shorter
+	uint64_t depth_us;   // of the jitter buffer, now
+	uint64_t target_us;  // that it is to have
 	uint64_t duplicates; // packets that came twice
 	uint64_t bad;	     // payloads that the decoder refused
 	uint64_t unknown_pt; // packets of a payload type that is neither codec nor event

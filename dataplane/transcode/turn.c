@@ -18,7 +18,8 @@ static void run_insert(struct transcode_lcore *lcore, struct transcode_stream *s
 
 static void hold_update(struct transcode_lcore *lcore, struct transcode_stream *stream)
 {
-	bool hold = stream->window.n_held && !stream->queued && !reorder_ready(&stream->window);
+	bool hold = !stream->playout && stream->window.n_held && !stream->queued &&
+		    !reorder_ready(&stream->window);
 
 	if (hold == stream->holding)
 		return;
@@ -29,17 +30,9 @@ static void hold_update(struct transcode_lcore *lcore, struct transcode_stream *
 		TAILQ_REMOVE(&lcore->holding, stream, hold_entry);
 }
 
-static void noise_update(struct transcode_lcore *lcore, struct transcode_stream *stream)
+static void timer_update(struct transcode_lcore *lcore, struct transcode_stream *stream)
 {
-	bool noisy = stream->in_noise && stream->noise_left && !stream->dead;
-
-	if (noisy == stream->noisy)
-		return;
-	stream->noisy = noisy;
-	if (noisy)
-		TAILQ_INSERT_TAIL(&lcore->noisy, stream, noise_entry);
-	else
-		TAILQ_REMOVE(&lcore->noisy, stream, noise_entry);
+	wheel_set(&lcore->wheel, &stream->timer, stream_due(stream));
 }
 
 static void take_packet(struct transcode_lcore *lcore, const struct lane_packet *p, uint64_t tsc)
@@ -49,6 +42,7 @@ static void take_packet(struct transcode_lcore *lcore, const struct lane_packet 
 		return;
 	}
 	stream_put(p->stream, p->packet, p->now_ns, tsc);
+	timer_update(lcore, p->stream);
 	if (stream_ready(p->stream))
 		run_insert(lcore, p->stream);
 	hold_update(lcore, p->stream);
@@ -86,21 +80,20 @@ static void expire_holds(struct transcode_lcore *lcore, uint64_t tsc, uint64_t h
 	}
 }
 
-// Silence has no packets to drive the output, so time does.
-static void go_on_with_noise(struct transcode_lcore *lcore, uint64_t tsc, uint64_t noise_tsc)
+// Where no packets drive the output, time does.
+static void run_timers(struct transcode_lcore *lcore, uint64_t tsc)
 {
-	struct transcode_stream *stream, *next;
+	struct wheel_timer *timer;
 
-	if (TAILQ_EMPTY(&lcore->noisy) || tsc - lcore->noise_looked_tsc < noise_tsc)
-		return;
-	lcore->noise_looked_tsc = tsc;
-	for (stream = TAILQ_FIRST(&lcore->noisy); stream; stream = next) {
-		next = TAILQ_NEXT(stream, noise_entry);
-		if (stream->queued || (int64_t)(tsc - stream->noise_due_tsc) < 0)
-			continue;
-		stream_make_noise(stream);
-		noise_update(lcore, stream);
-		run_insert(lcore, stream);
+	while ((timer = wheel_take(&lcore->wheel, tsc))) {
+		struct transcode_stream *stream =
+			container_of(timer, struct transcode_stream, timer);
+
+		stream_tick(stream, tsc);
+		timer_update(lcore, stream);
+		if (stream_ready(stream))
+			run_insert(lcore, stream);
+		hold_update(lcore, stream);
 	}
 }
 
@@ -128,36 +121,9 @@ static bool add_job(struct transcode_lcore *lcore, struct transcode_stream *stre
 	return false;
 }
 
-// Frames have much the same length, so the end of the list is the right place, more or less.
-static void pace(struct transcode_lcore *lcore, struct transcode_stream *stream)
-{
-	struct silence *silence = stream->silence;
-
-	if (!silence || !silence->on || silence->paced)
-		return;
-	silence->paced = true;
-	TAILQ_INSERT_TAIL(&lcore->paced, stream, paced_entry);
-}
-
-static void run_paced(struct transcode_lcore *lcore, uint64_t tsc)
-{
-	struct transcode_stream *stream;
-
-	while ((stream = TAILQ_FIRST(&lcore->paced)) && tsc >= stream->silence->due_tsc) {
-		TAILQ_REMOVE(&lcore->paced, stream, paced_entry);
-		stream->silence->paced = false;
-		if (!stream->silence->on)
-			continue;
-		silence_tick(stream);
-		stream->silence->due_tsc += stream->frame_tsc;
-		pace(lcore, stream);
-		run_insert(lcore, stream);
-	}
-}
-
 static void release(struct transcode_lcore *lcore, struct transcode_stream *stream)
 {
-	pace(lcore, stream);
+	timer_update(lcore, stream);
 	if (stream_ready(stream))
 		run_insert(lcore, stream);
 	hold_update(lcore, stream);
@@ -201,7 +167,6 @@ static void run_decode(struct transcode_lcore *lcore, unsigned int index)
 	charge(lcore, batch->streams, batch->n, begun);
 	for (unsigned int i = 0; i < batch->n; i++) {
 		stream_finish_decode(batch->streams[i], &batch->jobs[i], batch->kinds[i]);
-		noise_update(lcore, batch->streams[i]);
 		release(lcore, batch->streams[i]);
 	}
 	batch->n = 0;
@@ -249,11 +214,9 @@ static void begin_removal(struct transcode_lcore *lcore, struct transcode_stream
 		TAILQ_REMOVE(&lcore->run, stream, run_entry);
 	if (stream->holding)
 		TAILQ_REMOVE(&lcore->holding, stream, hold_entry);
-	if (stream->silence && stream->silence->paced)
-		TAILQ_REMOVE(&lcore->paced, stream, paced_entry);
 	stream->queued = stream->holding = false;
 	stream->dead = true;
-	noise_update(lcore, stream);
+	timer_update(lcore, stream);
 	stream->taken_until = lane->taken + rte_ring_count(lane->in);
 	stream->given_until = lane->given;
 	TAILQ_INSERT_TAIL(&lcore->dying, stream, dying_entry);
@@ -290,19 +253,27 @@ static void account(
 	shed_spend(&lcore->shed, cycles, tsc + cycles, engine->shed_tsc, engine->config.shed_at);
 }
 
-unsigned int transcode_turn(struct transcode *engine, unsigned int index, unsigned int jobs_max)
+unsigned int transcode_turn_at(
+	struct transcode *engine, unsigned int index, unsigned int jobs_max, uint64_t tsc)
 {
 	struct transcode_lcore *lcore = &engine->lcores[index];
-	uint64_t tsc = rte_rdtsc();
 	unsigned int n;
 
 	take_removals(lcore);
 	n = take_packets(lcore, tsc);
 	expire_holds(lcore, tsc, engine->hold_tsc);
-	go_on_with_noise(lcore, tsc, engine->noise_tsc);
-	run_paced(lcore, tsc);
+	run_timers(lcore, tsc);
 	n += run_jobs(lcore, jobs_max);
 	finish_removals(lcore);
+	return n;
+}
+
+unsigned int transcode_turn(struct transcode *engine, unsigned int index, unsigned int jobs_max)
+{
+	struct transcode_lcore *lcore = &engine->lcores[index];
+	uint64_t tsc = rte_rdtsc();
+	unsigned int n = transcode_turn_at(engine, index, jobs_max, tsc);
+
 	account(engine, lcore, n ? rte_rdtsc() - tsc : 0, tsc);
 	return n;
 }

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <rte_cycles.h>
 #include <rte_eal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "engine.h"
 #include "rig.h"
 
 int rig_eal(void **)
@@ -117,9 +119,19 @@ static void collect(struct rig *rig)
 	}
 }
 
+static unsigned int turn(const struct rig *rig)
+{
+	uint64_t hz = rte_get_tsc_hz();
+
+	if (!rig->virtual_time)
+		return transcode_turn(rig->engine, 0, rig->jobs_max);
+	return transcode_turn_at(rig->engine, 0, rig->jobs_max,
+		rig->now_ns / 1000000000 * hz + rig->now_ns % 1000000000 * hz / 1000000000);
+}
+
 void rig_pump(struct rig *rig)
 {
-	while (transcode_turn(rig->engine, 0, rig->jobs_max))
+	while (turn(rig))
 		collect(rig);
 	collect(rig);
 }

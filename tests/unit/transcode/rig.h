@@ -25,6 +25,7 @@ struct rig {
 	unsigned int n_out;
 	uint64_t now_ns;
 	unsigned int jobs_max; // per turn
+	bool virtual_time;     // the engine's clock is now_ns
 };
 
 // cmocka group set-up: EAL without hugepages and devices. 0 or -1.
