@@ -97,6 +97,9 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	OPTIONAL_NUMBER("ptime", struct file_trunk, ptime),
 	CYAML_FIELD_BOOL("dtx", CYAML_FLAG_OPTIONAL, struct file_trunk, dtx),
 	CYAML_FIELD_BOOL("quality_log", CYAML_FLAG_OPTIONAL, struct file_trunk, quality_log),
+	OPTIONAL_TEXT("jitter_buffer", struct file_trunk, jitter_buffer, 1, NAME_MAX_BYTES),
+	OPTIONAL_NUMBER("jitter_ms", struct file_trunk, jitter_ms),
+	OPTIONAL_NUMBER("jitter_max_ms", struct file_trunk, jitter_max_ms),
 	OPTIONAL_TEXT("dtmf", struct file_trunk, dtmf, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("rtcp_mux", struct file_trunk, rtcp_mux, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("srtp", struct file_trunk, srtp, 1, NAME_MAX_BYTES),
@@ -237,6 +240,9 @@ static bool default_trunk(struct file_trunk *trunk)
 		if (!default_sip(&trunk->peers[i].transport, &trunk->peers[i].port))
 			return false;
 	return default_number(&trunk->ptime, 20) && default_text(&trunk->dtmf, "rfc4733") &&
+	       default_text(&trunk->jitter_buffer, "none") &&
+	       default_number(&trunk->jitter_ms, 60) &&
+	       default_number(&trunk->jitter_max_ms, 200) &&
 	       default_text(&trunk->rtcp_mux, "accept") && default_text(&trunk->srtp, "never") &&
 	       default_suites(trunk) && default_mapping(&trunk->limits, sizeof(*trunk->limits)) &&
 	       default_number(&trunk->limits->calls, 0) &&

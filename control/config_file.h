@@ -55,6 +55,8 @@ struct file_trunk {
 	uint32_t *ptime;
 	bool dtx;
 	bool quality_log;
+	char *jitter_buffer; // "none", "fixed", "adaptive"
+	uint32_t *jitter_ms, *jitter_max_ms;
 	char *dtmf;	    // "rfc4733", "none"
 	char *rtcp_mux;	    // "offer", "accept", "never"
 	char *srtp;	    // "never", "optional", "required"

@@ -145,6 +145,32 @@ static int read_suites(const struct check *check, const struct file_trunk *from,
 	return 0;
 }
 
+static const struct words jitter_words = {{[TRUNK_JITTER_NONE] = "none",
+						  [TRUNK_JITTER_FIXED] = "fixed",
+						  [TRUNK_JITTER_ADAPTIVE] = "adaptive"},
+	"none, fixed or adaptive"};
+
+#define JITTER_MIN_MS 10
+#define JITTER_MAX_MS 500
+
+static int read_jitter(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct trunk_jitter *jitter)
+{
+	char where[CHECK_WHERE_SIZE];
+	int rc = read_choice(check, check_where(where, "trunks[%u].jitter_buffer", number),
+		from->jitter_buffer, &jitter_words, &jitter->buffer);
+
+	if (!rc)
+		rc = check_range(check, check_where(where, "trunks[%u].jitter_ms", number),
+			*from->jitter_ms, JITTER_MIN_MS, JITTER_MAX_MS);
+	if (!rc)
+		rc = check_range(check, check_where(where, "trunks[%u].jitter_max_ms", number),
+			*from->jitter_max_ms, *from->jitter_ms, JITTER_MAX_MS);
+	jitter->ms = (uint16_t)*from->jitter_ms;
+	jitter->max_ms = (uint16_t)*from->jitter_max_ms;
+	return rc;
+}
+
 static int read_policy(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk *trunk)
 {
@@ -171,6 +197,8 @@ static int read_policy(const struct check *check, const struct file_trunk *from,
 			&srtp_words, &trunk->media.srtp);
 	if (!rc)
 		rc = read_suites(check, from, number, &trunk->media);
+	if (!rc)
+		rc = read_jitter(check, from, number, &trunk->jitter);
 	return rc ? rc : read_codecs(check, from, number, &trunk->media);
 }
 

@@ -132,6 +132,9 @@ static void add_stats(json_t *leg, const struct sl_leg_stats *stats)
 		{"remote_fraction_lost", stats->remote_fraction_lost},
 		{"loss_bursts", stats->loss_bursts},
 		{"late", stats->late},
+		{"discarded", stats->discarded},
+		{"jitter_buffer_ms", stats->jitter_buffer_ms},
+		{"jitter_target_ms", stats->jitter_target_ms},
 	};
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)

@@ -125,6 +125,11 @@ static void stats_write(struct json_text *json, const struct sl_leg_stats *stats
 	json_text_number(json, "duplicates", stats->duplicates);
 	json_text_number(json, "jitter_us", stats->jitter_us);
 	json_text_number(json, "jitter_max_us", stats->jitter_max_us);
+	if (stats->jitter_target_ms) {
+		json_text_number(json, "late", stats->late);
+		json_text_number(json, "discarded", stats->discarded);
+		json_text_number(json, "jitter_buffer_ms", stats->jitter_buffer_ms);
+	}
 	quality_write(json, "quality", &stats->received);
 	quality_write(json, "quality_worst", &stats->received_worst);
 	quality_write(json, "quality_sent", &stats->sent);

@@ -280,6 +280,17 @@ static void session_keys_fill(struct sl_leg *leg, const struct media_summary_leg
 	key_fill(&leg->srtp_send, &from->srtp_send, SL_SRTP_RESTART);
 }
 
+static_assert((int)TRUNK_JITTER_FIXED == (int)SL_JITTER_FIXED &&
+		      (int)TRUNK_JITTER_ADAPTIVE == (int)SL_JITTER_ADAPTIVE,
+	"trunks and the dataplane have the same jitter buffers");
+
+static void jitter_fill(struct sl_leg *leg, const struct trunk_jitter *jitter)
+{
+	leg->jitter_buffer = jitter->buffer;
+	leg->jitter_ms = jitter->buffer == TRUNK_JITTER_NONE ? 0 : jitter->ms;
+	leg->jitter_max_ms = jitter->buffer == TRUNK_JITTER_ADAPTIVE ? jitter->max_ms : 0;
+}
+
 static void session_leg_fill(struct call *call, const struct media_summary *media, int index)
 {
 	const struct calls_settings *settings = &call->calls->settings;
@@ -298,6 +309,7 @@ static void session_leg_fill(struct call *call, const struct media_summary *medi
 	leg->media_timeout_ms = answered ? settings->media_s * 1000 : 0;
 	leg->hold_timeout_ms = answered ? settings->media_hold_s * 1000 : 0;
 	formats_fill(leg, from);
+	jitter_fill(leg, &call->legs[index].trunk->jitter);
 	session_keys_fill(leg, from);
 }
 

@@ -1,5 +1,10 @@
-// How the media of a leg sounds, in one line.
+// How the media of a leg sounds, and what its jitter buffer does.
 #include "show.h"
+
+static long long number_of(const json_t *leg, const char *key)
+{
+	return json_integer_value(json_object_get(leg, key));
+}
 
 // MOS and R, where there was something to judge by.
 void show_quality(const json_t *leg, FILE *file)
@@ -28,4 +33,9 @@ void show_quality(const json_t *leg, FILE *file)
 	}
 	if (before)
 		fputc('\n', file);
+	if (number_of(leg, "jitter_target_ms"))
+		fprintf(file, "  %-12s %lld ms, to be %lld ms; late %lld, left out %lld\n",
+			"buffer", number_of(leg, "jitter_buffer_ms"),
+			number_of(leg, "jitter_target_ms"), number_of(leg, "late"),
+			number_of(leg, "discarded"));
 }

@@ -18,6 +18,15 @@ struct trunk_limits {
 	uint32_t calls_per_s; // new ones; 0: no limit
 };
 
+enum trunk_jitter_buffer { TRUNK_JITTER_NONE, TRUNK_JITTER_FIXED, TRUNK_JITTER_ADAPTIVE };
+
+// Of media that comes from it and passes a codec.
+struct trunk_jitter {
+	uint8_t buffer; // enum trunk_jitter_buffer
+	uint16_t ms;	// depth, an adaptive one's at first
+	uint16_t max_ms;
+};
+
 struct trunk_load {
 	uint32_t calls;
 	uint64_t allowance; // token bucket, in 1/1000 call
@@ -38,6 +47,7 @@ struct trunk {
 	struct tls_settings tls; // of connections to its peers, those of TLS
 	struct sdp_policy media;
 	bool logs_quality; // of calls, as they go on
+	struct trunk_jitter jitter;
 	struct trunk_limits limits;
 	struct trunk_load load;
 };

@@ -287,10 +287,10 @@ struct sl_leg {
 	uint8_t n_formats;   // formats[0] is the one we send; all are accepted
 	uint8_t transport; // index of the leg whose transport it shares; SL_NO_LEG: it has its own
 	uint8_t mid_extension; // id of the MID header extension (RFC 8285), 1..14; 0: none
-	uint16_t jitter_ms;	// depth of the jitter buffer, an adaptive one's at first; up to 500
+	uint16_t jitter_ms;	// depth of the jitter buffer, an adaptive one's at first: 10..500, and
+				// no more than 32 packets; else 0
 	uint16_t jitter_max_ms; // of an adaptive one: jitter_ms..500; else 0
-	uint8_t jitter_buffer;	// enum sl_jitter_buffer. With one, a payload that both sides have
-				// passes a codec all the same. Not there yet: NONE
+	uint8_t jitter_buffer;	// enum sl_jitter_buffer
 	uint8_t jitter_reserved[3];
 	struct sl_format formats[SL_FORMATS_MAX];
 	struct sl_srtp srtp_receive; // whatever does not authenticate is dropped, plain RTP too
@@ -390,8 +390,8 @@ struct sl_leg_stats {
 	uint32_t loss_bursts;	// runs of sequence numbers that `lost` are
 	uint16_t jitter_buffer_ms; // depth of the jitter buffer now
 	uint16_t jitter_target_ms; // and what it is to be
-	uint64_t late;		   // packets that a codec had no use for any more
-	uint64_t discarded;	   // and frames that the jitter buffer left out, to be shorter
+	uint64_t late;	    // packets that came too late for the codec they go through now
+	uint64_t discarded; // and those that the jitter buffer left out, to be shorter
 };
 
 struct sl_session_report {

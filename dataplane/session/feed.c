@@ -135,6 +135,9 @@ static struct transcode_spec stream_spec(
 	return (struct transcode_spec){
 		.from = codec_find(format->name, format->clock_hz, format->channels),
 		.to = codec,
+		.jitter = from->jitter_buffer,
+		.jitter_ms = from->jitter_ms,
+		.jitter_max_ms = from->jitter_max_ms,
 		.hears_noise = noise_in,
 		.cn_from_pt = noise_in ? noise_in->receive_pt : NONE,
 		.sends_noise = noise_out && out->flags & SL_FORMAT_DTX && !has_dtx,
@@ -330,6 +333,30 @@ void feed_destroy(struct feed *feed, struct transcode *engine)
 			transcode_stream_destroy(engine, feed->streams[i]);
 	free(feed->streams);
 	slab_return(feed);
+}
+
+// SL_JITTER_* and TRANSCODE_JITTER_* are the same.
+static_assert((int)SL_JITTER_NONE == (int)TRANSCODE_JITTER_NONE &&
+		      (int)SL_JITTER_FIXED == (int)TRANSCODE_JITTER_FIXED &&
+		      (int)SL_JITTER_ADAPTIVE == (int)TRANSCODE_JITTER_ADAPTIVE,
+	"the contract and the engine count alike");
+
+// The depth is that of the format with the deepest buffer: of the others, nothing comes.
+void feed_jitter_stats(const struct feed *feed, struct sl_leg_stats *stats)
+{
+	for (unsigned int i = 0; i < feed->n_formats; i++) {
+		struct transcode_stats s;
+
+		if (!is_first_use(feed, i))
+			continue;
+		transcode_stream_stats(feed->streams[i], &s);
+		stats->late += s.late;
+		stats->discarded += s.discarded;
+		stats->jitter_buffer_ms =
+			(uint16_t)RTE_MAX(stats->jitter_buffer_ms, s.depth_us / 1000);
+		stats->jitter_target_ms =
+			(uint16_t)RTE_MAX(stats->jitter_target_ms, s.target_us / 1000);
+	}
 }
 
 void feed_stats_add(

@@ -24,3 +24,6 @@ void feed_destroy(struct feed *feed, struct transcode *engine);
 // Frames, concealed frames and CPU time of all its streams, added to what is there.
 void feed_stats_add(
 	const struct feed *feed, uint64_t *frames, uint64_t *concealed, uint64_t *busy_ns);
+
+// What its streams say of late packets and jitter buffers, added.
+void feed_jitter_stats(const struct feed *feed, struct sl_leg_stats *stats);

@@ -213,6 +213,25 @@ static const char *check_siblings(const struct sl_session *wanted, unsigned int 
 	return NULL;
 }
 
+#define JITTER_MIN_MS 10
+#define JITTER_MAX_MS 500
+
+static const char *check_jitter(const struct sl_leg *leg)
+{
+	RULE(leg->jitter_buffer <= SL_JITTER_ADAPTIVE, "leg: unknown jitter_buffer");
+	RULE(is_zero(leg->jitter_reserved, sizeof(leg->jitter_reserved)),
+		"leg: jitter_reserved is not 0");
+	RULE(leg->jitter_buffer == SL_JITTER_NONE
+			? leg->jitter_ms == 0
+			: leg->jitter_ms >= JITTER_MIN_MS && leg->jitter_ms <= JITTER_MAX_MS,
+		"leg: jitter_ms");
+	RULE(leg->jitter_buffer == SL_JITTER_ADAPTIVE ? leg->jitter_max_ms >= leg->jitter_ms &&
+								leg->jitter_max_ms <= JITTER_MAX_MS
+						      : leg->jitter_max_ms == 0,
+		"leg: jitter_max_ms");
+	return NULL;
+}
+
 static const char *check_leg(const struct sl_session *wanted, const struct sl_leg *leg)
 {
 	const char *why;
@@ -238,9 +257,8 @@ static const char *check_leg(const struct sl_session *wanted, const struct sl_le
 	RULE((leg->flags & ~KNOWN_FLAGS) == 0, "leg: unknown flag");
 	RULE(leg->source_rule <= SL_SOURCE_LATCH, "leg: unknown source_rule");
 	RULE(leg->dscp < 64 || leg->dscp == SL_DSCP_REALM, "leg: dscp above 63");
-	RULE(leg->jitter_buffer == SL_JITTER_NONE && !leg->jitter_ms && !leg->jitter_max_ms,
-		"leg: a jitter buffer");
-	RULE(is_zero(leg->jitter_reserved, sizeof(leg->jitter_reserved)), "leg: reserved");
+	why = check_jitter(leg);
+	RULE(!why, why);
 	why = check_formats(leg);
 	RULE(!why, why);
 	why = check_keys(leg);

@@ -161,6 +161,12 @@ static bool is_same_formats(const struct sl_leg *a, const struct sl_leg *b)
 	       !memcmp(a->formats, b->formats, a->n_formats * sizeof(a->formats[0]));
 }
 
+static bool is_same_jitter_buffer(const struct sl_leg *a, const struct sl_leg *b)
+{
+	return a->jitter_buffer == b->jitter_buffer && a->jitter_ms == b->jitter_ms &&
+	       a->jitter_max_ms == b->jitter_max_ms;
+}
+
 // A feed may stay where both its ends are the same legs with the same formats: a hold or a new
 // remote address does not disturb a codec.
 static bool keeps_feed(const struct session_plan *plan, unsigned int i)
@@ -171,7 +177,8 @@ static bool keeps_feed(const struct session_plan *plan, unsigned int i)
 
 	return old_to && old_from && old_to->source == source &&
 	       is_same_formats(old_to, &plan->session->legs[i]) &&
-	       is_same_formats(old_from, &plan->session->legs[source]);
+	       is_same_formats(old_from, &plan->session->legs[source]) &&
+	       is_same_jitter_buffer(old_from, &plan->session->legs[source]);
 }
 
 static int plan_feed(struct session_plan *plan, unsigned int i, const char **why)

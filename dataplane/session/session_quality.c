@@ -64,15 +64,17 @@ static double jitter_us_of(const struct leg *leg)
 	return clock_hz ? rtp_reception_jitter(&leg->rx.reception) * 1e6 / clock_hz : 0;
 }
 
-static struct sl_quality judge_received(
-	const struct leg *leg, const struct sl_leg *wanted, const struct interval *interval)
+// `buffer_ms`: of our jitter buffer; 0: the far end of another leg evens out.
+static struct sl_quality judge_received(const struct leg *leg, const struct sl_leg *wanted,
+	const struct interval *interval, double buffer_ms)
 {
 	const struct sl_format *format = format_of(wanted, leg->rx.pt);
 	double expected = interval->received + interval->lost;
 	struct emodel_path path = {
 		.loss = interval->lost / expected,
 		.burst_ratio = emodel_burst_ratio(interval->lost, interval->bursts, expected),
-		.delay_ms = network_ms(leg, jitter_us_of(leg)),
+		.delay_ms = buffer_ms > 0 ? network_ms(leg, 0) + buffer_ms
+					  : network_ms(leg, jitter_us_of(leg)),
 	};
 
 	return format ? judge(format, path) : (struct sl_quality){};
@@ -165,7 +167,7 @@ bool leg_quality_watch(struct leg *leg, uint64_t now_ns, struct sl_media_event *
 	if (interval.received < PACKETS_MIN)
 		return false;
 	session_wanted(leg->control.session, &wanted);
-	quality->now = judge_received(leg, &wanted.legs[leg->index], &interval);
+	quality->now = judge_received(leg, &wanted.legs[leg->index], &interval, 0);
 	if (!quality->worst.mos_hundredths || quality->now.r_tenths < quality->worst.r_tenths)
 		quality->worst = quality->now;
 	if (!(leg->config->flags & SL_LEG_QUALITY_REPORT))
@@ -180,7 +182,7 @@ void leg_quality_report(
 	const struct leg_quality *quality = leg->control.quality;
 	struct interval whole = {
 		.received = unique_packets(leg),
-		.lost = (double)stats->lost,
+		.lost = (double)(stats->lost + (stats->jitter_buffer_ms ? stats->late : 0)),
 		.bursts = leg->rx.reception.bursts,
 	};
 
@@ -192,7 +194,7 @@ void leg_quality_report(
 		stats->received_worst = quality->worst;
 	}
 	if (whole.received >= PACKETS_MIN)
-		stats->received = judge_received(leg, wanted, &whole);
+		stats->received = judge_received(leg, wanted, &whole, stats->jitter_buffer_ms);
 	if (stats->tx_packets >= PACKETS_MIN)
 		stats->sent = judge_sent(
 			leg, wanted, (double)stats->remote_lost / (double)stats->tx_packets);

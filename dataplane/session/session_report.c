@@ -148,6 +148,7 @@ const void *session_report(const struct session *session, struct sl_session_repo
 		from = &report->stats[wanted->legs[i].source];
 		feed_stats_add(session->legs[i]->control.feed, &from->transcoded, &from->concealed,
 			&from->transcode_ns);
+		feed_jitter_stats(session->legs[i]->control.feed, from);
 	}
 	for (unsigned int i = 0; i < wanted->n_legs; i++)
 		leg_quality_report(&report->stats[i], session->legs[i], &wanted->legs[i]);

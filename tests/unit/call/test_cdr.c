@@ -103,6 +103,8 @@ static void line_says_who_when_how_and_how_well(void **)
 						   [LEG_B] = {.tx_packets = 9,
 							   .transcoded = 8,
 							   .concealed = 2,
+							   .jitter_target_ms = 40,
+							   .late = 5,
 							   .transcode_ns = 500000},
 					   }};
 	struct cdr_file *file;
@@ -133,6 +135,8 @@ static void line_says_who_when_how_and_how_well(void **)
 	assert_quality(cdr, "quality_sent", 4.41, 93.2);
 	assert_float_equal(json_real_value(json_object_get(leg_of(cdr, LEG_A), "loss")), 16.66, 0);
 	assert_null(json_object_get(leg_of(cdr, LEG_B), "quality"));
+	assert_int_equal(count(cdr, LEG_A, "late"), -1);
+	assert_int_equal(count(cdr, LEG_B, "late"), 5);
 	assert_null(json_object_get(leg_of(cdr, LEG_B), "loss"));
 	assert_int_equal(count(cdr, LEG_A, "transcode_ns_per_frame"), -1);
 	assert_int_equal(count(cdr, LEG_B, "tx_packets"), 9);

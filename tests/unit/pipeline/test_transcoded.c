@@ -75,6 +75,29 @@ static unsigned int check_stream(uint32_t ssrc, uint8_t pt, struct frame *last)
 	return n;
 }
 
+static void a_jitter_buffer_lets_media_out_when_it_is_time(void **)
+{
+	uint64_t begun_ns = clock_now_ns(), out_ns = 0;
+	struct frame last = {};
+	struct sl_session session;
+	unsigned int n = 0;
+
+	wanted.legs[0].jitter_buffer = SL_JITTER_FIXED;
+	wanted.legs[0].jitter_ms = 40;
+	session = path_set(&wanted);
+	feed(0, 3);
+	while (n < 2 && clock_now_ns() - begun_ns < 20000000000ULL) {
+		path_turn();
+		n += check_stream(session.legs[1].ssrc, 96, &last);
+		if (n && !out_ns)
+			out_ns = clock_now_ns();
+	}
+	assert_true(n >= 2);
+	assert_true(out_ns - begun_ns >= 39000000);
+	assert_int_equal(report_now().stats[0].jitter_target_ms, 40);
+	assert_int_equal(report_now().stats[1].jitter_target_ms, 0);
+}
+
 static void a_codec_makes_one_continuous_stream(void **)
 {
 	struct sl_session session = path_set(&wanted);
@@ -212,6 +235,8 @@ static void a_packet_for_another_worker_is_handed_over(void **)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_jitter_buffer_lets_media_out_when_it_is_time, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_codec_makes_one_continuous_stream, setup, call_teardown),
 		cmocka_unit_test_setup_teardown(

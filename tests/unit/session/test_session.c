@@ -386,6 +386,18 @@ static void a_state_that_contradicts_itself_is_refused(void **)
 	REFUSED(bad.legs[0].source = 2);
 	REFUSED(bad.legs[0].source_rule = 2);
 	REFUSED(bad.legs[0].dscp = 64);
+	REFUSED(bad.legs[0].jitter_buffer = 3);
+	REFUSED(bad.legs[0].jitter_ms = 60);
+	REFUSED(bad.legs[0].jitter_max_ms = 60);
+	REFUSED(bad.legs[0].jitter_reserved[2] = 1);
+	REFUSED(bad.legs[0].jitter_buffer = SL_JITTER_FIXED);
+	REFUSED(bad.legs[0].jitter_buffer = SL_JITTER_FIXED; bad.legs[0].jitter_ms = 501);
+	REFUSED(bad.legs[0].jitter_buffer = SL_JITTER_FIXED; bad.legs[0].jitter_ms = 60;
+		bad.legs[0].jitter_max_ms = 60);
+	REFUSED(bad.legs[0].jitter_buffer = SL_JITTER_ADAPTIVE; bad.legs[0].jitter_ms = 60;
+		bad.legs[0].jitter_max_ms = 59);
+	REFUSED(bad.legs[0].jitter_buffer = SL_JITTER_ADAPTIVE; bad.legs[0].jitter_ms = 60;
+		bad.legs[0].jitter_max_ms = 501);
 	REFUSED(bad.legs[0].n_formats = SL_FORMATS_MAX + 1);
 	REFUSED(bad.legs[0].n_formats = 0);
 	REFUSED(memset(bad.legs[0].formats[0].name, 'x', 16));
