@@ -287,8 +287,8 @@ struct sl_leg {
 	uint8_t n_formats;   // formats[0] is the one we send; all are accepted
 	uint8_t transport; // index of the leg whose transport it shares; SL_NO_LEG: it has its own
 	uint8_t mid_extension; // id of the MID header extension (RFC 8285), 1..14; 0: none
-	uint16_t jitter_ms;	// depth of the jitter buffer, an adaptive one's at first: 10..500, and
-				// no more than 32 packets; else 0
+	uint16_t jitter_ms; // depth of the jitter buffer, an adaptive one's at first: 10..500, and
+			    // no more than 32 packets; else 0
 	uint16_t jitter_max_ms; // of an adaptive one: jitter_ms..500; else 0
 	uint8_t jitter_buffer;	// enum sl_jitter_buffer
 	uint8_t jitter_reserved[3];
@@ -386,12 +386,12 @@ struct sl_leg_stats {
 	struct sl_quality received;	  // of what comes from it, since the leg was created, ...
 	struct sl_quality received_now;	  // ... in the last SL_QUALITY_MS with media, ...
 	struct sl_quality received_worst; // ... and the worst of those
-	struct sl_quality sent; // of what it gets, by its reports; it is taken to conceal losses
-	uint32_t loss_bursts;	// runs of sequence numbers that `lost` are
+	struct sl_quality sent;	   // of what it gets, by its reports; it is taken to conceal losses
+	uint32_t loss_bursts;	   // runs of sequence numbers that `lost` are
 	uint16_t jitter_buffer_ms; // depth of the jitter buffer now
 	uint16_t jitter_target_ms; // and what it is to be
-	uint64_t late;	    // packets that came too late for the codec they go through now
-	uint64_t discarded; // and those that the jitter buffer left out, to be shorter
+	uint64_t late;		   // packets that came too late for the codec they go through now
+	uint64_t discarded;	   // and those that the jitter buffer left out, to be shorter
 };
 
 struct sl_session_report {

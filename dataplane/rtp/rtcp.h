@@ -2,9 +2,9 @@
 // a walk over its packets, what a relay makes of it, and builders for what we send ourselves.
 //
 // A relay never passes bytes it does not understand: it rewrites SR, RR, BYE, generic NACK, PLI,
-// FIR and the report blocks of XR (RFC 3611), puts an SDES chunk of its own in the place of the sender's,
-// and leaves out everything else (APP, and what names SSRCs we cannot map, would leak one side to
-// the other).
+// FIR and the report blocks of XR (RFC 3611), puts an SDES chunk of its own in the place of the
+// sender's, and leaves out everything else (APP, and what names SSRCs we cannot map, would leak one
+// side to the other).
 #pragma once
 
 #include <stdbool.h>

@@ -258,7 +258,7 @@ struct leg_control {
 	uint64_t concealed;
 	uint64_t transcode_ns;
 	struct transcode_feedback *feedback; // of its far end; NULL: no codec of its has any
-	struct leg_quality *quality; // NULL: too little has come
+	struct leg_quality *quality;	     // NULL: too little has come
 	union {
 		uint32_t told_ms[LEG_EVENTS]; // by type of event: when, 0: never
 		struct deferred deferred;     // on its way out

@@ -81,7 +81,7 @@ struct transcode {
 	struct transcode_config config;
 	unsigned int n_lcores;
 	uint64_t hold_tsc;
-	uint64_t shed_tsc;  // over which busy shares are measured
+	uint64_t shed_tsc; // over which busy shares are measured
 	struct transcode_lcore *lcores;
 	struct transcode_lane *lanes; // [worker * n_lcores + lcore]
 	struct stream_list streams;   // main only: all that are not freed

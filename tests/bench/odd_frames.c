@@ -11,12 +11,26 @@
 #define SR_BYTES   28
 #define SDES_BYTES 16
 #define LIE	   0xfff0
-#define MALFORMED(X)                                                                           \
-	X(short_ethernet)                                                                      \
-	X(short_ip) X(ip_version) X(ip_options) X(ip_length) X(fragment) X(ip_checksum) X(tcp) \
-		X(udp_length) X(udp_empty) X(wrong_mac) X(wrong_address) X(wrong_port)         \
-			X(wrong_source) X(rtp_version) X(payload_type) X(csrc_overrun)         \
-				X(extension_overrun) X(padding_overrun)
+#define MALFORMED(X)         \
+	X(short_ethernet)    \
+	X(short_ip)          \
+	X(ip_version)        \
+	X(ip_options)        \
+	X(ip_length)         \
+	X(fragment)          \
+	X(ip_checksum)       \
+	X(tcp)               \
+	X(udp_length)        \
+	X(udp_empty)         \
+	X(wrong_mac)         \
+	X(wrong_address)     \
+	X(wrong_port)        \
+	X(wrong_source)      \
+	X(rtp_version)       \
+	X(payload_type)      \
+	X(csrc_overrun)      \
+	X(extension_overrun) \
+	X(padding_overrun)
 
 struct parts {
 	struct odd_frame *frame;
