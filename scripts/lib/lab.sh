@@ -128,6 +128,18 @@ lab_make_network() {
 	lab_join callee "$CALLEE_IP/24 $CALLEE_IP6/64" "$GATEWAY_CALLEE_IP/24 $GATEWAY_CALLEE_IP6/64"
 }
 
+# Wait until both ends of a link have their link-local address, which comes up to a second after the
+# link: before that the kernel solicits no neighbours.
+lab_wait_ipv6() {
+	wait_until 5 lab_has_link_local "$1" eth0 || die "$1 has no IPv6 link-local address"
+	wait_until 5 lab_has_link_local gateway "$1" ||
+		die "the gateway has no IPv6 link-local address on $1's link"
+}
+
+lab_has_link_local() {
+	lab_in "$1" ip -6 addr show dev "$2" scope link | grep -v tentative | grep -q inet6
+}
+
 # nodad: IPv6 addresses are there at once, not after a second of asking around.
 lab_address() {
 	case $3 in

@@ -9,6 +9,7 @@
 smoke_begin
 gateway_config_dataplane >"$LAB/dataplane.yaml"
 dataplane_start
+lab_wait_ipv6 caller
 ip -n "sluice-$LAB_ID-caller" addr add 2001:db8:a::66/64 dev eth0 nodad
 lab_in gateway ip neigh flush all
 
