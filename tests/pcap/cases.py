@@ -5,6 +5,7 @@
 
 A case is a file of cases/: its first lines say what it shows, then
 
+    key NAME SUITE HEX     a key of SRTP and its salt; @NAME stands for HEX in a leg, srtp=NAME:INDEX protects
     leg OPTIONS            of the session, as session_tool takes them; again: the session is set anew
     in PORT PACKET         a frame that arrives; packets.py says how it is written
     out PORT PACKET        a frame that must have come out since the last `in`, in this order per port
@@ -28,6 +29,7 @@ import threading
 import time
 
 from packets import Packet, flow_labels, write_pcap
+from srtp import Srtp
 
 HERE = pathlib.Path(__file__).resolve().parent
 PATIENCE_S = 60
@@ -159,6 +161,7 @@ class Case:
         self.n_sent = 0
         self.pcap = {"in": [], "out": [], "expected": []}
         self.drops = {}
+        self.key_texts, self.keys = {}, {}
         self.lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
 
     def play(self):
@@ -187,13 +190,20 @@ class Case:
                 for leg, text in zip(self.lab.tool("get", self.number)["legs"], options))
         self.lab.tool("delete", self.number)
         for _, frame in self.lab.receive(n):
-            if frame[-8:-4] != bytes.fromhex("81cb0001"):
+            readings = [frame, *(key.plain_rtcp(frame[42:]) for key in self.keys.values())]
+            if not any(reading[-8:-4] == bytes.fromhex("81cb0001") for reading in readings):
                 raise Failure(f"not the BYE of a session that ends: {frame.hex()}")
+
+    def step_key(self, words):
+        name, suite, text = words
+        self.key_texts[name], self.keys[name] = text, Srtp(suite, text)
 
     def step_leg(self, words):
         if self.legs_set:
             self.settle()
             self.legs, self.legs_set = [], False
+        for name, text in self.key_texts.items():
+            words = [word.replace(f"@{name}", text) for word in words]
         self.legs += ["--leg", *words]
 
     def step_in(self, words):
@@ -202,13 +212,13 @@ class Case:
             self.legs_set = self.is_set = True
         if any(self.expected.values()):
             self.settle()
-        packet = Packet(int(words[0]), words[1:], False)
+        packet = Packet(int(words[0]), words[1:], False, self.keys)
         self.pcap["in"].append(packet.frame())
         self.lab.send(packet)
         self.n_sent += 1
 
     def step_out(self, words):
-        self.expected[int(words[0])].append(Packet(int(words[0]), words[1:], True))
+        self.expected[int(words[0])].append(Packet(int(words[0]), words[1:], True, self.keys))
 
     def step_drop(self, words):
         self.drops[words[0]] = int(words[1]) if len(words) > 1 else 1

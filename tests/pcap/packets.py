@@ -4,6 +4,8 @@ A packet of a case is "FROM > TO KIND NAME=VALUE...". Values are numbers, or byt
 ("80ff"), repeated ("ff*160"), or of a law ("alaw(00..ff)": what G.711 makes of these mu-law bytes). In a
 packet that is expected a number may be a range ("320~8000": from 320 up to 8000 more) and bytes may be
 any ("any*16"): it is then filled in from the packet that came, so that sums are compared all the same.
+Before FROM, "srtp=KEY:INDEX" has the packet protected: KEY of the case, INDEX the ROC of RTP or the index
+of SRTCP; "damage=N" inverts bit 0 of byte N of the payload, counted from the end if negative.
 """
 import ipaddress
 import struct
@@ -204,15 +206,17 @@ flow_labels = {}  # by source and target, as first seen
 class Packet:
     """One line of a case: where it goes, and how its frame is made."""
 
-    def __init__(self, port, words, outgoing):
+    def __init__(self, port, words, outgoing, keys):
         self.port, self.outgoing = port, outgoing
-        self.options = {"tos": "0" if not outgoing else "0xb8", "ttl": "64", "vlan": "0"}
+        self.options = {"tos": "0" if not outgoing else "0xb8", "ttl": "64", "vlan": "0", "srtp": "", "damage": ""}
         while words and words[0].partition("=")[0] in self.options:
             name, _, value = words.pop(0).partition("=")
             self.options[name] = value
         self.source, arrow, self.target = address(words[0]), words[1], address(words[2])
         assert arrow == ">", "a packet is FROM > TO ..."
         self.payload = payload_of(words[3:])
+        key, _, index = self.options["srtp"].partition(":")
+        self.key, self.index = (keys[key], int(index)) if key else (None, 0)
         self.line = " ".join(words)
 
     def flow_label(self, actual):
@@ -223,11 +227,22 @@ class Packet:
         came = int.from_bytes(actual[at:at + 3], "big") & 0xfffff
         return flow_labels.setdefault((self.source, self.target), came)
 
+    def datagram_payload(self, actual):
+        """What UDP carries; `actual`: what came, for the holes."""
+        if not self.key:
+            return self.payload.fill(actual)
+        is_rtcp = len(actual) > 1 and 192 <= actual[1] <= 223
+        payload = bytearray(self.key.protect(self.payload.fill(self.key.plain_rtcp(actual) if is_rtcp else actual),
+                                             self.index))
+        if self.options["damage"]:
+            payload[int(self.options["damage"])] ^= 1
+        return bytes(payload)
+
     def frame(self, actual=b""):
         """Its bytes, holes filled from a frame that came."""
         vlan = int(self.options["vlan"])
         header = 14 + 4 * bool(vlan) + (20 if self.source[0].version == 4 else 40) + 8
-        datagram = udp_datagram(self.source, self.target, self.payload.fill(actual[header:]))
+        datagram = udp_datagram(self.source, self.target, self.datagram_payload(actual[header:]))
         ethertype, packet = ip_packet(self.source[0], self.target[0], datagram,
                                       int(self.options["tos"], 0), int(self.options["ttl"]),
                                       self.flow_label(actual))
