@@ -165,6 +165,7 @@ static json_t *leg_json(
 	json_object_set_new(json, "sends", json_boolean(leg->flags & SL_LEG_SEND));
 	json_object_set_new(json, "receives", json_boolean(leg->flags & SL_LEG_RECEIVE));
 	json_object_set_new(json, "held", json_boolean(leg->flags & SL_LEG_HELD));
+	json_object_set_new(json, "rtcp_mux", json_boolean(leg->flags & SL_LEG_RTCP_MUX));
 	json_object_set_new(
 		json, "srtp_receive", srtp_json(leg->srtp_receive.suite, &stats->srtp_received));
 	json_object_set_new(json, "srtp_send", srtp_json(leg->srtp_send.suite, &stats->srtp_sent));

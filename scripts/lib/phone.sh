@@ -15,7 +15,7 @@ speech_make() {
 # phone_start SIDE IP NUMBER CODEC SPEECH.wav [ANSWERMODE]. CODEC as in baresip's audio_codecs:
 # PCMU/8000/1, opus/48000/1 (mono sound; its SDP says /2 all the same). ANSWERMODE: auto (default),
 # early (183 with media), manual. PHONE_MEDIAENC: srtp (optional), srtp-mand (required); empty: RTP.
-# PHONE_MODULES: of codecs beyond G.711 and Opus.
+# PHONE_MODULES: of codecs beyond G.711 and Opus. PHONE_RTCP_MUX=yes: RTCP on the port of RTP.
 phone_start() {
 	local side=$1 ip=$2 number=$3 codec=$4 speech=$5 answer=${6:-auto}
 	local dir=$LAB/phone-$side family=-4
@@ -49,6 +49,7 @@ phone_config() {
 		audio_source aufile,$speech
 		audio_buffer 20-160
 		jitter_buffer_type off
+		rtcp_mux ${PHONE_RTCP_MUX:-no}
 		opus_stereo no
 		opus_sprop_stereo no
 		opus_bitrate 24000

@@ -196,13 +196,13 @@ media_both() {
 # --- phones, which do SRTP ---
 
 # Two phones that speak PCMU; PHONE_CALLER_MEDIAENC and PHONE_CALLEE_MEDIAENC as PHONE_MEDIAENC of
-# phone.sh, PHONE_CALLER_IP and PHONE_CALLEE_IP where they are not the laboratory's first.
+# phone.sh, _RTCP_MUX likewise, PHONE_CALLER_IP and PHONE_CALLEE_IP where they are not the laboratory's first.
 phones_start() {
 	speech_make "$LAB/caller.wav" PCMU/8000/1 en-gb "$SPEECH"
 	speech_make "$LAB/callee.wav" PCMU/8000/1 en-us+f3 "$SPEECH"
-	PHONE_MEDIAENC=${PHONE_CALLER_MEDIAENC:-} \
+	PHONE_MEDIAENC=${PHONE_CALLER_MEDIAENC:-} PHONE_RTCP_MUX=${PHONE_CALLER_RTCP_MUX:-no} \
 		phone_start caller "${PHONE_CALLER_IP:-$CALLER_IP}" 1001 PCMU/8000/1 "$LAB/caller.wav"
-	PHONE_MEDIAENC=${PHONE_CALLEE_MEDIAENC:-} \
+	PHONE_MEDIAENC=${PHONE_CALLEE_MEDIAENC:-} PHONE_RTCP_MUX=${PHONE_CALLEE_RTCP_MUX:-no} \
 		phone_start callee "${PHONE_CALLEE_IP:-$CALLEE_IP}" 2001 PCMU/8000/1 "$LAB/callee.wav"
 }
 
