@@ -1,9 +1,10 @@
-// Who may send to a leg (RFC 7362): the signalled address, or where the leg may latch, the source
-// of the first valid packet within the window, once. From then on only that one, until a SET
-// changes the remote address or SRTP proves that the far end has moved. The decision is the
-// leg's `latch`, which main reads to find the next hop and to tell control. Legs that may not latch
-// have had their source checked by police().
+// Where a leg's media comes from (RFC 7362): the signalled address, or where the leg may latch, the
+// source of the first valid packet within the window, once. From then on only that one, until a SET
+// changes the remote address or SRTP proves that the far end has moved. The rule is in source.h;
+// the decision is the leg's `latch`, which main reads to find the next hop and to tell control.
+// Legs that may not latch have had their source checked by police().
 #include "bundle.h"
+#include "source.h"
 #include "stages.h"
 
 // The packet is well-formed, of a payload type that was negotiated, and where the leg has keys
@@ -16,12 +17,6 @@ static void latch_to(struct worker *worker, struct leg *leg, const struct leg_co
 	if (config->bundled)
 		bundle_void_headers(config);
 	session_notice(worker->shared->config.sessions, worker->index, leg);
-}
-
-static bool may_latch(const struct leg_config *config, uint64_t now_ns)
-{
-	return config->may_latch && now_ns <= config->latch_until_ns &&
-	       (config->flags & SL_LEG_RECEIVE || config->bundled);
 }
 
 // A far end behind a NAT that lost its mapping comes from elsewhere, with newer packets than all
@@ -43,20 +38,20 @@ static bool source_is_allowed(struct worker *worker, struct leg *leg,
 	const struct leg_config *config, const struct leg_endpoint *from,
 	const struct rtp_view *view)
 {
-	if (leg_latch_holds(&leg->latch, config)) {
-		if (likely(leg_endpoint_equal(from, &leg->latch.from)))
+	enum source source = source_judge(leg, config, from, false, worker->now_ns);
+	bool receives = config->flags & SL_LEG_RECEIVE || config->bundled;
+
+	if (likely(leg_latch_holds(&leg->latch, config))) {
+		if (likely(source == SOURCE_KNOWN))
 			return true;
-		if (!proves_move(leg, config, view))
+		if (source == SOURCE_WRONG || !proves_move(leg, config, view))
 			return false;
 		leg->latch_rtcp.epoch = 0; // it moves along
-		latch_to(worker, leg, config, from);
-		return true;
+	} else if (!receives || !source_window_is_open(config, worker->now_ns)) {
+		return source == SOURCE_KNOWN;
 	}
-	if (may_latch(config, worker->now_ns)) {
-		latch_to(worker, leg, config, from);
-		return true;
-	}
-	return leg_endpoint_equal(from, &config->remote);
+	latch_to(worker, leg, config, from);
+	return true;
 }
 
 void latch(struct worker *worker)
@@ -71,8 +66,7 @@ void latch(struct worker *worker)
 
 		if (config->may_latch && unlikely(!source_is_allowed(worker, leg, config,
 						 &burst->from[i], &burst->views[i]))) {
-			leg->rx.dropped_source++;
-			drop(worker, burst->mbufs[i], DROP_wrong_source);
+			leg_drop_source(worker, leg, burst->mbufs[i]);
 			continue;
 		}
 		burst->bundled |= config->bundled;

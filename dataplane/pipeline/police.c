@@ -1,63 +1,19 @@
 // What may cost us anything. Packets from where the leg's media cannot come from are dropped before
 // anything is spent on them, above all SRTP; the rest is held to the leg's rates of packets and
-// bytes and to the worker's. A rate is a debt of time that each packet adds to and the clock pays
-// off; who owes more than a tenth of a second gets nothing (GCRA, a token bucket without a refill).
+// bytes and to the worker's (meter.h), with bursts of a tenth of a second.
 //
 // What is subtle: where the far end may have moved (SRTP proves it) or is still to be found,
 // packets come from sources that nobody knows. They have a debt of their own, so that a flood of
 // them neither keeps the known source out nor costs more than that one may.
+#include "meter.h"
+#include "source.h"
 #include "stages.h"
-
-enum source { SOURCE_WRONG, SOURCE_STRANGE, SOURCE_KNOWN };
-
-// RTCP on a port of its own; the rule is that of rtcp_source_is_allowed().
-static enum source judge_rtcp_source(
-	const struct leg *leg, const struct leg_config *config, const struct leg_endpoint *from)
-{
-	if (leg_latch_holds(&leg->latch_rtcp, config))
-		return leg_endpoint_equal(from, &leg->latch_rtcp.from) ? SOURCE_KNOWN
-								       : SOURCE_WRONG;
-	if (config->may_latch && leg_latch_holds(&leg->latch, config))
-		return leg_endpoint_same_host(from, &leg->latch.from) ? SOURCE_STRANGE
-								      : SOURCE_WRONG;
-	return leg_endpoint_equal(from, &config->remote_rtcp) ? SOURCE_KNOWN : SOURCE_WRONG;
-}
-
-// A source that is not the one that the leg has now.
-static enum source judge_other_source(const struct leg *leg, const struct leg_config *config)
-{
-	if (!config->may_latch)
-		return SOURCE_WRONG;
-	return config->secure || !leg_latch_holds(&leg->latch, config) ? SOURCE_STRANGE
-								       : SOURCE_WRONG;
-}
-
-static inline enum source judge_source(const struct leg *leg, const struct leg_config *config,
-	const struct leg_endpoint *from, bool on_odd_port)
-{
-	const struct leg_endpoint *expected =
-		leg_latch_holds(&leg->latch, config) ? &leg->latch.from : &config->remote;
-
-	if (unlikely(on_odd_port) && !(config->flags & SL_LEG_RTCP_MUX))
-		return judge_rtcp_source(leg, config, from);
-	if (likely(leg_endpoint_equal(from, expected)))
-		return SOURCE_KNOWN;
-	return judge_other_source(leg, config);
-}
-
-// What is still owed at `now`.
-static inline uint32_t debt(uint32_t until, uint32_t now, uint32_t far)
-{
-	uint32_t ahead = until - now;
-
-	return ahead > far ? 0 : ahead;
-}
 
 static inline bool take_known(
 	struct leg *leg, const struct leg_rates *rates, uint32_t now, uint32_t length)
 {
-	uint32_t packets = debt(leg->packets_until, now, rates->packet_far);
-	uint32_t bytes = debt(leg->bytes_until, now, rates->byte_far);
+	uint32_t packets = meter_owes(leg->packets_until, now, rates->packet_far);
+	uint32_t bytes = meter_owes(leg->bytes_until, now, rates->byte_far);
 
 	if (unlikely(packets > LEG_RATE_BURST || bytes > LEG_RATE_BURST))
 		return false;
@@ -70,7 +26,7 @@ static inline bool take_known(
 // Of packets alone: it is their number that keeps the ciphers busy.
 static bool take_strange(struct leg *leg, const struct leg_rates *rates, uint32_t now)
 {
-	uint32_t packets = debt(leg->rx.strangers_until, now, rates->packet_far);
+	uint32_t packets = meter_owes(leg->rx.strangers_until, now, rates->packet_far);
 
 	if (packets > LEG_RATE_BURST)
 		return false;
@@ -81,12 +37,8 @@ static bool take_strange(struct leg *leg, const struct leg_rates *rates, uint32_
 // Of the worker, where it is limited at all.
 static bool take_worker(struct worker *worker)
 {
-	uint64_t from_ns = RTE_MAX(worker->rate_until_ns, worker->now_ns);
-
-	if (from_ns - worker->now_ns > (uint64_t)LEG_RATE_BURST << LEG_RATE_TICK_SHIFT)
-		return false;
-	worker->rate_until_ns = from_ns + worker->shared->packet_cost_ns;
-	return true;
+	return meter_take(&worker->rate_until_ns, worker->now_ns, worker->shared->packet_cost_ns,
+		(uint64_t)LEG_RATE_BURST << LEG_RATE_TICK_SHIFT);
 }
 
 static inline enum drop_reason judge(struct worker *worker, unsigned int i, bool limited)
@@ -95,7 +47,8 @@ static inline enum drop_reason judge(struct worker *worker, unsigned int i, bool
 	const struct leg_config *config = burst->configs[i];
 	uint32_t now = (uint32_t)(worker->now_ns >> LEG_RATE_TICK_SHIFT);
 	struct leg *leg = burst->legs[i];
-	enum source source = judge_source(leg, config, &burst->from[i], burst->on_odd_port[i]);
+	enum source source =
+		source_judge(leg, config, &burst->from[i], burst->on_odd_port[i], worker->now_ns);
 
 	if (unlikely(source == SOURCE_WRONG)) {
 		leg->rx.dropped_source++;

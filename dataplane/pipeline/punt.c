@@ -2,21 +2,21 @@
 // headers; the buffer belongs to whoever takes it out of the ring. It names its session and not its
 // leg, which may be gone by then.
 //
-// Both limits are the same few lines: the time at which the next packet is due moves on by one
-// interval with each, and must not get further ahead of the clock than a burst (the leaky bucket
-// as a meter, ITU-T I.371 A). That of the dataplane is one word that workers share: they write it
-// no more often than packets pass, and only read it when too many come.
+// That it comes from where media may come from police() has seen to. The limit of the dataplane
+// (meter.h) is one word that workers share: they write it no more often than packets pass, and only
+// read it when too many come.
 #include "punt.h"
 
 #include <errno.h>
 #include <rte_errno.h>
 
+#include "meter.h"
 #include "worker.h"
 
 #define SECOND_NS	1000000000ULL
 #define RING		1024
 #define LEG_INTERVAL_NS (SECOND_NS / SL_PUNTS_PER_SECOND)
-#define LEG_BURST_NS	(SL_PUNTS_BURST * LEG_INTERVAL_NS)
+#define LEG_BURST_NS	((SL_PUNTS_BURST - 1) * LEG_INTERVAL_NS)
 #define BURST_NS	(SECOND_NS / 10)
 
 // In the buffer, before the payload.
@@ -56,41 +56,15 @@ static enum drop_reason unwanted(enum rtp_kind kind)
 	}
 }
 
-// Where media may come from. A leg that may latch again, or still, may have it from anywhere: the
-// checks of ICE come from addresses that no packet of media has come from yet (RFC 8445 7.3).
-static bool may_come_from(const struct leg *leg, const struct leg_config *config,
-	const struct leg_endpoint *from, bool rtcp, uint64_t now_ns)
-{
-	if (config->may_latch && config->secure)
-		return true;
-	if (leg_latch_holds(&leg->latch, config))
-		return rtcp ? leg_endpoint_same_host(from, &leg->latch.from)
-			    : leg_endpoint_equal(from, &leg->latch.from);
-	if (config->may_latch && now_ns <= config->latch_until_ns)
-		return true;
-	return leg_endpoint_equal(from, rtcp ? &config->remote_rtcp : &config->remote);
-}
-
-// One more now? Then `due_ns` is when the next one is.
-static bool meter(uint64_t *due_ns, uint64_t now_ns, uint64_t interval_ns, uint64_t burst_ns)
-{
-	uint64_t begin_ns = RTE_MAX(*due_ns, now_ns);
-
-	if (begin_ns - now_ns > burst_ns - interval_ns)
-		return false;
-	*due_ns = begin_ns + interval_ns;
-	return true;
-}
-
 static bool meter_all(struct punts *punts, uint64_t now_ns)
 {
 	uint64_t due_ns = __atomic_load_n(&punts->due_ns, __ATOMIC_RELAXED);
+	uint64_t burst_ns = BURST_NS > punts->interval_ns ? BURST_NS - punts->interval_ns : 0;
 	uint64_t next_ns;
 
 	do {
 		next_ns = due_ns;
-		if (!meter(&next_ns, now_ns, punts->interval_ns,
-			    RTE_MAX(BURST_NS, punts->interval_ns)))
+		if (!meter_take(&next_ns, now_ns, punts->interval_ns, burst_ns))
 			return false;
 	} while (!__atomic_compare_exchange_n(
 		&punts->due_ns, &due_ns, next_ns, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
@@ -109,9 +83,7 @@ static enum drop_reason judge(
 		return unwanted(kind);
 	if (burst->lengths[i] > SL_DATAGRAM_MAX)
 		return DROP_punt_length;
-	if (!may_come_from(leg, config, &burst->from[i], burst->on_odd_port[i], worker->now_ns))
-		return DROP_wrong_source;
-	if (!meter(&leg->punt_due_ns, worker->now_ns, LEG_INTERVAL_NS, LEG_BURST_NS))
+	if (!meter_take(&leg->punt_due_ns, worker->now_ns, LEG_INTERVAL_NS, LEG_BURST_NS))
 		return DROP_punt_leg_rate;
 	return meter_all(punts, worker->now_ns) ? PASS : DROP_punt_rate;
 }
@@ -149,9 +121,6 @@ void punt(struct worker *worker, const struct burst *burst, unsigned int i, enum
 	if (reason == PASS) {
 		leg->rx.punted++;
 		worker->counters.punted++;
-	} else if (reason == DROP_wrong_source) {
-		leg->rx.dropped_source++;
-		drop(worker, burst->mbufs[i], reason);
 	} else {
 		leg_drop(worker, leg, burst->mbufs[i], reason);
 	}

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "headers.h"
 #include "reports.h"
+#include "source.h"
 #include "stages.h"
 
 #define NTP_UNIX_OFFSET	   2208988800ULL // seconds from 1900 to 1970
@@ -18,21 +19,19 @@
 #define INTERVAL_SPREAD_NS 4100000000ULL
 #define REPORT_ROOM	   512
 
-// The same rule as for RTP, but it latches only next to the leg's RTP: same address, another port.
+// The first that is valid makes the leg latch for RTCP on a port of its own.
 static bool rtcp_source_is_allowed(
-	struct leg *leg, const struct leg_config *config, const struct leg_endpoint *from)
+	const struct worker *worker, const struct burst *burst, unsigned int i)
 {
-	bool latched = leg_latch_holds(&leg->latch, config);
+	const struct leg_config *config = burst->configs[i];
+	struct leg *leg = burst->legs[i];
+	bool on_odd_port = burst->on_odd_port[i];
+	enum source source =
+		source_judge(leg, config, &burst->from[i], on_odd_port, worker->now_ns);
 
-	if (config->flags & SL_LEG_RTCP_MUX)
-		return leg_endpoint_equal(from, latched ? &leg->latch.from : &config->remote);
-	if (leg_latch_holds(&leg->latch_rtcp, config))
-		return leg_endpoint_equal(from, &leg->latch_rtcp.from);
-	if (!config->may_latch || !latched)
-		return leg_endpoint_equal(from, &config->remote_rtcp);
-	if (!leg_endpoint_same_host(from, &leg->latch.from))
-		return false;
-	leg_latch_set(&leg->latch_rtcp, config->epoch, from);
+	if (source != SOURCE_STRANGE || !source_is_of_rtcp(config, on_odd_port))
+		return source == SOURCE_KNOWN;
+	leg_latch_set(&leg->latch_rtcp, config->epoch, &burst->from[i]);
 	return true;
 }
 
@@ -265,9 +264,8 @@ void relay_reports(struct worker *worker)
 			leg_drop(worker, leg, burst->mbufs[i], DROP_bad_rtcp);
 			continue;
 		}
-		if (!rtcp_source_is_allowed(leg, config, &burst->from[i])) {
-			leg->rx.dropped_source++;
-			drop(worker, burst->mbufs[i], DROP_wrong_source);
+		if (!rtcp_source_is_allowed(worker, burst, i)) {
+			leg_drop_source(worker, leg, burst->mbufs[i]);
 			continue;
 		}
 		if (unlikely(config->bundled))

@@ -146,19 +146,11 @@ struct transcoder {
 typedef void (*counter_fn)(void *context, const char *name, uint64_t value);
 void workers_counters(const struct worker_shared *shared, counter_fn add, void *context);
 
-static inline void drop(struct worker *worker, struct rte_mbuf *mbuf, enum drop_reason reason)
-{
-	worker->counters.drops[reason]++;
-	rte_pktmbuf_free(mbuf);
-}
-
-// Of a packet that a leg got.
-static inline void leg_drop(
-	struct worker *worker, struct leg *leg, struct rte_mbuf *mbuf, enum drop_reason reason)
-{
-	leg->rx.dropped_other++;
-	drop(worker, mbuf, reason);
-}
+// drop.c: a packet leaves the pipeline; the second and third: one that a leg got.
+__rte_noinline void drop(struct worker *worker, struct rte_mbuf *mbuf, enum drop_reason reason);
+__rte_noinline void leg_drop(
+	struct worker *worker, struct leg *leg, struct rte_mbuf *mbuf, enum drop_reason reason);
+__rte_noinline void leg_drop_source(struct worker *worker, struct leg *leg, struct rte_mbuf *mbuf);
 
 static inline void report_when_due(
 	struct worker *worker, struct leg *leg, const struct leg_config *config)
