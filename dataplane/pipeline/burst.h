@@ -36,23 +36,29 @@ struct burst {
 	uint8_t secure[BURST_MAX]; // places of packets that are SRTP, in order
 };
 
+// Packet i of `from` becomes packet n of `to`.
+static inline void burst_move(
+	struct burst *to, unsigned int n, const struct burst *from, unsigned int i)
+{
+	to->mbufs[n] = from->mbufs[i];
+	to->payloads[n] = from->payloads[i];
+	to->lengths[n] = from->lengths[i];
+	to->sums[n] = from->sums[i];
+	to->from[n] = from->from[i];
+	to->slots[n] = from->slots[i];
+	to->on_odd_port[n] = from->on_odd_port[i];
+	to->legs[n] = from->legs[i];
+	to->configs[n] = from->configs[i];
+	to->views[n] = from->views[i];
+	to->formats[n] = from->formats[i];
+}
+
 // Move packet i to the front, to place n. Mostly nothing was dropped before it and there is nothing
 // to do: what a stage keeps costs it one comparison.
 static inline void burst_keep(struct burst *burst, unsigned int n, unsigned int i)
 {
-	if (likely(n == i))
-		return;
-	burst->mbufs[n] = burst->mbufs[i];
-	burst->payloads[n] = burst->payloads[i];
-	burst->lengths[n] = burst->lengths[i];
-	burst->sums[n] = burst->sums[i];
-	burst->from[n] = burst->from[i];
-	burst->slots[n] = burst->slots[i];
-	burst->on_odd_port[n] = burst->on_odd_port[i];
-	burst->legs[n] = burst->legs[i];
-	burst->configs[n] = burst->configs[i];
-	burst->views[n] = burst->views[i];
-	burst->formats[n] = burst->formats[i];
+	if (unlikely(n != i))
+		burst_move(burst, n, burst, i);
 }
 
 // View and format of packet i, if it is RTP of a payload type that the leg takes.
