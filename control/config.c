@@ -319,6 +319,9 @@ static int read_process(const struct check *check, struct config *config)
 		rc = check_path(check, "admin", file->admin);
 	if (!rc && config->cdr_file && strcmp(config->cdr_file, "-"))
 		rc = check_path(check, "cdr.file", config->cdr_file);
+	if (!rc && file->http)
+		rc = config_read_endpoint(
+			check, "http", file->http->address, *file->http->port, &config->http);
 	if (!rc)
 		rc = check_range(check, "limits.calls", config->limits.calls, 0, CALLS_MAX);
 	return rc;

@@ -30,7 +30,8 @@ struct config {
 	const char *node;
 	const char *dataplane; // unix sockets
 	const char *admin;
-	const char *cdr_file; // NULL: none are written
+	const char *cdr_file;	      // NULL: none are written
+	struct sockaddr_storage http; // to listen on; AF_UNSPEC: nowhere
 	struct realm *realms;
 	size_t n_realms;
 	struct trunks trunks;

@@ -19,6 +19,7 @@
 #define DOMAIN_MAX_BYTES  253
 #define SIP_PORT_DEFAULT  5060
 #define SIPS_PORT_DEFAULT 5061
+#define HTTP_PORT_DEFAULT 9090
 #define DATAPLANE_DEFAULT "/run/sluice/dataplane.sock"
 #define ADMIN_DEFAULT	  "/run/sluice/control.sock"
 
@@ -137,6 +138,12 @@ static const cyaml_schema_field_t cdr_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t http_fields[] = {
+	TEXT("address", struct file_http, address, NAME_MAX_BYTES),
+	OPTIONAL_NUMBER("port", struct file_http, port),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t limits_fields[] = {
 	OPTIONAL_NUMBER("calls", struct file_limits, calls),
 	CYAML_FIELD_END,
@@ -161,6 +168,7 @@ static const cyaml_schema_field_t file_fields[] = {
 		&route_schema, 1, LIST_MAX),
 	OPTIONAL_MAPPING("timers", struct config_file, timers, timers_fields),
 	OPTIONAL_MAPPING("cdr", struct config_file, cdr, cdr_fields),
+	OPTIONAL_MAPPING("http", struct config_file, http, http_fields),
 	OPTIONAL_MAPPING("limits", struct config_file, limits, limits_fields),
 	OPTIONAL_MAPPING("log", struct config_file, log, log_fields),
 	CYAML_FIELD_END,
@@ -282,6 +290,7 @@ static bool fill_defaults(struct config_file *file)
 			return false;
 	return default_node(&file->node) && default_text(&file->dataplane, DATAPLANE_DEFAULT) &&
 	       default_text(&file->admin, ADMIN_DEFAULT) && default_timers(file) &&
+	       (!file->http || default_number(&file->http->port, HTTP_PORT_DEFAULT)) &&
 	       default_mapping(&file->limits, sizeof(*file->limits)) &&
 	       default_number(&file->limits->calls, 0) && default_log(file);
 }

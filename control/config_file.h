@@ -82,6 +82,11 @@ struct file_cdr {
 	char *file;
 };
 
+struct file_http {
+	char *address;
+	uint32_t *port;
+};
+
 struct file_limits {
 	uint32_t *calls;
 };
@@ -106,7 +111,8 @@ struct config_file {
 	struct file_route *routes;
 	uint32_t routes_count;
 	struct file_timers *timers;
-	struct file_cdr *cdr; // NULL: none
+	struct file_cdr *cdr;	// NULL: none
+	struct file_http *http; // NULL: none
 	struct file_limits *limits;
 	struct file_log *log;
 };

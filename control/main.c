@@ -140,11 +140,14 @@ static void calls_end(struct program *program)
 
 static int admin_start(struct program *program)
 {
+	const struct sockaddr *http = (const struct sockaddr *)&program->config->http;
 	const struct admin_settings settings = {
 		.base = program->base,
 		.path = program->config->admin,
 		.node = program->config->node,
+		.http = http->sa_family == AF_UNSPEC ? NULL : http,
 		.calls = program->calls,
+		.guard = program->guard,
 		.trunks = &program->config->trunks,
 		.log_modules = log_modules,
 	};

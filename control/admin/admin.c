@@ -224,6 +224,7 @@ struct admin *admin_create(const struct admin_settings *settings, char *error, s
 	if (admin) {
 		admin->settings = *settings;
 		admin->started_ms = admin_now_ms();
+		admin->started_s = (uint64_t)time(NULL);
 		LIST_INIT(&admin->connections);
 		rc = listen_on(admin);
 	}
@@ -234,6 +235,14 @@ struct admin *admin_create(const struct admin_settings *settings, char *error, s
 		errno = -rc;
 		return NULL;
 	}
+	if (settings->http)
+		admin->http = http_create(admin, error, error_size);
+	if (settings->http && !admin->http) {
+		rc = errno;
+		admin_destroy(admin);
+		errno = rc;
+		return NULL;
+	}
 	return admin;
 }
 
@@ -241,6 +250,7 @@ void admin_destroy(struct admin *admin)
 {
 	if (!admin)
 		return;
+	http_destroy(admin->http);
 	while (!LIST_EMPTY(&admin->connections))
 		connection_close(LIST_FIRST(&admin->connections));
 	evconnlistener_free(admin->listener);

@@ -31,6 +31,8 @@
 struct admin;
 struct calls;
 struct event_base;
+struct guard;
+struct sockaddr;
 
 extern struct log_module log_admin;
 
@@ -39,7 +41,9 @@ struct admin_settings {
 	struct event_base *base;
 	const char *path; // of the socket; a stale one is replaced
 	const char *node;
+	const struct sockaddr *http; // to listen on for monitoring (http.c); NULL: nowhere
 	struct calls *calls;
+	const struct guard *guard;
 	const struct trunks *trunks;
 	struct log_module *const *log_modules; // NULL-terminated
 };

@@ -65,9 +65,8 @@ static const char *answer_error(const struct sl_message *message)
 	return NULL;
 }
 
-static void show_status(struct admin_connection *connection, const json_t *)
+json_t *status_json(const struct admin *admin)
 {
-	const struct admin *admin = connection->admin;
 	const struct calls_counters *calls = calls_counters(admin->settings.calls);
 	struct media_status media;
 	json_t *result;
@@ -88,7 +87,12 @@ static void show_status(struct admin_connection *connection, const json_t *)
 			"recovered", (json_int_t)calls->recovered, "media_timeouts",
 			(json_int_t)calls->media_timeouts, "cdrs", (json_int_t)calls->cdrs,
 			"cdr_errors", (json_int_t)calls->cdr_errors));
-	admin_answer(connection, result);
+	return result;
+}
+
+static void show_status(struct admin_connection *connection, const json_t *)
+{
+	admin_answer(connection, status_json(connection->admin));
 }
 
 static void list_calls(struct admin_connection *connection, const json_t *)
@@ -237,31 +241,7 @@ static void ask_counters(struct admin_connection *connection, json_t *result, co
 
 static void show_counters(struct admin_connection *connection, const json_t *)
 {
-	const struct calls_counters *calls = calls_counters(connection->admin->settings.calls);
-	const struct {
-		const char *name;
-		uint64_t value;
-	} own[] = {
-		{"call.active_now", calls->active_now},
-		{"call.invites", calls->invites},
-		{"call.answered", calls->answered},
-		{"call.refused", calls->refused},
-		{"call.recovered", calls->recovered},
-		{"call.unrecovered", calls->unrecovered},
-		{"call.media_timeouts", calls->media_timeouts},
-		{"call.one_way", calls->one_way},
-		{"call.ssrc_collisions", calls->ssrc_collisions},
-		{"call.media_loops", calls->media_loops},
-		{"call.rates_exceeded", calls->rates_exceeded},
-		{"call.unknown_dialogs", calls->unknown_dialogs},
-		{"call.cdrs", calls->cdrs},
-		{"call.cdr_errors", calls->cdr_errors},
-	};
-	json_t *result = json_object();
-
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		json_object_set_new(result, own[i].name, json_integer((json_int_t)own[i].value));
-	ask_counters(connection, result, "");
+	ask_counters(connection, own_counters(&connection->admin->settings), "");
 }
 
 static void show_ports(struct admin_connection *connection, const json_t *)

@@ -11,6 +11,7 @@
 #include "sl_client.h"
 
 struct evconnlistener;
+struct http;
 struct bufferevent;
 
 // What the dataplane has been asked for a connection. It may outlive the connection: then its
@@ -34,7 +35,9 @@ struct admin {
 	struct evconnlistener *listener;
 	LIST_HEAD(, admin_connection) connections;
 	unsigned int n_connections;
-	uint64_t started_ms;
+	struct http *http;   // NULL: none is wanted
+	uint64_t started_ms; // on admin_now_ms()'s clock
+	uint64_t started_s;  // in Unix time
 };
 
 // Answer the request under way. admin_answer() takes over `result`; NULL: out of memory.
@@ -46,6 +49,15 @@ void admin_refuse(struct admin_connection *connection, const char *format, ...)
 void admin_execute(struct admin_connection *connection, const json_t *request);
 
 uint64_t admin_now_ms(void);
+
+// What `sluicectl status` shows. NULL: out of memory.
+json_t *status_json(const struct admin *admin);
+// counters.c: name to value.
+json_t *own_counters(const struct admin_settings *settings);
+
+// http.c. NULL with `error` filled and errno set.
+struct http *http_create(struct admin *admin, char *error, size_t error_size);
+void http_destroy(struct http *http);
 
 json_t *codec_json(const struct sl_codec *codec);
 json_t *session_json(const struct sl_session_report *report);

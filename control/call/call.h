@@ -49,6 +49,7 @@ void calls_tls_reload(struct calls *calls);
 // that is done, at the latest after two seconds. Established calls stay: they live on in the
 // dataplane, and the next start takes them over.
 void calls_stop(struct calls *calls, void (*stopped)(void *arg), void *arg);
+bool calls_are_stopping(const struct calls *calls);
 // Forgets established calls without a word to anyone.
 void calls_destroy(struct calls *calls);
 

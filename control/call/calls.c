@@ -331,6 +331,11 @@ void calls_stop(struct calls *calls, void (*stopped)(void *arg), void *arg)
 		stopped(arg);
 }
 
+bool calls_are_stopping(const struct calls *calls)
+{
+	return calls->stopped;
+}
+
 void calls_destroy(struct calls *calls)
 {
 	struct call *call;

@@ -111,5 +111,6 @@ gateway_config_control() {
 		  - {prefix: "1", trunk: caller}
 		timers: {${GATEWAY_TIMERS:-no_answer_s: 30}}
 		cdr: {file: $LAB/cdr.json}
+		http: {address: 127.0.0.1}
 	CONFIG
 }

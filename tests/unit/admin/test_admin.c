@@ -12,6 +12,7 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 #include <jansson.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -44,6 +45,7 @@ static struct trunk trunk_list[] = {{.name = "carrier",
 	.n_peers = 1,
 	.media = {.codecs = {{"PCMU", 8000, 1}, {"opus", 48000, 2}}, .n_codecs = 2},
 	.limits = {.calls = 7}}};
+static struct sockaddr_in http_address;
 static struct trunks trunks = {trunk_list, 1};
 static struct routes routes;
 
@@ -176,6 +178,19 @@ static void dataplane_start(void)
 	assert_non_null(dataplane);
 }
 
+// A port that is free now, on loopback.
+static void http_address_choose(void)
+{
+	socklen_t length = sizeof(http_address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	http_address.sin_family = AF_INET;
+	http_address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(fd, (struct sockaddr *)&http_address, length), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&http_address, &length), 0);
+	close(fd);
+}
+
 static int set_up(void **)
 {
 	char error[256];
@@ -187,6 +202,7 @@ static int set_up(void **)
 	snprintf(admin_path, sizeof(admin_path), "%s/admin", folder);
 	snprintf(dataplane_path, sizeof(dataplane_path), "%s/dataplane", folder);
 	address_parse("192.0.2.1", 5060, &peer.address);
+	http_address_choose();
 	base = event_base_new();
 	guard = guard_create();
 	calls_settings = (struct calls_settings){
@@ -204,7 +220,9 @@ static int set_up(void **)
 		.base = base,
 		.path = admin_path,
 		.node = "gw1",
+		.http = (const struct sockaddr *)&http_address,
 		.calls = calls,
+		.guard = guard,
 		.trunks = &trunks,
 		.log_modules = log_modules,
 	};
@@ -485,7 +503,8 @@ static void counters_come_from_both_processes(void **)
 	wait_for_dataplane();
 	answer = ask("{\"command\":\"counters\"}");
 	result = result_of(answer);
-	assert_int_equal(json_object_size(result), 22);
+	assert_int_equal(json_integer_value(json_object_get(result, "sip.requests")), 0);
+	assert_int_equal(json_integer_value(json_object_get(result, "guard.refused")), 0);
 	assert_int_equal(json_integer_value(json_object_get(result, "port.wan.rx_packets")), 17);
 	assert_true(json_is_integer(json_object_get(result, "call.invites")));
 	json_decref(answer);
@@ -556,6 +575,111 @@ static void answer_for_a_closed_connection_goes_nowhere(void **)
 	json_decref(ask("{\"command\":\"counters\"}"));
 }
 
+static int http_send(const char *request)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&http_address, sizeof(http_address)), 0);
+	assert_int_equal(send(fd, request, strlen(request), 0), strlen(request));
+	return fd;
+}
+
+// The whole answer to a request after which the connection closes; valid until the next one.
+static const char *http_receive(int fd)
+{
+	static char answer[65536];
+	size_t length = 0;
+
+	for (int turns = 0; turns < 2000; turns++) {
+		ssize_t n;
+
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		n = recv(fd, answer + length, sizeof(answer) - 1 - length, MSG_DONTWAIT);
+		if (n == 0)
+			break;
+		length += n > 0 ? (size_t)n : 0;
+		usleep(n > 0 ? 0 : 1000);
+	}
+	close(fd);
+	answer[length] = '\0';
+	return answer;
+}
+
+static const char *http_get(const char *path)
+{
+	char request[256];
+
+	snprintf(request, sizeof(request), "GET %s HTTP/1.0\r\n\r\n", path);
+	return http_receive(http_send(request));
+}
+
+static void assert_answer(const char *answer, const char *status, const char *body)
+{
+	assert_non_null(strstr(answer, status));
+	assert_non_null(strstr(answer, body));
+}
+
+static void http_without_dataplane_is_alive_and_not_ready(void **)
+{
+	const char *answer = http_get("/metrics");
+
+	assert_answer(answer, " 200 ", "\nsluice_dataplane_up 0\n");
+	assert_answer(
+		answer, "text/plain; version=0.0.4", "\nsluice_trunk_calls{trunk=\"carrier\"} 0\n");
+	assert_null(strstr(answer, "sluice_port"));
+	assert_answer(http_get("/ready"), " 503 ", "no dataplane\n");
+	assert_answer(http_get("/live"), " 200 ", "live\n");
+	assert_answer(http_get("/status"), " 200 ", "\"node\":\"gw1\"");
+}
+
+static void http_metrics_come_from_both_processes(void **)
+{
+	const char *answer = http_get("/metrics?x=y");
+
+	assert_answer(answer, " 200 ", "\nsluice_dataplane_up 1\n");
+	assert_answer(answer, "", "\nsluice_port_rx_packets_total{port=\"wan\"} 17\n");
+	assert_answer(answer, "", "\nsluice_drops_total{reason=\"unknown_port\"} 3\n");
+	assert_answer(answer, "", "\nsluice_call_invites_total 0\n");
+	assert_answer(http_get("/ready"), " 200 ", "ready\n");
+}
+
+static void http_refuses_what_it_does_not_know(void **)
+{
+	char request[20000] = "GET /metrics HTTP/1.0\r\nX: ";
+
+	assert_answer(http_get("/"), " 404 ", "/metrics");
+	assert_answer(http_get("/metrics/x"), " 404 ", "/metrics");
+	assert_answer(http_receive(http_send("POST /metrics HTTP/1.0\r\n\r\n")), " 501 ", "");
+	assert_answer(http_receive(http_send("DELETE /ready HTTP/1.0\r\n\r\n")), " 501 ", "");
+	memset(request + strlen(request), 'x', 15000);
+	strcat(request, "\r\n\r\n");
+	assert_null(strstr(http_receive(http_send(request)), " 200 "));
+	assert_answer(http_receive(http_send("\r\n\xff\xfe\r\n\r\n")), " 400 ", "");
+}
+
+static void http_request_may_go_before_its_answer(void **)
+{
+	for (int i = 0; i < 40; i++) {
+		int fd = http_send("GET /metrics HTTP/1.1\r\nHost: gw\r\n\r\n");
+
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		close(fd);
+	}
+	assert_answer(http_get("/metrics"), " 200 ", "\nsluice_dataplane_up 1\n");
+}
+
+static void http_port_in_use_is_an_error(void **)
+{
+	char path[80], error[256];
+	struct admin_settings settings = {
+		.base = base, .path = path, .http = (const struct sockaddr *)&http_address};
+
+	snprintf(path, sizeof(path), "%s/third", folder);
+	assert_null(admin_create(&settings, error, sizeof(error)));
+	assert_non_null(strstr(error, "cannot listen for HTTP on 127.0.0.1:"));
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -570,7 +694,12 @@ int main(void)
 		cmocka_unit_test(status_tells_that_the_dataplane_is_away),
 		cmocka_unit_test(trunks_are_described),
 		cmocka_unit_test(log_level_is_set),
+		cmocka_unit_test(http_port_in_use_is_an_error),
+		cmocka_unit_test(http_without_dataplane_is_alive_and_not_ready),
 		cmocka_unit_test(counters_come_from_both_processes),
+		cmocka_unit_test(http_metrics_come_from_both_processes),
+		cmocka_unit_test(http_refuses_what_it_does_not_know),
+		cmocka_unit_test(http_request_may_go_before_its_answer),
 		cmocka_unit_test(codecs_are_as_the_dataplane_tells_them),
 		cmocka_unit_test(stages_are_summed_over_workers),
 		cmocka_unit_test(session_is_described),

@@ -1,0 +1,73 @@
+// Our own counters, under the names that `sluicectl counters` and /metrics know them by: those of
+// calls, the SIP stack, its transports and the guard. A name that ends with "_now" is a value that
+// goes up and down; every other only grows.
+#include "admin_private.h"
+#include "call.h"
+#include "guard.h"
+#include "stack.h"
+#include "transport.h"
+
+json_t *own_counters(const struct admin_settings *settings)
+{
+	const struct calls_counters *calls = calls_counters(settings->calls);
+	struct sip_stack *stack = calls_stack(settings->calls);
+	const struct stack_counters *sip = stack_counters(stack);
+	const struct transport_counters *transport = transport_counters(stack_transport(stack));
+	const struct guard_counters *guard = guard_counters(settings->guard);
+	const struct {
+		const char *name;
+		uint64_t value;
+	} own[] = {
+		{"call.active_now", calls->active_now},
+		{"call.invites", calls->invites},
+		{"call.answered", calls->answered},
+		{"call.refused", calls->refused},
+		{"call.recovered", calls->recovered},
+		{"call.unrecovered", calls->unrecovered},
+		{"call.media_timeouts", calls->media_timeouts},
+		{"call.one_way", calls->one_way},
+		{"call.ssrc_collisions", calls->ssrc_collisions},
+		{"call.media_loops", calls->media_loops},
+		{"call.rates_exceeded", calls->rates_exceeded},
+		{"call.unknown_dialogs", calls->unknown_dialogs},
+		{"call.cdrs", calls->cdrs},
+		{"call.cdr_errors", calls->cdr_errors},
+		{"sip.transactions_now", stack_n_transactions(stack)},
+		{"sip.requests", sip->requests},
+		{"sip.responses", sip->responses},
+		{"sip.malformed_answered", sip->malformed_answered},
+		{"sip.malformed_dropped", sip->malformed_dropped},
+		{"sip.retransmissions_in", sip->retransmissions_in},
+		{"sip.retransmissions_out", sip->retransmissions_out},
+		{"sip.responses_unmatched", sip->responses_unmatched},
+		{"sip.merged", sip->merged},
+		{"sip.overload", sip->overload},
+		{"sip.timeouts", sip->timeouts},
+		{"sip.transport_errors", sip->transport_errors},
+		{"transport.connections_now", transport->connections},
+		{"transport.handshakes_now", transport->handshakes},
+		{"transport.received", transport->received},
+		{"transport.sent", transport->sent},
+		{"transport.refused", transport->refused},
+		{"transport.keepalives", transport->keepalives},
+		{"transport.truncated", transport->truncated},
+		{"transport.send_errors", transport->send_errors},
+		{"transport.icmp_errors", transport->icmp_errors},
+		{"transport.send_dropped", transport->send_dropped},
+		{"transport.accepted", transport->accepted},
+		{"transport.connected", transport->connected},
+		{"transport.connections_refused", transport->connections_refused},
+		{"transport.connect_errors", transport->connect_errors},
+		{"transport.framing_errors", transport->framing_errors},
+		{"transport.timed_out", transport->timed_out},
+		{"transport.handshakes_failed", transport->handshakes_failed},
+		{"transport.handshakes_refused", transport->handshakes_refused},
+		{"guard.allowed", guard->allowed},
+		{"guard.refused", guard->refused},
+	};
+	json_t *result = json_object();
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		json_object_set_new(result, own[i].name, json_integer((json_int_t)own[i].value));
+	return result;
+}
