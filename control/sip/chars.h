@@ -50,5 +50,15 @@ static inline struct slice slice_skip_space(struct slice text)
 	return text;
 }
 
+// Of a digit of CHAR_HEX.
+static inline unsigned int char_hex_value(char c)
+{
+	return char_is(c, CHAR_DIGIT) ? (unsigned int)(c - '0')
+				      : (unsigned int)((c | 0x20) - 'a' + 10);
+}
+
+// Two hexadecimal digits, in lower case, for each byte.
+void chars_hex(const void *bytes, size_t n, char *out);
+
 // Length of the quoted string at the start of `text` with both quotes, 0 where it has no end.
 size_t chars_quoted(struct slice text);

@@ -139,6 +139,53 @@ bool client_retreat(struct transaction *t, int error)
 	return true;
 }
 
+// What is left of an INVITE that was refused and goes on in another transaction: it acknowledges
+// the refusal, whenever it comes.
+static struct transaction *refused_create(
+	const struct transaction *t, const struct sip_message *response)
+{
+	struct transaction *refused = calloc(1, sizeof(*refused));
+
+	if (!refused)
+		return NULL;
+	refused->stack = t->stack;
+	refused->flow = t->flow;
+	refused->method = t->method;
+	refused->is_private = true;
+	memcpy(refused->own_branch, t->own_branch, BRANCH_SIZE);
+	refused->branch = (struct slice){refused->own_branch, BRANCH_SIZE};
+	refused->sent = t->sent; // for client_ack(); given up by t
+	transaction_enter(refused, (enum fsm_machine)t->machine, t->match.hash);
+	transaction_event(refused, FSM_FINAL, response, (struct slice){0});
+	return refused;
+}
+
+int client_again(struct transaction *t, struct slice request, const struct sip_message *response)
+{
+	struct flow flow = t->flow;
+	char branch[BRANCH_SIZE];
+	struct slice text, refused = t->sent;
+	int error;
+
+	if (!t->too_small)
+		flow_choose(t, &flow, request.n);
+	client_branch_make(branch);
+	text = with_via(&t->flow, request, (struct slice){branch, BRANCH_SIZE}, &error);
+	if (error)
+		return error;
+	hash_remove(&t->stack->transactions, &t->match);
+	if (t->machine == FSM_CLIENT_INVITE && refused_create(t, response))
+		refused = (struct slice){0};
+	slice_free(refused);
+	memcpy(t->own_branch, branch, BRANCH_SIZE);
+	t->sent = text;
+	t->state = FSM_TRYING;
+	hash_add(&t->stack->transactions, &t->match,
+		client_hash(t->stack, response->method_name, t->branch));
+	transaction_restart(t);
+	return transport_send(&t->flow, t->sent);
+}
+
 struct transaction *transaction_start(
 	struct sip_stack *stack, const struct flow *flow, struct slice request, void *user)
 {
@@ -189,14 +236,18 @@ static void follow_up(struct builder *b, const struct sip_message *invite, enum 
 	builder_header(b, HEADER_TO, to);
 	builder_copy(b, invite, HEADER_CALL_ID);
 	builder_cseq(b, invite->cseq, method_name(method));
+	if (method == METHOD_ACK) { // 22.1
+		builder_copy(b, invite, HEADER_AUTHORIZATION);
+		builder_copy(b, invite, HEADER_PROXY_AUTHORIZATION);
+	}
 }
 
-static int invite_parse(
-	const struct transaction *t, struct sip_message *invite, struct sip_header *headers)
+int client_sent_parse(
+	const struct transaction *t, struct sip_message *message, struct sip_header *headers)
 {
 	struct message_error error;
 
-	return message_parse(invite, headers, (char *)t->sent.p, t->sent.n, &error);
+	return message_parse(message, headers, (char *)t->sent.p, t->sent.n, &error);
 }
 
 void client_ack(struct transaction *t, const struct sip_message *response)
@@ -205,7 +256,7 @@ void client_ack(struct transaction *t, const struct sip_message *response)
 	struct sip_message invite;
 	struct builder b;
 
-	if (invite_parse(t, &invite, headers))
+	if (client_sent_parse(t, &invite, headers))
 		return;
 	builder_init(&b, t->stack->scratch, sizeof(t->stack->scratch));
 	follow_up(&b, &invite, METHOD_ACK, true, response->to.value);
@@ -220,7 +271,7 @@ static int cancel_send(struct transaction *t)
 	struct transaction *cancel;
 	struct builder b;
 
-	if (invite_parse(t, &invite, headers))
+	if (client_sent_parse(t, &invite, headers))
 		return -EBADMSG;
 	builder_init(&b, t->stack->scratch, sizeof(t->stack->scratch));
 	follow_up(&b, &invite, METHOD_CANCEL, false, invite.to.value);

@@ -166,14 +166,22 @@ static int target_or_remote_uri(
 	return 0;
 }
 
+// That of the request that the response is to: it may have been repeated with credentials.
+static uint32_t cseq_of(const struct dialog_request *request, const struct sip_message *response)
+{
+	enum { REPETITIONS_MAX = 16 };
+
+	return response->cseq - request->cseq <= REPETITIONS_MAX ? response->cseq : request->cseq;
+}
+
 int dialog_init_uac(struct dialog *dialog, const struct dialog_request *request,
 	const struct sip_message *response)
 {
 	struct dialog d = {.state = response->status >= 200 ? DIALOG_CONFIRMED : DIALOG_EARLY,
 		.is_uac = true,
 		.is_secure = request->secure,
-		.local_cseq = request->cseq,
-		.invite_cseq = request->cseq,
+		.local_cseq = cseq_of(request, response),
+		.invite_cseq = cseq_of(request, response),
 		.flow = response->flow};
 	struct slice strings[DIALOG_N_STRINGS] = {[DIALOG_CALL_ID] = request->call_id,
 		[DIALOG_LOCAL_TAG] = request->local_tag,
@@ -201,6 +209,7 @@ void dialog_fini(struct dialog *dialog)
 	dialog_table_remove(dialog);
 	free(dialog->block);
 	free((char *)dialog->ack.p);
+	free((char *)dialog->credentials.p);
 	*dialog = (struct dialog){.state = DIALOG_TERMINATED};
 }
 

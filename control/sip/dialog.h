@@ -38,6 +38,7 @@ struct dialog {
 	void *user;	      // the TU's
 	struct slice strings[DIALOG_N_STRINGS];
 	char *block;		    // what the strings point into
+	struct slice credentials;   // header lines for the ACK of a 2xx (22.1); malloced
 	struct slice ack;	    // the last ACK as sent, for retransmitted 2xx; malloced
 	struct hash_node node;	    // in its table
 	struct dialog_table *table; // NULL: not in one
@@ -87,6 +88,10 @@ void dialog_request_begin_named(struct dialog *dialog, struct slice method, stru
 
 // The URI that the next request goes to first: top route or remote target. Returns 0 or -EBADMSG.
 int dialog_next_hop(const struct dialog *dialog, struct uri *out);
+
+// The INVITE that a 2xx answers: its credentials go into the ACK as well (22.1). Returns 0 or
+// -ENOMEM.
+int dialog_credentials_take(struct dialog *dialog, const struct transaction *invite);
 
 // Send the ACK for a 2xx (13.2.2.4) with a body or without, and remember it; _again: 2xx came
 // again. Returns 0 or a negative errno; -ENOENT where there was none yet.

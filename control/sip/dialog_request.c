@@ -4,6 +4,7 @@
 
 #include "dialog.h"
 #include "stack.h"
+#include "transaction.h"
 
 // The first route as its URI, and the routes behind it. Returns false without a route set.
 static bool route_first(const struct dialog *dialog, struct uri *uri, struct slice *others)
@@ -109,6 +110,26 @@ int dialog_next_hop(const struct dialog *dialog, struct uri *out)
 	return uri_parse(dialog->strings[DIALOG_REMOTE_TARGET], out);
 }
 
+int dialog_credentials_take(struct dialog *dialog, const struct transaction *invite)
+{
+	char text[8192];
+	struct builder b;
+	char *copy;
+
+	free((char *)dialog->credentials.p);
+	dialog->credentials = (struct slice){0};
+	builder_init(&b, text, sizeof(text));
+	transaction_credentials(invite, &b);
+	if (!builder_finish(&b).n)
+		return 0;
+	copy = malloc(b.n);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, text, b.n);
+	dialog->credentials = (struct slice){copy, b.n};
+	return 0;
+}
+
 int dialog_ack(struct dialog *dialog, struct sip_stack *stack, struct slice content_type,
 	struct slice body)
 {
@@ -119,6 +140,7 @@ int dialog_ack(struct dialog *dialog, struct sip_stack *stack, struct slice cont
 
 	builder_init(&b, text, sizeof(text));
 	dialog_request_begin(dialog, METHOD_ACK, &b);
+	builder_slice(&b, dialog->credentials);
 	builder_body(&b, content_type, body);
 	if (!builder_finish(&b).n)
 		return -EMSGSIZE;

@@ -130,6 +130,8 @@ static void response_in(struct sip_stack *stack, struct sip_message *response)
 	t = client_match(stack, response);
 	if (t && t->too_small) // a dialog that it makes is for UDP, as its request was
 		response->flow = (struct flow){.listener = t->too_small, .remote = t->flow.remote};
+	if (t && client_authenticate(t, response))
+		return;
 	if (t) {
 		transaction_event(
 			t, transaction_status_event(response->status), response, (struct slice){0});

@@ -13,6 +13,7 @@
 
 #include "message.h"
 
+struct digest_keys;
 struct sip_stack;
 struct transaction;
 
@@ -36,6 +37,16 @@ struct stack_user {
 	// INVITE every 2xx, each fork and retransmission of it (RFC 6026).
 	void (*response)(
 		void *arg, struct transaction *transaction, const struct sip_message *response);
+
+	// A client transaction was answered 401 or 407: what we are known by to whoever asks. Where
+	// the keys fit a challenge, the request goes out again as another transaction with the next
+	// CSeq, under the same pointer, and nobody hears of the refusal (22.1). NULL (and no such
+	// callback): the response is told. The keys are used at once.
+	const struct digest_keys *(*keys)(
+		void *arg, struct transaction *transaction, const struct sip_message *response);
+
+	// The CSeq number of that request, which a dialog must know. NULL: one more than before.
+	uint32_t (*next_cseq)(void *arg, const struct sip_message *response);
 
 	// A 2xx to an INVITE whose transaction is over: most often a late retransmission that wants
 	// its ACK again (dialog_find(), dialog_ack_again()).

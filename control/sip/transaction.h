@@ -23,6 +23,10 @@ struct transaction *transaction_start(
 // for 64*T1 it is reported as failed with 408. Returns 0, -EALREADY.
 int transaction_cancel(struct transaction *transaction, struct slice extra);
 
+// Write the header lines with which a request of ours proved who we are, if it did: an ACK of its
+// 2xx has them too (22.1).
+void transaction_credentials(const struct transaction *transaction, struct builder *b);
+
 // ---- server side
 
 // The request that began it, valid as long as the transaction.

@@ -59,6 +59,7 @@ struct transaction {
 	struct listener *too_small; // UDP, which the request was too large for (18.1.1), or NULL
 	bool cancel_wanted, cancel_sent;
 	struct slice cancel_extra; // malloced
+	unsigned int n_answers;	   // to challenges
 
 	// Server.
 	unsigned int status; // of the last response
@@ -112,6 +113,16 @@ enum { VIA_ROOM = 384 };
 size_t client_via_insert(
 	const struct flow *flow, struct slice request, struct slice branch, char *out);
 void client_branch_make(char out[BRANCH_SIZE]);
+
+// Where the response asks for a proof that we have: send the request again with it (22.1). Returns
+// whether that is done; else the response is to be told.
+bool client_authenticate(struct transaction *transaction, const struct sip_message *response);
+// What was sent, as a message. Returns 0 or -EBADMSG.
+int client_sent_parse(const struct transaction *transaction, struct sip_message *message,
+	struct sip_header *headers);
+// Go on with another request in place of that which was refused with `response`.
+int client_again(
+	struct transaction *transaction, struct slice request, const struct sip_message *response);
 
 // Server.
 struct transaction *server_create(struct sip_stack *stack, const struct sip_message *request);

@@ -153,13 +153,6 @@ bool uri_is_loose(const struct uri *uri)
 	return params_find(uri->params, SLICE("lr"), NULL);
 }
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return (c | 0x20) - 'a' + 10;
-}
-
 // The character at the start of `text`, an escape undone; `text` moves on.
 static char take_unescaped(struct slice *text)
 {
@@ -168,7 +161,7 @@ static char take_unescaped(struct slice *text)
 
 	if (c == '%' && text->n >= 3 && char_is(text->p[1], CHAR_HEX) &&
 		char_is(text->p[2], CHAR_HEX)) {
-		c = (char)(hex_value(text->p[1]) << 4 | hex_value(text->p[2]));
+		c = (char)(char_hex_value(text->p[1]) << 4 | char_hex_value(text->p[2]));
 		n = 3;
 	}
 	*text = slice_skip(*text, n);

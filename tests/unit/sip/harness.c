@@ -72,6 +72,13 @@ static void on_response(void *arg, struct transaction *t, const struct sip_messa
 		h->on_response(h, t, m);
 }
 
+static const struct digest_keys *keys(void *arg, struct transaction *, const struct sip_message *)
+{
+	const struct harness *h = arg;
+
+	return h->keys;
+}
+
 static void on_stray(void *arg, const struct sip_message *m)
 {
 	struct harness *h = arg;
@@ -101,6 +108,7 @@ static const struct stack_user user = {
 	.cancel = on_cancel,
 	.ack = on_ack,
 	.response = on_response,
+	.keys = keys,
 	.stray_2xx = on_stray,
 	.failed = on_failed,
 	.closed = on_closed,
@@ -179,15 +187,20 @@ void peer_send(struct harness *h, const char *format, ...)
 
 void peer_answer(struct harness *h, unsigned int status, const char *tag)
 {
+	peer_answer_with(h, status, tag, "");
+}
+
+void peer_answer_with(struct harness *h, unsigned int status, const char *tag, const char *extra)
+{
 	const struct sip_message *m = &h->message;
 
 	peer_send(h,
 		"SIP/2.0 %u X\r\nVia: " SLICE_FMT "\r\nFrom: " SLICE_FMT "\r\nTo: " SLICE_FMT
 		"%s%s\r\nCall-ID: " SLICE_FMT "\r\nCSeq: %u " SLICE_FMT
-		"\r\nContact: <sip:peer@127.0.0.1>\r\nContent-Length: 0\r\n\r\n",
+		"\r\nContact: <sip:peer@127.0.0.1>\r\n%sContent-Length: 0\r\n\r\n",
 		status, SLICE_ARG(m->via.value), SLICE_ARG(m->from.value), SLICE_ARG(m->to.value),
-		*tag ? ";tag=" : "", tag, SLICE_ARG(m->call_id), m->cseq,
-		SLICE_ARG(m->method_name));
+		*tag ? ";tag=" : "", tag, SLICE_ARG(m->call_id), m->cseq, SLICE_ARG(m->method_name),
+		extra);
 }
 
 void peer_request(struct harness *h, const char *method, const char *branch, const char *to_tag,

@@ -22,8 +22,9 @@ struct harness {
 	int peer; // UDP socket
 	struct seen seen[256];
 	unsigned int n_seen;
-	struct transaction *server; // the last request's
-	bool refuse_all;	    // accept() says no
+	struct transaction *server;	// the last request's
+	bool refuse_all;		// accept() says no
+	const struct digest_keys *keys; // against 401 and 407, or NULL
 
 	char text[65536]; // last datagram that the peer got
 	size_t size;
@@ -58,6 +59,9 @@ const char *peer_line(const struct harness *h);
 
 // Answer what the peer got last, with a To tag or "".
 void peer_answer(struct harness *h, unsigned int status, const char *tag);
+
+// The same with whole header lines.
+void peer_answer_with(struct harness *h, unsigned int status, const char *tag, const char *extra);
 
 // A request from the peer, with its address in Via. `branch` and `extra` (whole header lines) as
 // given.
