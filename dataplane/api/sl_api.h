@@ -1,4 +1,4 @@
-// The contract between sluice-control and sluice-dataplane, version 2. This header is its manual.
+// The contract between sluice-control and sluice-dataplane, version 3. This header is its manual.
 //
 // Transport: a unix SOCK_SEQPACKET socket (mode 0600; the peer's uid must be the dataplane's or
 // root), one message a packet, at most SL_MESSAGE_MAX bytes. Integers are in host byte order (both
@@ -55,7 +55,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SL_API_VERSION	  2
+#define SL_API_VERSION	  3
 #define SL_MESSAGE_MAX	  16384
 #define SL_RECORD_MAX	  4096
 #define SL_LEGS_MAX	  8
@@ -240,6 +240,10 @@ enum {					  // sl_leg.flags
 
 	// Tell control how it sounds, every SL_QUALITY_MS with media (SL_EVENT_QUALITY)
 	SL_LEG_QUALITY_REPORT = 1 << 10,
+
+	// Control may send digits to its far end (SL_DTMF): where that has no "telephone-event",
+	// what feeds the leg passes a codec, even if both ends have the same format
+	SL_LEG_DTMF_SEND = 1 << 11,
 };
 
 // Of what comes from a leg, where it passes a codec: play it out by time, evenly.
@@ -435,11 +439,20 @@ struct sl_media_event {
 	uint32_t rtt_us; // 0: not known
 };
 
-// Send a digit to the far end of a leg: as telephone events where it has them, else as a tone in
-// the audio. Not there yet: what makes sense is answered with -EOPNOTSUPP. To be: only where its
-// media passes a codec; digits wait for one another, at most SL_DTMF_QUEUE_MAX of them. -ENOENT no
-// such session, -EINVAL no such leg, digit or duration, -EOPNOTSUPP its media does not pass a
-// codec, -ENOBUFS too many are waiting.
+// Send a digit to the far end of a leg, whether anything comes from its source or not:
+//
+//   as telephone events (RFC 4733), where the leg has that format, relayed or transcoded: an update
+//   every 20 ms, the end three times; the leg's audio is left out meanwhile, and its sequence
+//   numbers and timestamps go on as if nothing had been
+//
+//   else as a tone in the place of the audio, where what feeds the leg passes a codec
+//   (SL_LEG_DTMF_SEND sees to that)
+//
+// The answer comes at once, before the digit is sent. Digits of a leg wait for one another, with 60
+// ms between them, at most SL_DTMF_QUEUE_MAX with the one that is being sent. A leg that goes, or
+// is put on hold (no SL_LEG_SEND), is not sent the rest. -ENOENT no such session; -EINVAL no such
+// leg, digit or duration; -EOPNOTSUPP neither way is there, or the leg has no SL_LEG_SEND, or has
+// SL_LEG_TRANSPARENT_SSRC or SL_LEG_OPAQUE; -ENOBUFS too many are waiting, of this leg or of all.
 struct sl_dtmf {
 	struct sl_id id;
 	uint8_t leg;

@@ -47,6 +47,7 @@
 	X(not_receiving, "the leg does not receive")                                 \
 	X(sequence_jump, "sequence far off, and no second packet confirmed it")      \
 	X(unrouted, "no leg wants it, or not in this format")                        \
+	X(digit, "audio in place of which a digit is sent")                          \
 	X(not_sending, "the leg that it is for does not send")                       \
 	X(rtcp_unrelayed, "RTCP that ends here (its reports are made anew)")         \
 	X(no_buffer, "no packet buffer left for a copy")                             \

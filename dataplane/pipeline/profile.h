@@ -19,6 +19,7 @@
 	X(measure, burst.n)      \
 	X(route, burst.n)        \
 	X(collect, output.n)     \
+	X(dial, output.n)        \
 	X(rewrite, output.n)     \
 	X(relay_reports, rtcp.n) \
 	X(send_reports, n_due)   \

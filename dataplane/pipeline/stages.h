@@ -36,6 +36,9 @@ void route(struct worker *worker);
 // What the transcoder has finished, into the output.
 void collect(struct worker *worker);
 
+// Digits that control sends, in place of the audio of their legs.
+void dial(struct worker *worker);
+
 // RTP headers of the output.
 void rewrite(struct worker *worker);
 

@@ -97,6 +97,7 @@ static __rte_always_inline unsigned int turn(struct worker *worker, const bool p
 	STAGE(route);
 	STAGE(collect);
 	work += worker->output.n;
+	STAGE(dial);
 	STAGE(rewrite);
 	STAGE(relay_reports);
 	STAGE(send_reports);
@@ -210,6 +211,7 @@ static int create_worker(struct worker_shared *shared, unsigned int index)
 	worker->index = index;
 	worker->shared = shared;
 	worker->table = sessions_table(shared->config.sessions);
+	worker->dials = sessions_dials(shared->config.sessions, index);
 	worker->srtp = srtp_engine_create(NULL, NULL);
 	if (!worker->srtp)
 		return -errno;

@@ -13,8 +13,8 @@
 #include "transcode.h"
 
 // X(name): "worker.<index>.<name>". worker: rw, main: ro, each read on its own. Between turns they
-// add up: rx_packets + taken_over + copied + reports + from_codec + injected = tx_packets +
-// handed_over + to_codec + punted + all drops.
+// add up: rx_packets + taken_over + copied + reports + from_codec + digits + injected = tx_packets
+// + handed_over + to_codec + punted + all drops.
 #define WORKER_COUNTERS(X)                                                                \
 	X(rx_packets)                                                                     \
 	X(rx_bytes)                                                                       \
@@ -26,6 +26,7 @@
 	X(reports)     /* RTCP of our own */                                              \
 	X(to_codec)    /* given to the transcoder */                                      \
 	X(from_codec)  /* taken from it */                                                \
+	X(digits)      /* events of digits that control sends */                          \
 	X(punted)      /* given to control */                                             \
 	X(injected)    /* taken from it */                                                \
 	X(unprotected) /* SRTP and SRTCP that authenticated */                            \
@@ -60,6 +61,7 @@ struct worker {
 	unsigned int index;
 	struct worker_shared *shared;
 	struct leg_table *table;
+	struct dials *dials; // of its legs
 	struct srtp_engine *srtp;
 	struct rte_ring *inbox; // packets that others received for us: many producers, one consumer
 	struct rte_ring *injections; // one producer (main), one consumer. See inject.c
@@ -80,7 +82,9 @@ struct worker {
 	struct profile profile;
 	struct leg *due[DUE_MAX]; // legs whose RTCP report is due
 	unsigned int n_due;
-	unsigned int n_byes; // of this turn
+	uint32_t n_dialled;	 // digits that it has looked for
+	unsigned int n_dialling; // legs that are sent one, or were a moment ago
+	unsigned int n_byes;	 // of this turn
 } __rte_cache_aligned;
 
 struct workers_config {

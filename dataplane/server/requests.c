@@ -261,26 +261,13 @@ static void handle_inject(const struct request *request)
 		request, datagram ? injector_send(request->context->injector, datagram) : -EINVAL);
 }
 
-static bool dtmf_makes_sense(const struct sl_dtmf *dtmf, const struct session *session)
-{
-	struct sl_session_report report;
-
-	session_report(session, &report);
-	return dtmf->leg < report.session.n_legs && dtmf->digit &&
-	       strchr("0123456789*#ABCD", dtmf->digit) && dtmf->duration_ms >= 40 &&
-	       dtmf->duration_ms <= 5000;
-}
-
-// Digits from control are not there yet; what makes no sense is told apart already.
 static void handle_dtmf(const struct request *request)
 {
 	const struct sl_dtmf *dtmf = request->message->payload;
-	const struct session *session = session_find(request->context->config->sessions, &dtmf->id);
+	struct sessions *sessions = request->context->config->sessions;
+	const struct session *session = session_find(sessions, &dtmf->id);
 
-	if (!session)
-		respond_status(request, -ENOENT);
-	else
-		respond_status(request, dtmf_makes_sense(dtmf, session) ? -EOPNOTSUPP : -EINVAL);
+	respond_status(request, session ? session_dtmf(sessions, session, dtmf) : -ENOENT);
 }
 
 static void (*const handlers[])(const struct request *) = {

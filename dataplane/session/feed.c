@@ -52,8 +52,7 @@ static const struct sl_format *find_same(const struct sl_leg *leg, const struct 
 	return NULL;
 }
 
-// The telephone-event of a leg that goes with a clock: that of the same clock, else the first.
-static const struct sl_format *find_event(const struct sl_leg *leg, uint32_t clock_hz)
+const struct sl_format *feed_find_event(const struct sl_leg *leg, uint32_t clock_hz)
 {
 	const struct sl_format *first = NULL;
 
@@ -106,7 +105,8 @@ static struct codec_options options_of(const struct sl_format *format)
 // One end has DTMF in the audio only, the other has events.
 static bool detects_tones(const struct sl_leg *audio, const struct sl_leg *events)
 {
-	return audio->flags & SL_LEG_DTMF_INBAND && !find_event(audio, 0) && find_event(events, 0);
+	return audio->flags & SL_LEG_DTMF_INBAND && !feed_find_event(audio, 0) &&
+	       feed_find_event(events, 0);
 }
 
 // Digits are known, and comfort noise is heard by who does not take it, only where media passes a
@@ -116,16 +116,18 @@ static bool needs_stream(const struct sl_leg *from, const struct sl_leg *to)
 	bool noise_ends = find_noise(from, from->formats[0].clock_hz) &&
 			  !find_noise(to, to->formats[0].clock_hz);
 
-	return noise_ends || from->flags & SL_LEG_DTMF_REPORT || detects_tones(from, to) ||
-	       detects_tones(to, from);
+	bool tones_come = to->flags & SL_LEG_DTMF_SEND && !feed_find_event(to, 0);
+
+	return noise_ends || tones_come || from->flags & SL_LEG_DTMF_REPORT ||
+	       detects_tones(from, to) || detects_tones(to, from);
 }
 
 static struct transcode_spec stream_spec(
 	const struct sl_leg *from, const struct sl_format *format, const struct sl_leg *to)
 {
 	const struct sl_format *out = &to->formats[0];
-	const struct sl_format *event_in = find_event(from, format->clock_hz);
-	const struct sl_format *event_out = find_event(to, out->clock_hz);
+	const struct sl_format *event_in = feed_find_event(from, format->clock_hz);
+	const struct sl_format *event_out = feed_find_event(to, out->clock_hz);
 
 	const struct sl_format *noise_in = find_noise(from, format->clock_hz);
 	const struct sl_format *noise_out = find_noise(to, out->clock_hz);
@@ -253,10 +255,11 @@ static void route_companion(
 		feed->routes[i].pt = format->receive_pt;
 		feed->streams[i] = feed->streams[primary];
 	} else if (feed->routes[primary].verb == FEED_TRANSCODE) {
-		const struct sl_format *event = find_event(from, from->formats[primary].clock_hz);
+		const struct sl_format *event =
+			feed_find_event(from, from->formats[primary].clock_hz);
 
 		if (!is_event(format) || !is_same(format, event) ||
-			(!find_event(to, 0) && !needs_stream(from, to)))
+			(!feed_find_event(to, 0) && !needs_stream(from, to)))
 			return;
 		feed->routes[i].verb = FEED_TRANSCODE;
 		feed->routes[i].pt = event->receive_pt;

@@ -17,6 +17,10 @@ struct feed_end {
 struct feed *feed_create(const struct feed_end *from, const struct feed_end *to,
 	struct transcode *engine, struct slab *feeds);
 
+// The telephone-event of a leg that goes with a clock: that of the same clock, else the first;
+// NULL: none.
+const struct sl_format *feed_find_event(const struct sl_leg *leg, uint32_t clock_hz);
+
 // Two steps, with the wait for readers between them (see transcode_stream_stop()).
 void feed_stop(struct feed *feed);
 void feed_destroy(struct feed *feed, struct transcode *engine);

@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "deferred.h"
+#include "dial.h"
 #include "leg_bundle.h"
 #include "leg_endpoint.h"
 #include "leg_formats.h"
@@ -273,6 +274,9 @@ struct leg {
 	uint32_t bytes_until;	   // ... in ticks (police.c)
 	struct leg_rx rx;
 	uint8_t index;	       // in the session. Never changes
+	uint8_t dial;	       // its place among the worker's dials ...
+	bool has_dial;	       // ... if it has one. main: rw, worker: ro
+	uint8_t dialled;       // worker: rw. See pipeline/dial.c
 	uint32_t flow_label;   // of what we send, never changes
 	struct leg_srtp *srtp; // by enum srtp_direction, of a leg that has keys, or had some: in
 			       // memory of its own. Set once, before such a configuration

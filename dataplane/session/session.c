@@ -75,6 +75,7 @@ static void leave_slot(struct sessions *sessions, struct leg *leg)
 // Nobody finds the leg any more; its ports are free for others.
 static void leg_unlink(struct sessions *sessions, struct leg *leg)
 {
+	dial_leave(sessions->memory[leg->worker].dials, leg);
 	leave_slot(sessions, leg);
 	sessions->n_legs--;
 	sessions->worker_legs[leg->worker]--;
@@ -274,6 +275,7 @@ static int session_apply(
 	}
 	session->worker = (uint16_t)plan->worker;
 	commit(session, plan, wanted);
+	session_dial_again(plan->sessions, session);
 	return 0;
 }
 
@@ -427,6 +429,8 @@ static void create_slabs(struct sessions *sessions)
 		leg_formats_init(&memory->formats, socket_id);
 		slab_init(&memory->feeds, sizeof(struct feed), socket_id);
 		slab_init(&memory->srtp, 2 * sizeof(struct leg_srtp), socket_id);
+		memory->dials = rte_zmalloc_socket(
+			"dials", sizeof(struct dials), RTE_CACHE_LINE_SIZE, socket_id);
 	}
 	slab_init(&sessions->session_memory, sizeof(struct session), SOCKET_ID_ANY);
 }
@@ -440,6 +444,7 @@ static void destroy_slabs(struct sessions *sessions)
 		leg_formats_fini(&sessions->memory[i].formats);
 		slab_fini(&sessions->memory[i].feeds);
 		slab_fini(&sessions->memory[i].srtp);
+		rte_free(sessions->memory[i].dials);
 	}
 	free(sessions->memory);
 	slab_fini(&sessions->session_memory);
@@ -469,6 +474,9 @@ static int create_arrays(struct sessions *sessions)
 		!sessions->notices || !sessions->memory)
 		return -ENOMEM;
 	create_slabs(sessions);
+	for (unsigned int i = 0; i < sessions->config.n_workers; i++)
+		if (!sessions->memory[i].dials)
+			return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++) // the lowest is taken first
 		sessions->free_slots[i] = n - 1 - i;
 	sessions->n_free_slots = n;

@@ -38,6 +38,7 @@ struct sessions_config {
 struct sessions *sessions_create(const struct sessions_config *config);
 void sessions_destroy(struct sessions *sessions); // workers have stopped
 struct leg_table *sessions_table(const struct sessions *sessions);
+struct dials *sessions_dials(const struct sessions *sessions, unsigned int worker);
 
 // Of DPDK's memory, that so many sessions of two legs will take as they are set, without bundles.
 size_t sessions_memory_bytes(unsigned int n_sessions);
@@ -58,6 +59,10 @@ void session_delete(struct sessions *sessions, struct session *session);
 
 // Fill in a report. Returns the record (session.record_length bytes), which stays the session's.
 const void *session_report(const struct session *session, struct sl_session_report *report);
+
+// Send a digit to the far end of a leg. Errors are those of SL_DTMF in sl_api.h.
+int session_dtmf(
+	struct sessions *sessions, const struct session *session, const struct sl_dtmf *dtmf);
 
 // What packets of leg `i` that control makes itself have to say.
 struct session_origin {

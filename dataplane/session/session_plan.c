@@ -155,9 +155,12 @@ static int plan_leg(struct session_plan *plan, unsigned int i, const char **why)
 	return 0;
 }
 
+// Flags that a feed depends on.
+#define FEED_FLAGS (SL_LEG_OPAQUE | SL_LEG_DTMF_INBAND | SL_LEG_DTMF_REPORT | SL_LEG_DTMF_SEND)
+
 static bool is_same_formats(const struct sl_leg *a, const struct sl_leg *b)
 {
-	return a->n_formats == b->n_formats && ((a->flags ^ b->flags) & SL_LEG_OPAQUE) == 0 &&
+	return a->n_formats == b->n_formats && ((a->flags ^ b->flags) & FEED_FLAGS) == 0 &&
 	       !memcmp(a->formats, b->formats, a->n_formats * sizeof(a->formats[0]));
 }
 

@@ -26,6 +26,7 @@ struct worker_memory {
 	struct leg_formats_table formats;
 	struct slab feeds;
 	struct slab srtp; // two struct leg_srtp each
+	struct dials *dials;
 };
 
 static inline struct slab *worker_configs(struct worker_memory *memory, unsigned int n_feeds)
@@ -60,6 +61,9 @@ struct sessions {
 
 // session_report.c: what was wanted, with what has changed since. Returns the record.
 const void *session_wanted(const struct session *session, struct sl_session *wanted);
+
+// session_dtmf.c: digits that wait go on with the configuration that is in force now.
+void session_dial_again(struct sessions *sessions, struct session *session);
 
 // session_check.c: 0, or the errno to answer with and `why`.
 int session_check(const struct sl_session *wanted, const char **why);

@@ -205,6 +205,7 @@ void leg_watch(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
 		leg_srtp_reap(&leg->srtp[SRTP_RECEIVE]);
 		leg_srtp_reap(&leg->srtp[SRTP_SEND]);
 	}
+	dial_reap(sessions->memory[leg->worker].dials, leg);
 	watch_hops(sessions, leg);
 	watch_latch(sessions, leg, now_ns);
 	watch_first(sessions, leg);

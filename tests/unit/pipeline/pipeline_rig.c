@@ -199,7 +199,7 @@ static uint64_t balance(const struct worker *worker)
 {
 	const struct worker_counters *c = &worker->counters;
 	uint64_t in = c->rx_packets + c->taken_over + c->copied + c->reports + c->from_codec +
-		      c->injected;
+		      c->digits + c->injected;
 	uint64_t out = c->tx_packets + c->handed_over + c->to_codec + c->punted;
 
 	for (unsigned int reason = 0; reason < DROP_REASONS_N; reason++)

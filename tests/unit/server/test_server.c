@@ -482,6 +482,8 @@ static void digits_and_noise_take_a_codec_only_where_they_need_one(void **)
 		{{SL_LEG_DTMF_INBAND, 0}, {"telephone-event", "telephone-event"}, 0},
 		{{SL_LEG_DTMF_INBAND, 0}, {"", ""}, 0},
 		{{SL_LEG_DTMF_REPORT, 0}, {"telephone-event", "telephone-event"}, 1},
+		{{SL_LEG_DTMF_SEND, 0}, {"telephone-event", "telephone-event"}, 0},
+		{{SL_LEG_DTMF_SEND, 0}, {"", "telephone-event"}, 1},
 		{{SL_LEG_DTMF_REPORT, SL_LEG_DTMF_REPORT}, {"", "telephone-event"}, 2},
 		{{0, 0}, {"CN", "CN"}, 0},
 		{{0, 0}, {"CN", ""}, 1},
@@ -520,11 +522,14 @@ static void digits_from_control_are_checked(void **)
 		int status;
 	} cases[] = {{1, 0, '5', 100, -EOPNOTSUPP}, {2, 0, '5', 100, -ENOENT},
 		{1, 2, '5', 100, -EINVAL}, {1, 0, 'x', 100, -EINVAL}, {1, 0, '\0', 100, -EINVAL},
-		{1, 1, 'D', 39, -EINVAL}, {1, 1, 'D', 5001, -EINVAL}, {1, 1, 'D', 40, -EOPNOTSUPP}};
+		{1, 1, 'D', 39, -EINVAL}, {1, 1, 'D', 5001, -EINVAL}, {1, 1, 'D', 40, 0}};
 	struct sl_client *client = connect_client(false);
+	struct sl_session session = rig_session(1);
 	struct sl_message message;
 
-	set(client, 1);
+	set_formats(&session.legs[1], "telephone-event", 101);
+	sl_client_session_set(client, &session, NULL);
+	expect(client, &message, SL_SESSION_SET, 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct sl_dtmf dtmf = {.id = rig_id(cases[i].session),
 			.leg = cases[i].leg,

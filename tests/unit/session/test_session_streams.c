@@ -174,6 +174,15 @@ static void a_leg_may_punt_whatever_its_source_rule(void **)
 	REFUSED(legs[0].flags |= 1 << 15);
 }
 
+static void all_flags_of_the_contract_are_known(void **)
+{
+	ACCEPTED(legs[0].formats[0].flags =
+			 SL_FORMAT_DTX | SL_FORMAT_MODE_CHANGE_NEIGHBOR | SL_FORMAT_CBR);
+	REFUSED(legs[0].formats[0].flags = 1 << 4);
+	ACCEPTED(legs[0].flags |= SL_LEG_QUALITY_REPORT | SL_LEG_DTMF_SEND);
+	REFUSED(legs[0].flags |= 1 << 12);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +192,7 @@ int main(void)
 		TEST(a_leg_that_shares_a_transport_has_nothing_of_one),
 		TEST(a_refused_bundle_leaves_nothing_behind),
 		TEST(a_leg_may_punt_whatever_its_source_rule),
+		TEST(all_flags_of_the_contract_are_known),
 #undef TEST
 	};
 
