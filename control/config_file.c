@@ -16,6 +16,7 @@
 #define TEXT_MAX_BYTES	  512
 #define SUN_PATH_MAX	  107 // of a unix socket
 #define LIST_MAX	  10000
+#define STATUS_LIST_MAX	  64
 #define DOMAIN_MAX_BYTES  253
 #define SIP_PORT_DEFAULT  5060
 #define SIPS_PORT_DEFAULT 5061
@@ -69,14 +70,42 @@ static const cyaml_schema_field_t peer_fields[] = {
 	OPTIONAL_TEXT("transport", struct file_peer, transport, 1, NAME_MAX_BYTES),
 	TEXT("address", struct file_peer, address, NAME_MAX_BYTES),
 	OPTIONAL_NUMBER("port", struct file_peer, port),
+	OPTIONAL_NUMBER("priority", struct file_peer, priority),
+	OPTIONAL_NUMBER("weight", struct file_peer, weight),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t peer_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_peer, peer_fields)};
 
+static const cyaml_schema_field_t direction_limits_fields[] = {
+	OPTIONAL_NUMBER("calls", struct file_direction_limits, calls),
+	OPTIONAL_NUMBER("calls_per_s", struct file_direction_limits, calls_per_s),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t trunk_limits_fields[] = {
 	OPTIONAL_NUMBER("calls", struct file_trunk_limits, calls),
 	OPTIONAL_NUMBER("calls_per_s", struct file_trunk_limits, calls_per_s),
+	OPTIONAL_MAPPING("in", struct file_trunk_limits, in, direction_limits_fields),
+	OPTIONAL_MAPPING("out", struct file_trunk_limits, out, direction_limits_fields),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t health_fields[] = {
+	OPTIONAL_NUMBER("interval_s", struct file_health, interval_s),
+	OPTIONAL_NUMBER("timeout_s", struct file_health, timeout_s),
+	OPTIONAL_NUMBER("fails", struct file_health, fails),
+	OPTIONAL_NUMBER("successes", struct file_health, successes),
+	CYAML_FIELD_SEQUENCE("alive", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file_health,
+		alive, &name_schema, 1, STATUS_LIST_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t failover_fields[] = {
+	CYAML_FIELD_SEQUENCE("codes", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+		struct file_failover, codes, &name_schema, 0, STATUS_LIST_MAX),
+	OPTIONAL_NUMBER("timeout_s", struct file_failover, timeout_s),
+	OPTIONAL_NUMBER("backoff_s", struct file_failover, backoff_s),
 	CYAML_FIELD_END,
 };
 
@@ -108,6 +137,8 @@ static const cyaml_schema_field_t trunk_fields[] = {
 		struct file_trunk, srtp_suites, &name_schema, 1, SDP_N_SUITES),
 	OPTIONAL_MAPPING("tls", struct file_trunk, tls, trunk_tls_fields),
 	OPTIONAL_MAPPING("limits", struct file_trunk, limits, trunk_limits_fields),
+	OPTIONAL_MAPPING("health", struct file_trunk, health, health_fields),
+	OPTIONAL_MAPPING("failover", struct file_trunk, failover, failover_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t trunk_schema = {
@@ -223,38 +254,96 @@ static bool default_realm(struct file_realm *realm)
 	return !realm->tls || default_text(&realm->tls->verify, "none");
 }
 
+static bool default_list(char ***list, uint32_t *count, const char *const *values, uint32_t n)
+{
+	if (*list)
+		return true;
+	*list = calloc(n, sizeof(**list));
+	for (uint32_t i = 0; *list && i < n; i++) {
+		if (!default_text(&(*list)[i], values[i]))
+			return false;
+		++*count;
+	}
+	return *list;
+}
+
+#define DEFAULT_LIST(list, count, values) \
+	default_list(&(list), &(count), values, sizeof(values) / sizeof((values)[0]))
+
 // No suite with a tag of 32 bits, and few enough that an INVITE with keys for all of them still
 // fits into a UDP packet.
 static bool default_suites(struct file_trunk *trunk)
 {
 	static const char *const names[] = {"AEAD_AES_256_GCM", "AEAD_AES_128_GCM",
 		"AES_256_CM_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_80"};
-	const uint32_t n = sizeof(names) / sizeof(names[0]);
 
-	if (trunk->srtp_suites_count || !strcmp(trunk->srtp, "never"))
-		return true;
-	trunk->srtp_suites = calloc(n, sizeof(*trunk->srtp_suites));
-	for (uint32_t i = 0; trunk->srtp_suites && i < n; i++) {
-		if (!default_text(&trunk->srtp_suites[i], names[i]))
+	return !strcmp(trunk->srtp, "never") ||
+	       DEFAULT_LIST(trunk->srtp_suites, trunk->srtp_suites_count, names);
+}
+
+// Without a priority or weight anywhere, the order of the list is that of priority.
+static bool default_peers(struct file_trunk *trunk)
+{
+	bool in_order = true;
+
+	for (uint32_t i = 0; i < trunk->peers_count; i++)
+		in_order = in_order && !trunk->peers[i].priority && !trunk->peers[i].weight;
+	for (uint32_t i = 0; i < trunk->peers_count; i++) {
+		struct file_peer *peer = &trunk->peers[i];
+
+		if (!default_sip(&peer->transport, &peer->port) ||
+			!default_number(&peer->priority, in_order ? i + 1 : 1) ||
+			!default_number(&peer->weight, 1))
 			return false;
-		trunk->srtp_suites_count++;
 	}
-	return trunk->srtp_suites;
+	return true;
+}
+
+static bool default_health(struct file_health *health)
+{
+	// What answers is alive; 502 to 504 say that nothing is behind it, or that it has too much.
+	static const char *const alive[] = {"2xx", "3xx", "4xx", "500", "501", "6xx"};
+
+	return !health ||
+	       (default_number(&health->interval_s, 30) && default_number(&health->timeout_s, 4) &&
+		       default_number(&health->fails, 3) && default_number(&health->successes, 2) &&
+		       DEFAULT_LIST(health->alive, health->alive_count, alive));
+}
+
+static bool default_failover(struct file_trunk *trunk)
+{
+	static const char *const codes[] = {"408", "502", "503", "504"};
+
+	return default_mapping(&trunk->failover, sizeof(*trunk->failover)) &&
+	       DEFAULT_LIST(trunk->failover->codes, trunk->failover->codes_count, codes) &&
+	       default_number(&trunk->failover->timeout_s, 4) &&
+	       default_number(&trunk->failover->backoff_s, 5);
+}
+
+static bool default_direction(struct file_direction_limits *limits)
+{
+	return !limits ||
+	       (default_number(&limits->calls, 0) && default_number(&limits->calls_per_s, 0));
+}
+
+static bool default_trunk_limits(struct file_trunk *trunk)
+{
+	return default_mapping(&trunk->limits, sizeof(*trunk->limits)) &&
+	       default_number(&trunk->limits->calls, 0) &&
+	       default_number(&trunk->limits->calls_per_s, 0) &&
+	       default_direction(trunk->limits->in) && default_direction(trunk->limits->out);
 }
 
 static bool default_trunk(struct file_trunk *trunk)
 {
-	for (uint32_t i = 0; i < trunk->peers_count; i++)
-		if (!default_sip(&trunk->peers[i].transport, &trunk->peers[i].port))
-			return false;
-	return default_number(&trunk->ptime, 20) && default_text(&trunk->dtmf, "rfc4733") &&
+	return default_peers(trunk) && default_number(&trunk->ptime, 20) &&
+	       default_text(&trunk->dtmf, "rfc4733") &&
 	       default_text(&trunk->jitter_buffer, "none") &&
 	       default_number(&trunk->jitter_ms, 60) &&
 	       default_number(&trunk->jitter_max_ms, 200) &&
 	       default_text(&trunk->rtcp_mux, "accept") && default_text(&trunk->srtp, "never") &&
-	       default_suites(trunk) && default_mapping(&trunk->limits, sizeof(*trunk->limits)) &&
-	       default_number(&trunk->limits->calls, 0) &&
-	       default_number(&trunk->limits->calls_per_s, 0);
+	       default_suites(trunk) && default_trunk_limits(trunk) &&
+	       default_health(trunk->health) && default_failover(trunk);
 }
 
 static bool default_timers(struct config_file *file)

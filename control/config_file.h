@@ -33,10 +33,28 @@ struct file_peer {
 	char *transport;
 	char *address;
 	uint32_t *port;
+	uint32_t *priority, *weight;
+};
+
+struct file_direction_limits {
+	uint32_t *calls, *calls_per_s;
 };
 
 struct file_trunk_limits {
 	uint32_t *calls, *calls_per_s;
+	struct file_direction_limits *in, *out; // NULL: none of their own
+};
+
+struct file_health {
+	uint32_t *interval_s, *timeout_s, *fails, *successes;
+	char **alive; // statuses
+	uint32_t alive_count;
+};
+
+struct file_failover {
+	char **codes; // statuses
+	uint32_t codes_count;
+	uint32_t *timeout_s, *backoff_s;
 };
 
 // What is NULL is taken from the realm.
@@ -64,6 +82,8 @@ struct file_trunk {
 	uint32_t srtp_suites_count;
 	struct file_trunk_tls *tls; // NULL: as the realm has it
 	struct file_trunk_limits *limits;
+	struct file_health *health; // NULL: no OPTIONS are sent
+	struct file_failover *failover;
 };
 
 struct file_route {

@@ -24,3 +24,9 @@ int config_read_trunk_tls(const struct check *check, const struct file_trunk *fr
 
 // config_trunk.c; realms are read already.
 int config_read_trunks(const struct check *check, struct config *config);
+
+// config_peers.c; the trunk's realm is known.
+int config_read_peers(const struct check *check, const struct config *config,
+	const struct file_trunk *from, unsigned int number, struct trunk *trunk);
+int config_read_trunk_rules(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct trunk *trunk);

@@ -1,4 +1,4 @@
-// The trunks of the configuration: peers and policy.
+// The trunks of the configuration: their media policy, and what they are made of.
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,73 +6,12 @@
 #include "config_file.h"
 #include "config_private.h"
 
-#define CALLS_PER_S_MAX 100000
-
 static const struct realm *find_realm(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->n_realms; i++)
 		if (!strcmp(config->realms[i].name, name))
 			return &config->realms[i];
 	return NULL;
-}
-
-static bool realm_can_reach(const struct realm *realm, const struct trunk_peer *peer)
-{
-	for (size_t i = 0; i < realm->n_listeners; i++)
-		if (realm->listeners[i].transport == peer->transport &&
-			realm->listeners[i].address.ss_family == peer->address.ss_family)
-			return true;
-	return false;
-}
-
-// A request's source must say which trunk it is of.
-static int check_peer_alone(const struct check *check, const struct config *config,
-	const struct trunk *trunk, const struct trunk_peer *peer, const char *where)
-{
-	for (size_t i = 0; i < config->trunks.n; i++) {
-		const struct trunk *other = &config->trunks.list[i];
-
-		for (size_t j = 0; other->realm == trunk->realm && j < other->n_peers; j++)
-			if (&other->peers[j] != peer &&
-				address_equal((const struct sockaddr *)&other->peers[j].address,
-					(const struct sockaddr *)&peer->address))
-				return check_failed(check, where,
-					"trunk '%s' has this address and port as a peer already",
-					other->name);
-	}
-	return 0;
-}
-
-static int read_peers(const struct check *check, const struct config *config,
-	const struct file_trunk *from, unsigned int number, struct trunk *trunk)
-{
-	char where[CHECK_WHERE_SIZE];
-
-	trunk->peers = calloc(from->peers_count, sizeof(*trunk->peers));
-	if (!trunk->peers)
-		return check_memory(check);
-	for (uint32_t i = 0; i < from->peers_count; i++) {
-		struct trunk_peer *peer = &trunk->peers[i];
-		int rc;
-
-		check_where(where, "trunks[%u].peers[%u]", number, i + 1);
-		rc = config_read_transport(
-			check, where, from->peers[i].transport, &peer->transport);
-		if (!rc)
-			rc = config_read_endpoint(check, where, from->peers[i].address,
-				*from->peers[i].port, &peer->address);
-		if (rc)
-			return rc;
-		if (!realm_can_reach(trunk->realm, peer))
-			return check_failed(check, where,
-				"realm '%s' has no SIP listener of this address family for %s",
-				trunk->realm->name, from->peers[i].transport);
-		trunk->n_peers++;
-		rc = check_peer_alone(check, config, trunk, peer, where);
-		if (rc)
-			return rc;
-	}
-	return 0;
 }
 
 static int read_codecs(const struct check *check, const struct file_trunk *from,
@@ -202,22 +141,6 @@ static int read_policy(const struct check *check, const struct file_trunk *from,
 	return rc ? rc : read_codecs(check, from, number, &trunk->media);
 }
 
-static int read_trunk_limits(const struct check *check, const struct file_trunk *from,
-	unsigned int number, struct trunk *trunk)
-{
-	char where[CHECK_WHERE_SIZE];
-	int rc;
-
-	trunk->limits.calls = *from->limits->calls;
-	trunk->limits.calls_per_s = *from->limits->calls_per_s;
-	rc = check_range(check, check_where(where, "trunks[%u].limits.calls", number),
-		trunk->limits.calls, 0, CALLS_MAX);
-	if (!rc)
-		rc = check_range(check, check_where(where, "trunks[%u].limits.calls_per_s", number),
-			trunk->limits.calls_per_s, 0, CALLS_PER_S_MAX);
-	return rc;
-}
-
 static int read_trunk(const struct check *check, struct config *config,
 	const struct file_trunk *from, unsigned int number)
 {
@@ -237,13 +160,13 @@ static int read_trunk(const struct check *check, struct config *config,
 	if (!trunk->realm)
 		return check_failed(check, check_where(where, "trunks[%u].realm", number),
 			"there is no realm '%s'", from->realm);
-	rc = read_peers(check, config, from, number, trunk);
+	rc = config_read_peers(check, config, from, number, trunk);
 	if (!rc)
 		rc = config_read_trunk_tls(check, from, number, trunk);
 	if (!rc)
 		rc = read_policy(check, from, number, trunk);
 	if (!rc)
-		rc = read_trunk_limits(check, from, number, trunk);
+		rc = config_read_trunk_rules(check, from, number, trunk);
 	return rc;
 }
 

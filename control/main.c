@@ -88,20 +88,8 @@ static void loop_stop(struct program *program)
 
 static int guard_start(struct program *program)
 {
-	const struct trunks *trunks = &program->config->trunks;
-	int err = 0;
-
 	program->guard = guard_create();
-	if (!program->guard)
-		return -ENOMEM;
-	for (size_t i = 0; i < trunks->n; i++) {
-		const struct trunk *trunk = &trunks->list[i];
-
-		for (size_t j = 0; !err && j < trunk->n_peers; j++)
-			err = guard_allow(
-				program->guard, (const struct sockaddr *)&trunk->peers[j].address);
-	}
-	return err;
+	return program->guard ? 0 : -ENOMEM;
 }
 
 static void guard_stop(struct program *program)
@@ -111,7 +99,7 @@ static void guard_stop(struct program *program)
 
 static int calls_start(struct program *program)
 {
-	const struct config *config = program->config;
+	struct config *config = program->config;
 	const struct calls_settings settings = {
 		.base = program->base,
 		.guard = program->guard,

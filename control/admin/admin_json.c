@@ -1,4 +1,4 @@
-// How sessions and trunks look in JSON. Names are those of the CDR where it has them.
+// How sessions and codecs look in JSON. Names are those of the CDR where it has them.
 #include <string.h>
 
 #include "admin_private.h"
@@ -220,37 +220,4 @@ json_t *codec_json(const struct sl_codec *codec)
 		"encode_streams_per_core", streams_per_core(codec->encode_ns),
 		"decode_streams_per_core", streams_per_core(codec->decode_ns), "encoders",
 		(json_int_t)codec->encoders_now, "decoders", (json_int_t)codec->decoders_now);
-}
-
-static json_t *peers_json(const struct trunk *trunk)
-{
-	json_t *list = json_array();
-	char text[ADDRESS_TEXT_SIZE];
-
-	for (size_t i = 0; i < trunk->n_peers; i++)
-		json_array_append_new(list,
-			json_string(address_text((const struct sockaddr *)&trunk->peers[i].address,
-				text, sizeof(text))));
-	return list;
-}
-
-static json_t *codecs_json(const struct sdp_policy *policy)
-{
-	json_t *list = json_array();
-	char text[40];
-
-	for (uint8_t i = 0; i < policy->n_codecs; i++)
-		json_array_append_new(list,
-			json_string(sdp_encoding_text(&policy->codecs[i], text, sizeof(text))));
-	return list;
-}
-
-json_t *trunk_json(const struct trunk *trunk)
-{
-	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "trunk", trunk->name,
-		"realm", trunk->realm->name, "peers", peers_json(trunk), "codecs",
-		codecs_json(&trunk->media), "calls", (json_int_t)trunk->load.calls, "calls_max",
-		(json_int_t)trunk->limits.calls, "calls_per_s_max",
-		(json_int_t)trunk->limits.calls_per_s, "started", (json_int_t)trunk->load.started,
-		"refused", (json_int_t)trunk->load.refused);
 }

@@ -98,7 +98,7 @@ static int request_fill(struct attempt *attempt, const struct call *call, struct
 	text_begin(attempt, &b);
 	builder_text(&b, call->id_text);
 	builder_char(&b, '-'); // several peers of one call are several dialogs
-	builder_unsigned(&b, call->n_peers_tried);
+	builder_unsigned(&b, call->hunt.n_tried);
 	request->call_id = text_keep(attempt, &b);
 	text_begin(attempt, &b);
 	nameaddr_write(&b, &invite->from, host);
@@ -314,10 +314,8 @@ static void attempt_lost(
 	struct attempt *attempt, unsigned int status, const struct sip_message *response)
 {
 	struct call *call = attempt->call;
-	const struct trunk *trunk = call->legs[LEG_B].trunk;
-	bool may_retry = (status == 408 || status == 503) && !attempt->ringing &&
-			 call->n_peers_tried < trunk->n_peers;
-	struct call_event event = {.type = may_retry ? EVENT_NEXT_PEER : EVENT_REFUSAL,
+	bool goes_on = hunt_lost(call, status, response) && !attempt->ringing;
+	struct call_event event = {.type = goes_on ? EVENT_NEXT_PEER : EVENT_REFUSAL,
 		.leg = &call->legs[LEG_B],
 		.message = response,
 		.status = status};
@@ -334,6 +332,8 @@ void attempt_response(struct attempt *attempt, const struct sip_message *respons
 	struct call_event event = {.type = EVENT_PROVISIONAL, .message = response};
 
 	patience_end(attempt);
+	if (call)
+		hunt_heard(call);
 	if (response->status >= 200 && response->status < 300) {
 		attempt_answered(attempt, response);
 	} else if (call && response->status >= 300) {

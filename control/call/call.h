@@ -24,7 +24,7 @@ struct calls_settings {
 	struct guard *guard;
 	const struct realm *realms;
 	size_t n_realms;
-	const struct trunks *trunks;
+	struct trunks *trunks;
 	const struct routes *routes;
 	const char *dataplane;	 // socket
 	const char *cdr_file;	 // "-": standard output; NULL: none are written

@@ -5,9 +5,11 @@
 //   session.c    the dataplane's, likewise
 //   fsm.c        the table: what each event does in each state
 //   setup.c      actions from the INVITE to the ACK
+//   hunt.c       where the call goes, and where next when that fails
 //   modify.c     actions of a re-INVITE
 //   teardown.c   actions that end a call
 //   attempt.c    one INVITE to one peer of the far trunk: forks, late and crossing answers
+//   probe.c      OPTIONS to the peers of trunks
 //   leg.c        requests and responses of one leg
 //   description.c  descriptions and codecs of both legs, into the media session
 //   record.c     the call as bytes in its session, for the next run
@@ -35,8 +37,8 @@
 
 extern struct log_module log_call;
 
-// What a transaction's user pointer points to: a leg or an attempt.
-enum owner_kind { OWNER_LEG, OWNER_ATTEMPT };
+// What a transaction's user pointer points to: a leg, an attempt or a probe.
+enum owner_kind { OWNER_LEG, OWNER_ATTEMPT, OWNER_PROBE };
 struct owner {
 	enum owner_kind kind;
 };
@@ -120,6 +122,18 @@ struct call_times {
 	uint64_t invite_ms, ringing_ms, answer_ms, end_ms; // CLOCK_REALTIME; 0: has not happened
 };
 
+enum { HUNT_ROUTES_MAX = 16, HUNT_TARGETS_MAX = 32 };
+
+// Where the call may go, and how far it has got.
+struct hunt {
+	struct route_target routes[HUNT_ROUTES_MAX];
+	size_t n_routes, at_route;		  // at: the next
+	struct target *targets[HUNT_TARGETS_MAX]; // of the present route's trunk
+	size_t n_targets, at_target;
+	unsigned int n_tried; // INVITEs
+	bool placing;	      // ports for another trunk are asked for
+};
+
 struct call {
 	struct calls *calls;
 	TAILQ_ENTRY(call) in_calls;
@@ -128,7 +142,9 @@ struct call {
 	enum call_state state;
 	struct leg legs[LEGS];
 	struct attempt *attempt; // the INVITE to b that has no final response
-	unsigned int n_peers_tried;
+	struct hunt hunt;
+	bool is_secure; // to a sips URI
+	bool emergency; // exempt from limits
 	struct route_target target;
 	char from[CALL_NAME_MAX]; // user part of From
 
@@ -155,6 +171,7 @@ struct calls_listener {
 };
 
 struct tls_ends;
+struct probes;
 
 struct calls {
 	struct calls_settings settings;
@@ -166,8 +183,9 @@ struct calls {
 	struct calls_listener *listeners;
 	size_t n_listeners;
 	struct tls_ends *tls_ends;
+	struct probes *probes;
 	struct sdp *sdp; // scratch: one description is parsed at a time
-	const struct timeval *setup_timeout, *peer_timeout, *no_answer_timeout, *max_duration;
+	const struct timeval *setup_timeout, *no_answer_timeout, *max_duration;
 	struct calls_counters counters;
 	bool ready; // earlier calls have been recovered, or are not to be expected any more
 	struct event *grace_timer, *stop_timer;
@@ -192,8 +210,8 @@ bool fsm_row(enum call_state state, enum call_event_type type, enum call_state *
 typedef int call_action_fn(struct call *call, const struct call_event *event);
 #define ACTION_GO(state) (~(int)(state))
 
-call_action_fn setup_admit, setup_invite, setup_next_peer, setup_provisional, setup_answer,
-	setup_confirm;
+call_action_fn setup_admit, setup_invite, setup_next_peer, setup_placed, setup_provisional,
+	setup_answer, setup_confirm;
 call_action_fn modify_begin, modify_answer, modify_refuse, modify_confirm, modify_cancel,
 	modify_busy;
 call_action_fn end_refused, end_cancelled, end_bye, end_unacknowledged, end_media_timeout,
@@ -214,13 +232,33 @@ int cdr_write(
 extern const struct stack_user signalling;
 extern const struct media_ops session_ops;
 
+// hunt.c
+// The first of hunt.routes that has room. Returns 0 or a SIP status.
+unsigned int hunt_begin(struct call *call);
+// INVITE the target that is next, once ports are known. Returns 0 or a SIP status.
+int hunt_invite(struct call *call);
+bool hunt_has_next(const struct call *call);
+// The target that was tried has come to nothing (`response` NULL: no word from it). Returns whether
+// the call is to go on to another.
+bool hunt_lost(struct call *call, unsigned int status, const struct sip_message *response);
+void hunt_heard(struct call *call); // anything
+void hunt_fini(struct call *call);
+// Count the call in its trunk. Returns 0, or 503 where that is full.
+unsigned int leg_enter(struct leg *leg);
+
+// probe.c: OPTIONS to the targets of all trunks that want it. Returns NULL without memory.
+struct probes *probes_start(struct calls *calls);
+void probes_stop(struct probes *probes);
+void probe_response(struct owner *owner, const struct sip_message *response);
+void probe_failed(struct owner *owner);
+void probe_closed(struct owner *owner);
+
 // calls.c
 uint64_t now_realtime_ms(void);
+uint64_t now_monotonic_ms(void);
 const struct realm *calls_realm(const struct calls *calls, const struct listener *listener);
-// The listener of a realm for requests to a peer, or NULL.
-struct listener *calls_listener_to(
-	const struct calls *calls, const struct realm *realm, const struct trunk_peer *peer);
-// The same for an address that is reached by `protocol`.
+enum transport_protocol calls_protocol(enum realm_transport transport);
+// The listener of a realm for requests to an address that is reached by `protocol`, or NULL.
 struct listener *calls_listener(const struct calls *calls, const struct realm *realm,
 	enum transport_protocol protocol, const struct sockaddr *peer);
 // A call in state CALL_IDLE; media does not know it yet. NULL: out of memory.
@@ -238,6 +276,11 @@ void call_over(struct call *call, enum call_ender by, unsigned int status, const
 static inline struct leg *leg_other(struct leg *leg)
 {
 	return &leg->call->legs[!leg->index];
+}
+
+static inline enum trunk_direction leg_direction(const struct leg *leg)
+{
+	return leg->index == LEG_A ? TRUNK_IN : TRUNK_OUT;
 }
 
 static inline const char *leg_name(const struct leg *leg)
@@ -295,6 +338,8 @@ void attempt_destroy(struct attempt *attempt); // its transaction is closed
 // description.c
 // Nothing known.
 void description_init(struct call *call);
+// The same for a call that goes to another trunk: b's ports are to be chosen anew.
+void description_move(struct call *call);
 // The codecs that the dataplane has: what calls may be transcoded with from now on.
 void description_codecs(const struct sl_codec *codecs, size_t n);
 // Where media of each leg is to be: on an address of the family that the far end offered, else of

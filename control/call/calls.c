@@ -15,7 +15,6 @@
 LOG_MODULE(log_call, "call");
 
 #define SETUP_S		 5 // for the dataplane to name ports
-#define PEER_S		 4 // for a peer to say anything, where there is another: 4 datagrams
 #define RECOVERY_GRACE_S 2 // for the dataplane to be there after our start
 #define STOP_TURN_MS	 20
 #define STOP_TURNS_MAX	 100
@@ -28,6 +27,14 @@ uint64_t now_realtime_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+uint64_t now_monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 const struct realm *calls_realm(const struct calls *calls, const struct listener *listener)
 {
 	for (size_t i = 0; i < calls->n_listeners; i++) {
@@ -37,20 +44,13 @@ const struct realm *calls_realm(const struct calls *calls, const struct listener
 	return NULL;
 }
 
-static enum transport_protocol protocol_of(enum realm_transport transport)
+enum transport_protocol calls_protocol(enum realm_transport transport)
 {
 	static const enum transport_protocol protocols[] = {[REALM_UDP] = TRANSPORT_UDP,
 		[REALM_TCP] = TRANSPORT_TCP,
 		[REALM_TLS] = TRANSPORT_TLS};
 
 	return protocols[transport];
-}
-
-struct listener *calls_listener_to(
-	const struct calls *calls, const struct realm *realm, const struct trunk_peer *peer)
-{
-	return calls_listener(calls, realm, protocol_of(peer->transport),
-		(const struct sockaddr *)&peer->address);
 }
 
 struct listener *calls_listener(const struct calls *calls, const struct realm *realm,
@@ -106,6 +106,7 @@ static void call_destroy(struct call *call)
 	evtimer_del(&call->timer);
 	for (int i = 0; i < LEGS; i++)
 		leg_fini(&call->legs[i]);
+	hunt_fini(call);
 	if (call->before)
 		negotiation_wipe(call->before);
 	free(call->before);
@@ -167,6 +168,33 @@ static void on_grace_over(evutil_socket_t, short, void *arg)
 	calls->ready = true;
 }
 
+static int trunk_admit(const struct calls *calls, const struct trunk *trunk)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < trunk->n_peers; i++)
+		for (size_t j = 0; !err && j < trunk->peers[i].n_targets; j++)
+			err = guard_allow(
+				calls->settings.guard, (const struct sockaddr *)&trunk->peers[i]
+							       .targets[j]
+							       .target->address);
+	return err;
+}
+
+// Their hosts may talk to us.
+static int trunks_open(struct calls *calls)
+{
+	const struct trunks *trunks = calls->settings.trunks;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < trunks->n; i++) {
+		err = trunk_open(&trunks->list[i], NULL);
+		if (!err)
+			err = trunk_admit(calls, &trunks->list[i]);
+	}
+	return err;
+}
+
 static int parts_create(struct calls *calls, char *error, size_t error_size)
 {
 	const struct calls_settings *settings = &calls->settings;
@@ -180,6 +208,8 @@ static int parts_create(struct calls *calls, char *error, size_t error_size)
 		return -errno;
 	}
 	snprintf(error, error_size, "out of memory");
+	if (trunks_open(calls))
+		return -ENOMEM;
 	calls->sdp = malloc(sizeof(*calls->sdp));
 	calls->dialogs = dialog_table_create();
 	calls->stack = stack_create(&stack);
@@ -200,7 +230,6 @@ struct calls *calls_create(const struct calls_settings *settings, char *error, s
 		calls->settings = *settings;
 		TAILQ_INIT(&calls->list);
 		calls->setup_timeout = timeout_of(calls, SETUP_S);
-		calls->peer_timeout = timeout_of(calls, PEER_S);
 		calls->no_answer_timeout = timeout_of(calls, settings->no_answer_s);
 		calls->max_duration = timeout_of(calls, settings->max_duration_s);
 		err = parts_create(calls, error, error_size);
@@ -240,8 +269,9 @@ static int listener_add(
 	if (err)
 		return err;
 	own->realm = realm;
-	own->listener = listener_open(stack_transport(calls->stack), protocol_of(wanted->transport),
-		&address, advertised_write(realm, &address, advertised));
+	own->listener =
+		listener_open(stack_transport(calls->stack), calls_protocol(wanted->transport),
+			&address, advertised_write(realm, &address, advertised));
 	if (!own->listener)
 		return -errno;
 	calls->n_listeners++;
@@ -284,7 +314,12 @@ int calls_listen(struct calls *calls, char *error, size_t error_size)
 		return -ENOMEM;
 	for (size_t i = 0; !err && i < settings->n_realms; i++)
 		err = realm_listen(calls, &settings->realms[i], error, error_size);
-	return err ? err : tls_ends_open(calls, error, error_size);
+	if (!err)
+		err = tls_ends_open(calls, error, error_size);
+	if (err)
+		return err;
+	calls->probes = probes_start(calls);
+	return calls->probes ? 0 : -ENOMEM;
 }
 
 // Stopping: what is not answered ends, what is stays in the dataplane.
@@ -343,6 +378,7 @@ void calls_destroy(struct calls *calls)
 	if (!calls)
 		return;
 	media_destroy(calls->media);
+	probes_stop(calls->probes);
 	while ((call = TAILQ_FIRST(&calls->list)))
 		call_destroy(call);
 	if (calls->stack)
@@ -355,6 +391,8 @@ void calls_destroy(struct calls *calls)
 	if (calls->stop_timer)
 		event_free(calls->stop_timer);
 	cdr_close(calls->cdr);
+	for (size_t i = 0; calls->settings.trunks && i < calls->settings.trunks->n; i++)
+		trunk_close(&calls->settings.trunks->list[i]);
 	free(calls->listeners);
 	free(calls->sdp);
 	free(calls);

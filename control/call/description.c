@@ -101,14 +101,21 @@ void description_init(struct call *call)
 	negotiation_init(&call->negotiation, &settings);
 }
 
+void description_move(struct call *call)
+{
+	negotiation_wipe(&call->negotiation);
+	description_init(call);
+	for (int i = 0; i < LEGS; i++)
+		call->session.legs[i].n_formats = 0;
+	call->session.legs[LEG_B].local.port = 0;
+}
+
 // How the far end of a leg speaks SIP.
 static uint8_t signalling_family(const struct leg *leg)
 {
-	const struct sockaddr *peer = (const struct sockaddr *)&leg->trunk->peers[0].address;
+	const struct sockaddr *near = &listener_address(leg->listener)->any;
 
-	if (leg->has_dialog)
-		peer = &leg->dialog.flow.remote.any;
-	return peer->sa_family == AF_INET6 ? SL_IPV6 : SL_IPV4;
+	return near->sa_family == AF_INET6 ? SL_IPV6 : SL_IPV4;
 }
 
 void description_place(struct call *call)

@@ -39,6 +39,8 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 			},
 		[CALL_TRYING] =
 			{
+				// Ports for another trunk, which the call moves to.
+				[EVENT_MEDIA_READY] = {setup_placed, CALL_TRYING},
 				[EVENT_MEDIA_FAILED] = {end_failed, CALL_OVER},
 				[EVENT_PROVISIONAL] = {setup_provisional, CALL_RINGING},
 				[EVENT_ANSWER] = {setup_answer, CALL_ANSWERED},

@@ -28,7 +28,7 @@ void leg_fini(struct leg *leg)
 		dialog_fini(&leg->dialog);
 	leg->has_dialog = false;
 	if (leg->counted)
-		trunk_call_stop(leg->trunk);
+		trunk_call_stop(leg->trunk, leg_direction(leg));
 	leg->counted = false;
 }
 

@@ -252,7 +252,7 @@ int record_restore(struct call *call, const void *record, size_t length)
 		return err;
 	// Counted, but no limit applies to calls that there are already.
 	for (int i = 0; i < LEGS; i++) {
-		call->legs[i].trunk->load.calls++;
+		trunk_call_force(call->legs[i].trunk, leg_direction(&call->legs[i]));
 		call->legs[i].counted = true;
 	}
 	call->recovered = true;

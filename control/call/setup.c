@@ -4,17 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "call_private.h"
-
-static uint64_t now_monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 // The user part of a URI without its parameters; for tel the number.
 static struct slice uri_number(struct slice text)
@@ -35,22 +26,11 @@ static void caller_note(struct call *call, const struct sip_message *invite)
 	snprintf(call->from, sizeof(call->from), SLICE_FMT, SLICE_ARG(user));
 }
 
-// What was asked for by a sips URI takes TLS on both sides, or does not take place (RFC 5630 4).
-// Returns 0 or a SIP status.
-static unsigned int sips_check(const struct call *call, const struct sip_message *invite)
-{
-	if (!uri_is_sips(invite->uri))
-		return 0;
-	if (listener_protocol(call->legs[LEG_A].listener) != TRANSPORT_TLS)
-		return 416;
-	return trunk_is_secure(call->legs[LEG_B].trunk) ? 0 : 480;
-}
-
-// Which trunk the call comes from and where it goes. Returns 0 or a SIP status.
-static unsigned int route_choose(struct call *call, const struct sip_message *invite)
+// Which trunk the call comes from and where it may go. Returns 0 or a SIP status.
+static unsigned int routes_choose(struct call *call, const struct sip_message *invite)
 {
 	const struct calls_settings *settings = &call->calls->settings;
-	struct leg *a_leg = &call->legs[LEG_A], *b_leg = &call->legs[LEG_B];
+	struct leg *a_leg = &call->legs[LEG_A];
 	struct slice number = uri_number(invite->uri);
 	const struct realm *realm = calls_realm(call->calls, invite->flow.listener);
 	int err;
@@ -60,31 +40,29 @@ static unsigned int route_choose(struct call *call, const struct sip_message *in
 	a_leg->trunk = trunk_match(settings->trunks, realm, &invite->flow.remote.any);
 	if (!a_leg->trunk)
 		return 403; // a known host, but not in this realm
-	err = route_find(settings->routes, a_leg->trunk, number.p, number.n, &call->target);
+	err = route_find(settings->routes, a_leg->trunk, number.p, number.n, &call->hunt.routes[0]);
 	if (err)
 		return err == -ENAMETOOLONG ? 484 : 404;
-	b_leg->trunk = call->target.trunk;
-	b_leg->listener =
-		calls_listener_to(call->calls, b_leg->trunk->realm, &b_leg->trunk->peers[0]);
-	return b_leg->listener ? sips_check(call, invite) : 500;
+	call->hunt.n_routes = 1;
+	call->is_secure = uri_is_sips(invite->uri);
+	if (call->is_secure && listener_protocol(a_leg->listener) != TRANSPORT_TLS)
+		return 416; // RFC 5630 4
+	return 0;
 }
 
-// Room in the process, both trunks and the dataplane. Returns 0 or a SIP status.
+// Room in the process, the dataplane, and both trunks. Returns 0 or a SIP status.
 static unsigned int room_take(struct call *call)
 {
 	const struct calls *calls = call->calls;
-	uint64_t now_ms = now_monotonic_ms();
+	uint32_t most = calls->settings.calls_max;
+	unsigned int status;
 
 	if (calls->stopped || !media_is_up(calls->media))
 		return 503;
-	if (calls->settings.calls_max && calls->counters.active_now > calls->settings.calls_max)
+	if (most && calls->counters.active_now > most && !call->emergency)
 		return 503;
-	for (int i = 0; i < LEGS; i++) {
-		if (trunk_call_start(call->legs[i].trunk, now_ms))
-			return 503;
-		call->legs[i].counted = true;
-	}
-	return 0;
+	status = leg_enter(&call->legs[LEG_A]);
+	return status ? status : hunt_begin(call);
 }
 
 static void invite_log(const struct call *call)
@@ -107,10 +85,10 @@ int setup_admit(struct call *call, const struct call_event *event)
 	a_leg->state = LEG_INVITED;
 	transaction_user_set(event->transaction, a_leg);
 	caller_note(call, event->message);
-	status = route_choose(call, event->message);
-	invite_log(call);
+	status = routes_choose(call, event->message);
 	if (!status)
 		status = room_take(call);
+	invite_log(call);
 	if (status)
 		return (int)status;
 	if (leg_dialog_uas(a_leg, event->transaction))
@@ -129,44 +107,10 @@ int setup_admit(struct call *call, const struct call_event *event)
 	return 0;
 }
 
-// INVITE the next peer of b's trunk.
-static int peer_invite(struct call *call)
-{
-	struct leg *b_leg = &call->legs[LEG_B];
-	const struct trunk *trunk = b_leg->trunk;
-	const struct trunk_peer *to = &trunk->peers[call->n_peers_tried++];
-	const struct sockaddr *peer = (const struct sockaddr *)&to->address;
-	bool is_last = call->n_peers_tried == trunk->n_peers;
-	char description[NEGOTIATION_TEXT_MAX], address[64];
-
-	if (description_write(b_leg, description))
-		return 500;
-	b_leg->listener = calls_listener_to(call->calls, trunk->realm, to);
-	if (!b_leg->listener)
-		return 500;
-	call->attempt =
-		attempt_start(call, peer, description, is_last ? NULL : call->calls->peer_timeout);
-	if (!call->attempt)
-		return 500;
-	b_leg->state = LEG_CALLING;
-	log_info(&log_call, "invite_sent", "call=%s leg=b peer=%s", call->id_text,
-		address_text(peer, address, sizeof(address)));
-	return 0;
-}
-
 int setup_invite(struct call *call, const struct call_event *)
 {
-	if (call->late_offer && negotiation_make_offer(&call->negotiation, LEG_B))
-		return 488;
 	call_timer_set(call, call->calls->no_answer_timeout);
-	return peer_invite(call);
-}
-
-int setup_next_peer(struct call *call, const struct call_event *event)
-{
-	log_warn(&log_call, "peer_failed", "call=%s leg=b status=%u", call->id_text, event->status);
-	negotiation_renew_offer(&call->negotiation, LEG_B);
-	return peer_invite(call);
+	return hunt_invite(call);
 }
 
 // The early dialog that this response belongs to becomes b's.

@@ -189,6 +189,8 @@ static void on_response(
 
 	if (owner && owner->kind == OWNER_ATTEMPT)
 		attempt_response((struct attempt *)owner, response);
+	else if (owner && owner->kind == OWNER_PROBE)
+		probe_response(owner, response);
 	else if (owner)
 		reinvite_response((struct leg *)owner, transaction, response);
 	else if (is_2xx && response->method == METHOD_INVITE)
@@ -212,6 +214,10 @@ static void on_failed(void *, struct transaction *transaction, unsigned int stat
 		attempt_failed((struct attempt *)owner, status);
 		return;
 	}
+	if (owner->kind == OWNER_PROBE) {
+		probe_failed(owner);
+		return;
+	}
 	transaction_user_set(transaction, NULL);
 	leg->invite = NULL;
 	call_event(leg->call, &event);
@@ -224,6 +230,8 @@ static void on_closed(void *, struct transaction *transaction)
 
 	if (owner && owner->kind == OWNER_ATTEMPT)
 		attempt_destroy((struct attempt *)owner);
+	else if (owner && owner->kind == OWNER_PROBE)
+		probe_closed(owner);
 	else if (owner && leg->invite == transaction)
 		leg->invite = NULL;
 }

@@ -54,13 +54,13 @@ static int realm_secure(struct calls *calls, const struct realm *realm, struct t
 	return 0;
 }
 
-static int peer_expect(struct calls *calls, const struct trunk *trunk,
-	const struct trunk_peer *peer, struct tls *client)
+static int target_expect(struct calls *calls, const struct trunk *trunk,
+	const struct target *target, struct tls *client)
 {
-	struct listener *listener = calls_listener_to(calls, trunk->realm, peer);
+	const struct sockaddr *address = (const struct sockaddr *)&target->address;
+	struct listener *listener = calls_listener(calls, trunk->realm, TRANSPORT_TLS, address);
 	struct sip_address remote;
-	int err = sip_address_from(
-		(const struct sockaddr *)&peer->address, sizeof(peer->address), &remote);
+	int err = sip_address_from(address, sizeof(target->address), &remote);
 
 	if (err || !listener)
 		return err;
@@ -77,7 +77,11 @@ static int trunk_secure(struct calls *calls, const struct trunk *trunk, struct t
 			continue;
 		if (!client)
 			client = end_add(calls, &trunk->tls, "trunk", trunk->name, error);
-		err = client ? peer_expect(calls, trunk, &trunk->peers[i], client) : -errno;
+		if (!client)
+			return -errno;
+		for (size_t j = 0; !err && j < trunk->peers[i].n_targets; j++)
+			err = target_expect(
+				calls, trunk, trunk->peers[i].targets[j].target, client);
 	}
 	return err;
 }

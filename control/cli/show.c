@@ -428,10 +428,45 @@ static void put_limited(struct table *table, json_int_t value, json_int_t limit)
 		table_put(table, "%lld", (long long)value);
 }
 
+// "198.51.100.1:5060", and what is wrong with it: "(down)", "(closed 12 s)".
+static const char *peers_text(const json_t *list, char *out, size_t size)
+{
+	size_t i, length = 0;
+	const json_t *peer;
+
+	out[0] = '\0';
+	json_array_foreach(list, i, peer)
+	{
+		const char *state = text_of(peer, "state");
+		json_int_t left = number_of(peer, "seconds_left");
+
+		if (length < size)
+			length += (size_t)snprintf(out + length, size - length, "%s%s",
+				i ? " " : "", text_of(peer, "address"));
+		if (length < size && strcmp(state, "up") != 0 && strcmp(state, "-") != 0)
+			length += (size_t)snprintf(out + length, size - length, " (%s", state);
+		else
+			continue;
+		if (length < size && left)
+			length += (size_t)snprintf(
+				out + length, size - length, " %lld s", (long long)left);
+		if (length < size)
+			length += (size_t)snprintf(out + length, size - length, ")");
+	}
+	return out;
+}
+
+static void put_direction(struct table *table, const json_t *trunk, const char *key)
+{
+	const json_t *direction = json_object_get(trunk, key);
+
+	put_limited(table, number_of(direction, "calls"), number_of(direction, "calls_max"));
+}
+
 void show_trunks(const json_t *result, FILE *file)
 {
-	static const char *const heads[] = {
-		"TRUNK", "REALM", ">CALLS", ">STARTED", ">REFUSED", "CODECS", "PEERS", NULL};
+	static const char *const heads[] = {"TRUNK", "REALM", ">CALLS", ">IN", ">OUT", ">STARTED",
+		">REFUSED", "CODECS", "PEERS", NULL};
 	struct table *table = table_create(heads);
 	char list[512];
 	const json_t *trunk;
@@ -442,10 +477,13 @@ void show_trunks(const json_t *result, FILE *file)
 		table_put(table, "%s", text_of(trunk, "trunk"));
 		table_put(table, "%s", text_of(trunk, "realm"));
 		put_limited(table, number_of(trunk, "calls"), number_of(trunk, "calls_max"));
+		put_direction(table, trunk, "in");
+		put_direction(table, trunk, "out");
 		table_put(table, "%lld", (long long)number_of(trunk, "started"));
 		table_put(table, "%lld", (long long)number_of(trunk, "refused"));
 		table_put(table, "%s", join(json_object_get(trunk, "codecs"), list, sizeof(list)));
-		table_put(table, "%s", join(json_object_get(trunk, "peers"), list, sizeof(list)));
+		table_put(table, "%s",
+			peers_text(json_object_get(trunk, "peers"), list, sizeof(list)));
 	}
 	table_print(table, file, "no trunks");
 	table_destroy(table);

@@ -1,7 +1,7 @@
-// A trunk: a SIP peer, or a group of peers tried in order, with one policy.
+// A trunk: a SIP peer, or a group of peers, with one policy.
 //
-// All is read-only after the configuration is loaded, but for struct trunk_load, which belongs to
-// the event loop.
+// All is read-only after the configuration is loaded, but for what trunk_open() makes: the state,
+// which outlives the configuration, and the targets of peers. These belong to the event loop.
 #pragma once
 
 #include <stdbool.h>
@@ -12,6 +12,10 @@
 #include "address.h"
 #include "negotiate.h"
 #include "realm.h"
+#include "target.h"
+
+// Which way calls go, seen from us. Limits and load are kept for all together, too.
+enum trunk_direction { TRUNK_BOTH, TRUNK_IN, TRUNK_OUT, TRUNK_DIRECTIONS };
 
 struct trunk_limits {
 	uint32_t calls;	      // at the same time; 0: no limit
@@ -34,22 +38,48 @@ struct trunk_load {
 	uint64_t started, refused; // counters
 };
 
+// What a call does where a peer fails it.
+struct trunk_failover {
+	struct status_set codes; // that send it to the next; time-outs and errors of transport do
+	uint32_t timeout_ms;	 // for a peer to say anything, where there is another
+	uint32_t backoff_ms;	 // for which a peer that failed is tried after the others; 0: none
+};
+
+// An address of a peer with what SRV says of it.
+struct peer_target {
+	struct target *target;
+	uint16_t priority, weight;
+};
+
 struct trunk_peer {
 	struct sockaddr_storage address; // with port
 	enum realm_transport transport;	 // of requests to it
+	uint32_t priority, weight;	 // as struct weighted has them
+
+	struct peer_target *targets; // from trunk_open() on
+	size_t n_targets;
+};
+
+// What is kept of a trunk from one configuration to the next.
+struct trunk_state {
+	unsigned int refs;
+	struct trunk_load load[TRUNK_DIRECTIONS];
+	struct target_list targets;
 };
 
 struct trunk {
 	const char *name;
 	const struct realm *realm;
-	struct trunk_peer *peers; // tried in order on time-out or 503
+	struct trunk_peer *peers;
 	size_t n_peers;
 	struct tls_settings tls; // of connections to its peers, those of TLS
 	struct sdp_policy media;
 	bool logs_quality; // of calls, as they go on
 	struct trunk_jitter jitter;
-	struct trunk_limits limits;
-	struct trunk_load load;
+	struct trunk_limits limits[TRUNK_DIRECTIONS];
+	struct trunk_failover failover;
+	struct health_rules health;
+	struct trunk_state *state; // from trunk_open() on
 };
 
 struct trunks {
@@ -67,7 +97,20 @@ bool trunk_is_secure(const struct trunk *trunk);
 
 struct trunk *trunk_find(const struct trunks *trunks, const char *name);
 
+// Give it its state: that of the trunk of the same name in the configuration before, or a new one
+// (NULL). Returns 0 or -ENOMEM.
+int trunk_open(struct trunk *trunk, struct trunk_state *before);
+void trunk_close(struct trunk *trunk);
+
+// Where a call may go, in the order of peers' priorities and weights, those that have failed lately
+// last, those that are down or closed not at all, or, with `desperate`, at the very end. At most
+// `max`; each comes with a reference. Returns how many.
+size_t trunk_targets(const struct trunk *trunk, uint64_t now_ms, bool desperate,
+	struct target **out, size_t max);
+
 // Count a new call in or out of the trunk. Returns 0; -EBUSY at the limit of calls, -EAGAIN at that
 // of calls per second (both: 503). Each 0 is paired with one trunk_call_stop().
-int trunk_call_start(struct trunk *trunk, uint64_t now_ms);
-void trunk_call_stop(struct trunk *trunk);
+int trunk_call_start(struct trunk *trunk, enum trunk_direction direction, uint64_t now_ms);
+// The same without limits: for emergency calls, and for calls that are there already.
+void trunk_call_force(struct trunk *trunk, enum trunk_direction direction);
+void trunk_call_stop(struct trunk *trunk, enum trunk_direction direction);

@@ -74,6 +74,7 @@ realms:
     realm: lo
     peers: [{{address: {self.callee_ip}, port: 5062}}, {{address: {self.callee_ip}, port: 5063}}]
     codecs: [PCMU]
+    failover: {{backoff_s: 0}}
   - name: foreign
     realm: lo
     peers: [{{address: {self.callee_ip}, port: 5064}}]

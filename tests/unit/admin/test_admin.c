@@ -44,7 +44,7 @@ static struct trunk trunk_list[] = {{.name = "carrier",
 	.peers = &peer,
 	.n_peers = 1,
 	.media = {.codecs = {{"PCMU", 8000, 1}, {"opus", 48000, 2}}, .n_codecs = 2},
-	.limits = {.calls = 7}}};
+	.limits = {{.calls = 7}}}};
 static struct sockaddr_in http_address;
 static struct trunks trunks = {trunk_list, 1};
 static struct routes routes;
@@ -471,9 +471,15 @@ static void trunks_are_described(void **)
 	char *text = json_dumps(result_of(answer), JSON_COMPACT);
 
 	assert_string_equal(text,
-		"[{\"trunk\":\"carrier\",\"realm\":\"wan\",\"peers\":[\"192.0.2.1:5060\"],"
+		"[{\"trunk\":\"carrier\",\"realm\":\"wan\",\"peers\":[{"
+		"\"address\":\"192.0.2.1:5060\",\"transport\":\"udp\",\"state\":\"up\","
+		"\"seconds_left\":0,\"priority\":0,\"weight\":0,\"options_status\":0,\"tried\":0,"
+		"\"failed\":0}],"
 		"\"codecs\":[\"PCMU\",\"opus\"],\"calls\":0,\"calls_max\":7,\"calls_per_s_max\":0,"
-		"\"started\":0,\"refused\":0}]");
+		"\"started\":0,\"refused\":0,"
+		"\"in\":{\"calls\":0,\"calls_max\":0,\"calls_per_s_max\":0,\"started\":0,\"refused\":0},"
+		"\"out\":{\"calls\":0,\"calls_max\":0,\"calls_per_s_max\":0,\"started\":0,\"refused\":0}"
+		"}]");
 	free(text);
 	json_decref(answer);
 }

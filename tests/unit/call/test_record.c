@@ -205,7 +205,7 @@ static void corrupt_record_is_survived(void **)
 	}
 	assert_true(n_refused > 20);
 	assert_int_equal(fixture.calls->counters.active_now, 0);
-	assert_int_equal(fixture.trunk_list[0].load.calls, 0);
+	assert_int_equal(fixture.trunk_list[0].state->load[TRUNK_BOTH].calls, 0);
 }
 
 int main(void)

@@ -18,12 +18,23 @@ static struct trunk list[] = {
 };
 static struct trunks trunks = {list, 3};
 
-static int set_peers(void **)
+static int open_trunks(void **)
 {
-	return address_parse("192.0.2.1", 5060, &first_peers[0].address) ||
-	       address_parse("2001:db8::1", 5060, &first_peers[1].address) ||
-	       address_parse("192.0.2.1", 5070, &second_peers[0].address) ||
-	       address_parse("192.0.2.1", 5060, &third_peers[0].address);
+	int err = address_parse("192.0.2.1", 5060, &first_peers[0].address) ||
+		  address_parse("2001:db8::1", 5060, &first_peers[1].address) ||
+		  address_parse("192.0.2.1", 5070, &second_peers[0].address) ||
+		  address_parse("192.0.2.1", 5060, &third_peers[0].address);
+
+	for (size_t i = 0; !err && i < trunks.n; i++)
+		err = trunk_open(&list[i], NULL);
+	return err;
+}
+
+static int close_trunks(void **)
+{
+	for (size_t i = 0; i < trunks.n; i++)
+		trunk_close(&list[i]);
+	return 0;
 }
 
 static const char *match(const struct realm *realm, const char *host, uint16_t port)
@@ -56,16 +67,35 @@ static void trunk_is_found_by_name(void **)
 
 static void calls_at_the_same_time_are_limited(void **)
 {
-	struct trunk trunk = {.limits = {.calls = 2}};
+	struct trunk trunk = {.limits = {{.calls = 2}}};
 
-	assert_int_equal(trunk_call_start(&trunk, 1), 0);
-	assert_int_equal(trunk_call_start(&trunk, 1), 0);
-	assert_int_equal(trunk_call_start(&trunk, 1), -EBUSY);
-	trunk_call_stop(&trunk);
-	assert_int_equal(trunk_call_start(&trunk, 1), 0);
-	assert_int_equal(trunk.load.calls, 2);
-	assert_int_equal(trunk.load.started, 3);
-	assert_int_equal(trunk.load.refused, 1);
+	assert_int_equal(trunk_open(&trunk, NULL), 0);
+	assert_int_equal(trunk_call_start(&trunk, TRUNK_IN, 1), 0);
+	assert_int_equal(trunk_call_start(&trunk, TRUNK_OUT, 1), 0);
+	assert_int_equal(trunk_call_start(&trunk, TRUNK_OUT, 1), -EBUSY);
+	trunk_call_stop(&trunk, TRUNK_IN);
+	assert_int_equal(trunk_call_start(&trunk, TRUNK_OUT, 1), 0);
+	assert_int_equal(trunk.state->load[TRUNK_BOTH].calls, 2);
+	assert_int_equal(trunk.state->load[TRUNK_BOTH].started, 3);
+	assert_int_equal(trunk.state->load[TRUNK_BOTH].refused, 1);
+	assert_int_equal(trunk.state->load[TRUNK_IN].calls, 0);
+	assert_int_equal(trunk.state->load[TRUNK_OUT].calls, 2);
+	trunk_close(&trunk);
+}
+
+static void each_direction_has_limits_of_its_own(void **)
+{
+	struct trunk trunk = {.limits = {[TRUNK_IN] = {.calls = 1}, [TRUNK_OUT] = {.calls = 2}}};
+
+	assert_int_equal(trunk_open(&trunk, NULL), 0);
+	assert_int_equal(trunk_call_start(&trunk, TRUNK_IN, 1), 0);
+	assert_int_equal(trunk_call_start(&trunk, TRUNK_IN, 1), -EBUSY);
+	assert_int_equal(trunk_call_start(&trunk, TRUNK_OUT, 1), 0);
+	assert_int_equal(trunk_call_start(&trunk, TRUNK_OUT, 1), 0);
+	assert_int_equal(trunk_call_start(&trunk, TRUNK_OUT, 1), -EBUSY);
+	trunk_call_force(&trunk, TRUNK_OUT);
+	assert_int_equal(trunk.state->load[TRUNK_OUT].calls, 3);
+	trunk_close(&trunk);
 }
 
 static unsigned int offer_calls(struct trunk *trunk, uint64_t from_ms, uint64_t to_ms)
@@ -73,8 +103,8 @@ static unsigned int offer_calls(struct trunk *trunk, uint64_t from_ms, uint64_t 
 	unsigned int n = 0;
 
 	for (uint64_t now_ms = from_ms; now_ms < to_ms; now_ms++)
-		if (trunk_call_start(trunk, now_ms) == 0) {
-			trunk_call_stop(trunk);
+		if (trunk_call_start(trunk, TRUNK_OUT, now_ms) == 0) {
+			trunk_call_stop(trunk, TRUNK_OUT);
 			n++;
 		}
 	return n;
@@ -82,21 +112,46 @@ static unsigned int offer_calls(struct trunk *trunk, uint64_t from_ms, uint64_t 
 
 static void calls_per_second_are_limited(void **)
 {
-	struct trunk trunk = {.limits = {.calls_per_s = 10}};
+	struct trunk trunk = {.limits = {{.calls_per_s = 10}}};
 
+	assert_int_equal(trunk_open(&trunk, NULL), 0);
 	// One second's worth at once, then ten a second.
 	assert_int_equal(offer_calls(&trunk, 1000000, 1001000), 19);
 	assert_int_equal(offer_calls(&trunk, 1001000, 1011000), 100);
 	// Idle time earns one second's worth at most.
 	assert_int_equal(offer_calls(&trunk, 9000000, 9000001), 1);
-	assert_int_equal(trunk.load.allowance, 9000);
+	assert_int_equal(trunk.state->load[TRUNK_BOTH].allowance, 9000);
+	trunk_close(&trunk);
 }
 
 static void no_limit_is_no_limit(void **)
 {
 	struct trunk trunk = {};
 
+	assert_int_equal(trunk_open(&trunk, NULL), 0);
 	assert_int_equal(offer_calls(&trunk, 1, 5000), 4999);
+	trunk_close(&trunk);
+}
+
+// What another configuration's trunk of that name takes over.
+static void state_outlives_the_configuration(void **)
+{
+	struct trunk_peer old_peer = {}, new_peer = {};
+	struct trunk old = {.peers = &old_peer, .n_peers = 1},
+		     new = {.peers = &new_peer, .n_peers = 1};
+
+	assert_int_equal(address_parse("192.0.2.1", 5060, &old_peer.address), 0);
+	new_peer.address = old_peer.address;
+	assert_int_equal(trunk_open(&old, NULL), 0);
+	assert_int_equal(trunk_call_start(&old, TRUNK_OUT, 1), 0);
+	old_peer.targets->target->is_down = true;
+	assert_int_equal(trunk_open(&new, old.state), 0);
+	assert_true(new_peer.targets->target->is_down);
+	assert_int_equal(new.state->load[TRUNK_OUT].calls, 1);
+	trunk_call_stop(&old, TRUNK_OUT);
+	trunk_close(&old);
+	assert_int_equal(new.state->load[TRUNK_OUT].calls, 0);
+	trunk_close(&new);
 }
 
 static void addresses_are_written_with_their_port(void **)
@@ -132,10 +187,13 @@ int main(void)
 		cmocka_unit_test(trunk_is_found_by_name),
 		cmocka_unit_test(trunk_is_secure_where_all_peers_are),
 		cmocka_unit_test(calls_at_the_same_time_are_limited),
+		cmocka_unit_test(each_direction_has_limits_of_its_own),
 		cmocka_unit_test(calls_per_second_are_limited),
+		cmocka_unit_test(no_limit_is_no_limit),
+		cmocka_unit_test(state_outlives_the_configuration),
 		cmocka_unit_test(no_limit_is_no_limit),
 		cmocka_unit_test(addresses_are_written_with_their_port),
 	};
 
-	return cmocka_run_group_tests(tests, set_peers, NULL);
+	return cmocka_run_group_tests(tests, open_trunks, close_trunks);
 }

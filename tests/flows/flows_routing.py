@@ -1,0 +1,207 @@
+#!/usr/bin/python3
+"""Where calls go, and where next: peers, their health, limits, routes.
+
+usage: flows_routing.py BUILD-FOLDER [PART OF A TEST'S NAME...]
+
+As flows.py, with trunks of its own; each test uses those that no other one spoils.
+"""
+import sys
+import time
+
+import flows
+from flows import Flow
+from gateway import Gateway
+from sip_peer import OutgoingCall, Peer
+
+tearDownModule = flows.tearDownModule
+
+
+def trunk(name, ports, **more):
+    """YAML of a trunk with peers on these ports of the callee's address."""
+    peers = ", ".join(f"{{address: {gateway().callee_ip}, port: {port}}}" for port in ports)
+    lines = [f"  - name: {name}", "    realm: lo", f"    peers: [{peers}]", "    codecs: [PCMU]"]
+    return "\n".join(lines + [f"    {key}: {value}" for key, value in more.items()]) + "\n"
+
+
+def gateway():
+    return flows.gateway
+
+
+def setUpModule():
+    flows.gateway = Gateway(flows.build, 7)
+    flows.gateway.trunks = (
+        trunk("closing", [5071, 5072]) +
+        trunk("failing", [5073, 5074], failover="{timeout_s: 1, backoff_s: 60}") +
+        trunk("picky", [5075, 5076], failover="{codes: [480, 6xx], backoff_s: 0}") +
+        trunk("watched", [5077, 5078],
+              health="{interval_s: 1, timeout_s: 1, fails: 2, successes: 2, alive: [200]}") +
+        trunk("narrow", [5079], limits="{out: {calls: 1}}") +
+        trunk("rated", [5080], limits="{out: {calls_per_s: 1}}"))
+    flows.gateway.routes = "".join(
+        f'  - {{prefix: "{prefix}", trunk: {name}}}\n' for prefix, name in (
+            ("80", "closing"), ("81", "failing"), ("82", "picky"), ("83", "watched"),
+            ("84", "narrow"), ("85", "rated")))
+    flows.start(flows.gateway)
+
+
+def peers_of(name):
+    trunks = gateway().ctl("trunks")
+    return {peer["address"].rpartition(":")[2]: peer["state"]
+            for one in trunks if one["trunk"] == name for peer in one["peers"]}
+
+
+class Routed(Flow):
+    """`ports`: those of the trunk that `prefix` leads to."""
+
+    ports = ()
+
+    def setUp(self):
+        self.callee_port = self.ports[0]
+        super().setUp()
+        self.callees = [self.callee, *[self.peer(port) for port in self.ports[1:]]]
+
+    def call_goes_to(self, index, timeout=2):
+        """A call that ends with 486 there."""
+        self.dial_next()
+        call = OutgoingCall(self.caller, self.number)
+        self.refuse_at(index, call, timeout=timeout)
+
+    def refuse_at(self, index, call, status=486, timeout=2, passed_on=None):
+        invite = self.callees[index].expect("INVITE", timeout)
+        self.callees[index].reply(invite, status, "b1")
+        self.callees[index].expect("ACK")
+        call.refused(passed_on or status)
+
+    def decline(self, index, status, extra=(), timeout=2):
+        invite = self.callees[index].expect("INVITE", timeout)
+        self.callees[index].reply(invite, status, "b1", extra=extra)
+        self.callees[index].expect("ACK")
+
+
+class RetryAfter(Routed):
+    prefix, ports = "80", (5071, 5072)
+
+    def test_peer_that_wants_to_be_left_alone_is(self):
+        call = OutgoingCall(self.caller, self.number)
+        self.decline(0, 503, extra=["Retry-After: 2 (overload);duration=60"])
+        self.refuse_at(1, call)
+        self.assertEqual(peers_of("closing"), {"5071": "closed", "5072": "up"})
+        self.call_goes_to(1)
+        self.callees[0].expect_nothing(0.1)
+        gateway().wait(lambda: peers_of("closing")["5071"] == "up", "the end of Retry-After")
+        self.call_goes_to(0)
+
+
+class BackOff(Routed):
+    prefix, ports = "81", (5073, 5074)
+
+    def test_peer_that_did_not_answer_is_tried_last(self):
+        call = OutgoingCall(self.caller, self.number)
+        self.callees[0].expect("INVITE")
+        self.refuse_at(1, call, timeout=3)
+        self.callees[0].drain()
+        self.assertEqual(peers_of("failing"), {"5073": "failing", "5074": "up"})
+        self.dial_next()
+        call = OutgoingCall(self.caller, self.number)
+        self.decline(1, 503)
+        self.refuse_at(0, call)  # better than nothing; and it has answered now
+        self.assertEqual(peers_of("failing"), {"5073": "up", "5074": "failing"})
+
+    def test_peer_that_cannot_be_reached_is_given_up_at_once(self):
+        self.callees[1].close()  # an ICMP error
+        gateway().wait(lambda: peers_of("failing")["5073"] == "up", "the first peer")
+        call = OutgoingCall(self.caller, self.number)
+        self.decline(0, 504)
+        call.refused(503)
+        self.assertEqual(peers_of("failing")["5074"], "failing")
+
+
+class Codes(Routed):
+    prefix, ports = "82", (5075, 5076)
+
+    def test_configured_statuses_send_a_call_on(self):
+        for status in (480, 604):
+            self.dial_next()
+            call = OutgoingCall(self.caller, self.number)
+            self.decline(0, status)
+            self.refuse_at(1, call)
+
+    def test_others_do_not(self):
+        for status in (486, 503, 408):
+            self.dial_next()
+            self.refuse_at(0, OutgoingCall(self.caller, self.number), status)
+            self.callees[1].expect_nothing(0.05)
+
+
+class Health(Routed):
+    """Both peers get OPTIONS each second."""
+
+    prefix, ports = "83", (5077, 5078)
+
+    def setUp(self):
+        super().setUp()
+        for callee in self.callees:
+            callee.numbers = None  # OPTIONS count, too
+
+    def serve(self, statuses, until, seconds=12):
+        """Answer OPTIONS with each peer's status (0: not at all) until the trunk is so."""
+        end = time.time() + seconds
+        while peers_of("watched") != until:
+            self.assertLess(time.time(), end, peers_of("watched"))
+            for callee, status in zip(self.callees, statuses):
+                request = callee.receive(0.02)
+                if request and status:
+                    self.assertEqual(request.method, "OPTIONS")
+                    callee.reply(request, status, "o1")
+
+    def call_with_options(self, index):
+        self.dial_next()
+        call = OutgoingCall(self.caller, self.number)
+        while True:
+            request = self.callees[index].receive(2)
+            self.assertIsNotNone(request)
+            if request.method == "INVITE":
+                break
+        self.callees[index].reply(request, 486, "b1")
+        call.refused(486)
+
+    def test_peers_go_down_and_come_up_by_their_answers(self):
+        self.serve((200, 200), {"5077": "up", "5078": "up"})
+        before = gateway().log("control")
+        self.serve((404, 200), {"5077": "down", "5078": "up"})
+        self.call_with_options(1)
+        self.serve((0, 0), {"5077": "down", "5078": "down"})
+        call = OutgoingCall(self.caller, self.number)
+        call.refused(503)
+        self.serve((200, 0), {"5077": "up", "5078": "down"})
+        self.call_with_options(0)
+        log = gateway().log("control")[len(before):]
+        self.assertEqual(log.count("event=peer_down trunk=watched"), 2)
+        self.assertEqual(log.count("event=peer_up trunk=watched"), 1)
+
+
+class Limits(Routed):
+    prefix, ports = "84", (5079,)
+
+    def test_calls_at_the_same_time_are_limited_one_way(self):
+        caller, callee = self.establish()
+        OutgoingCall(Peer(gateway().caller_ip, 0, gateway().address), self.number).refused(503)
+        self.callees[0].expect_nothing(0.1)
+        narrow = next(one for one in gateway().ctl("trunks") if one["trunk"] == "narrow")
+        self.assertEqual((narrow["out"]["calls"], narrow["out"]["refused"]), (1, 1))
+        self.end(caller, callee)
+        self.call_goes_to(0)
+
+
+class Rates(Routed):
+    prefix, ports = "85", (5080,)
+
+    def test_calls_a_second_are_limited_one_way(self):
+        self.call_goes_to(0)
+        OutgoingCall(Peer(gateway().caller_ip, 0, gateway().address), self.number).refused(503)
+        time.sleep(1.05)
+        self.call_goes_to(0)
+
+
+if __name__ == "__main__":
+    sys.exit(flows.run(sys.modules["__main__"]))
