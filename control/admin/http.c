@@ -127,12 +127,12 @@ static void add_trunks(struct metrics *metrics, const struct trunks *trunks)
 	for (size_t i = 0; i < trunks->n; i++) {
 		const struct trunk *trunk = &trunks->list[i];
 
-		metrics_add_labelled(
-			metrics, "trunk_calls_now", "trunk", trunk->name, trunk->load.calls);
-		metrics_add_labelled(
-			metrics, "trunk_calls_started", "trunk", trunk->name, trunk->load.started);
-		metrics_add_labelled(
-			metrics, "trunk_calls_refused", "trunk", trunk->name, trunk->load.refused);
+		metrics_add_labelled(metrics, "trunk_calls_now", "trunk", trunk->name,
+			trunk->state->load[TRUNK_BOTH].calls);
+		metrics_add_labelled(metrics, "trunk_calls_started", "trunk", trunk->name,
+			trunk->state->load[TRUNK_BOTH].started);
+		metrics_add_labelled(metrics, "trunk_calls_refused", "trunk", trunk->name,
+			trunk->state->load[TRUNK_BOTH].refused);
 	}
 }
 
