@@ -36,7 +36,7 @@
 #define TICK_MS		    10
 #define PUNTS_TICK_MS	    1 // while control takes punts: a handshake of DTLS waits for it twice
 #define NEXT_HOPS_POLL_MS   100
-#define MBUFS_PER_QUEUE	    4096 // in the rings of a device and on their way
+#define MBUFS_PER_QUEUE	    6144 // in the rings of a device and on their way
 #define MBUFS_PER_LCORE	    2048
 #define MBUF_CACHE	    256
 #define CODEC_MEASURE_US    3000 // for each codec, at start

@@ -18,7 +18,7 @@
 #include "interface.h"
 #include "steer.h"
 
-#define DESCRIPTORS 1024
+#define DESCRIPTORS 1024 // at least
 
 #define RSS_UDP		  (RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP)
 #define CHECKSUM_OFFLOADS (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
@@ -171,14 +171,31 @@ static int configure_device(const struct opening *opening, struct port *port)
 	return 0;
 }
 
+// As many as the driver proposes, if those are more. net_af_xdp lends the kernel 2,048 buffers: a
+// shorter ring could not hold them all, and what finds that ring full is in no counter of the
+// driver's, where what finds no buffer is.
+static int choose_descriptors(
+	const struct opening *opening, const struct port *port, uint16_t *n_rx, uint16_t *n_tx)
+{
+	struct rte_eth_dev_info info;
+	int ret = rte_eth_dev_info_get(port->id, &info);
+
+	if (ret)
+		return fail(opening, ret, "device: %s", strerror(-ret));
+	*n_rx = RTE_MAX(DESCRIPTORS, info.default_rxportconf.ring_size);
+	*n_tx = RTE_MAX(DESCRIPTORS, info.default_txportconf.ring_size);
+	ret = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, n_rx, n_tx);
+	return ret ? fail(opening, ret, "descriptors: %s", strerror(-ret)) : 0;
+}
+
 static int set_up_queues(const struct opening *opening, struct port *port)
 {
 	int socket = rte_eth_dev_socket_id(port->id);
-	uint16_t n_rx = DESCRIPTORS, n_tx = DESCRIPTORS;
-	int ret = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &n_rx, &n_tx);
+	uint16_t n_rx, n_tx;
+	int ret = choose_descriptors(opening, port, &n_rx, &n_tx);
 
 	if (ret)
-		return fail(opening, ret, "descriptors: %s", strerror(-ret));
+		return ret;
 	for (uint16_t i = 0; i < port->n_queues; i++) {
 		ret = rte_eth_rx_queue_setup(
 			port->id, i, n_rx, (unsigned int)socket, NULL, opening->config->pool);

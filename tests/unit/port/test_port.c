@@ -27,10 +27,12 @@
 #include "netns.h"
 #include "port.h"
 
-#define MEDIA_PORT 30000 // of 30000..30999
-#define SIP_PORT   5060
-#define WAIT_MS	   2000
-#define TAGGED6	   "2001:db8:7::1"
+#define MEDIA_PORT  30000 // of 30000..30999
+#define SIP_PORT    5060
+#define WAIT_MS	    2000
+#define FLOOD	    3000
+#define AF_XDP_ROOM 2048 // that the driver lends to the kernel
+#define TAGGED6	    "2001:db8:7::1"
 
 #define LEAVE_NATIVE  "leave-native-program" // argument of this program run by itself
 #define LEAVE_GENERIC "leave-generic-program"
@@ -328,6 +330,32 @@ static void what_we_send_arrives(void **)
 	close(far);
 }
 
+// Nobody looks while it comes: what there is room for waits, and the rest is counted.
+static void what_finds_no_room_is_counted_as_missed(void **)
+{
+	struct sockaddr_in to = endpoint(NEAR, MEDIA_PORT);
+	struct port_counters before, after;
+	struct rte_mbuf *packets[32];
+	unsigned int n_received = 0;
+	uint16_t n;
+	int fd;
+
+	if (!have_lab)
+		skip();
+	fd = bound_socket(lab.theirs, SOCK_DGRAM, FAR, 4000);
+	assert_int_equal(port_counters_get(&near, &before), 0);
+	for (int i = 0; i < FLOOD; i++)
+		assert_int_equal(sendto(fd, "media", 5, 0, (struct sockaddr *)&to, sizeof(to)), 5);
+	while ((n = rte_eth_rx_burst(near.id, 0, packets, 32))) {
+		rte_pktmbuf_free_bulk(packets, n);
+		n_received += n;
+	}
+	assert_int_equal(n_received, AF_XDP_ROOM);
+	assert_int_equal(port_counters_get(&near, &after), 0);
+	assert_int_equal(after.rx_missed - before.rx_missed, FLOOD - AF_XDP_ROOM);
+	close(fd);
+}
+
 static uint32_t attached_program(void)
 {
 	uint32_t id = 0;
@@ -541,6 +569,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_tagged_realm_gets_its_vlan_and_ports_only),
 		cmocka_unit_test(the_rest_stays_with_the_kernel),
 		cmocka_unit_test(what_we_send_arrives),
+		cmocka_unit_test(what_finds_no_room_is_counted_as_missed),
 		cmocka_unit_test(second_owner_is_refused),
 		cmocka_unit_test(close_gives_the_interface_back),
 		cmocka_unit_test(program_of_a_stranger_is_left_alone),
