@@ -22,7 +22,7 @@ static uint16_t protect_bye(
 	struct leg *leg, struct srtp_engine *engine, uint8_t *packet, uint16_t length)
 {
 	struct srtp_job job = {
-		.context = leg_context(leg, leg->config, SRTP_SEND),
+		.context = leg_context(engine, leg, leg->config, SRTP_SEND),
 		.packet = packet,
 		.length = length,
 		.room = BYE_ROOM,

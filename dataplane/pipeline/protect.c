@@ -17,11 +17,11 @@ static const enum drop_reason reasons[N_SRTP_STATUSES] = {
 	[SRTP_STATUS_FAILED] = DROP_srtp_failed,
 };
 
-static struct srtp_job job_of(
-	struct leg *leg, const struct leg_config *config, struct rte_mbuf *mbuf, bool rtcp)
+static struct srtp_job job_of(const struct worker *worker, struct leg *leg,
+	const struct leg_config *config, struct rte_mbuf *mbuf, bool rtcp)
 {
 	return (struct srtp_job){
-		.context = leg_context(leg, config, SRTP_SEND),
+		.context = leg_context(worker->srtp, leg, config, SRTP_SEND),
 		.packet = rte_pktmbuf_mtod(mbuf, uint8_t *),
 		.length = mbuf->data_len,
 		.room = (uint16_t)(mbuf->data_len + rte_pktmbuf_tailroom(mbuf)),
@@ -52,7 +52,7 @@ static void protect_media(struct worker *worker, struct output *output)
 	for (unsigned int i = 0; i < output->n_secure; i++) {
 		unsigned int at = output->secure[i];
 
-		jobs[i] = job_of(output->secure_legs[i], output->secure_configs[i],
+		jobs[i] = job_of(worker, output->secure_legs[i], output->secure_configs[i],
 			output->mbufs[at], false);
 	}
 	srtp_protect_burst(worker->srtp, jobs, output->n_secure);
@@ -77,8 +77,8 @@ static void protect_reports(struct worker *worker, struct reports *reports)
 
 	for (unsigned int i = 0; i < reports->n; i++)
 		if (reports->configs[i]->secure)
-			jobs[n++] = job_of(
-				reports->carriers[i], reports->configs[i], reports->mbufs[i], true);
+			jobs[n++] = job_of(worker, reports->carriers[i], reports->configs[i],
+				reports->mbufs[i], true);
 	srtp_protect_burst(worker->srtp, jobs, n);
 	n = 0;
 	for (unsigned int i = 0; i < reports->n; i++) {

@@ -23,13 +23,15 @@ static const struct {
 #undef VERDICT
 };
 
-static unsigned int add_jobs(const struct burst *burst, bool rtcp, struct srtp_job *jobs)
+static unsigned int add_jobs(
+	const struct worker *worker, const struct burst *burst, bool rtcp, struct srtp_job *jobs)
 {
 	for (unsigned int i = 0; i < burst->n_secure; i++) {
 		unsigned int at = burst->secure[i];
 
 		jobs[i] = (struct srtp_job){
-			.context = leg_context(burst->legs[at], burst->configs[at], SRTP_RECEIVE),
+			.context = leg_context(
+				worker->srtp, burst->legs[at], burst->configs[at], SRTP_RECEIVE),
 			.packet = burst->payloads[at],
 			.length = burst->lengths[at],
 			.rtcp = rtcp,
@@ -90,8 +92,8 @@ void unprotect(struct worker *worker)
 
 	if (likely(worker->burst.n_secure + worker->rtcp.n_secure == 0))
 		return;
-	n_media = add_jobs(&worker->burst, false, jobs);
-	add_jobs(&worker->rtcp, true, jobs + n_media);
+	n_media = add_jobs(worker, &worker->burst, false, jobs);
+	add_jobs(worker, &worker->rtcp, true, jobs + n_media);
 	srtp_unprotect_burst(worker->srtp, jobs, n_media + worker->rtcp.n_secure);
 	take_results(worker, &worker->burst, jobs);
 	take_results(worker, &worker->rtcp, jobs + n_media);

@@ -215,6 +215,8 @@ static int create_worker(struct worker_shared *shared, unsigned int index)
 	worker->srtp = srtp_engine_create(NULL, NULL);
 	if (!worker->srtp)
 		return -errno;
+	srtp_engine_set_spares(worker->srtp, leg_srtp_take_spare,
+		sessions_srtp_memory(shared->config.sessions, index));
 	snprintf(name, sizeof(name), "inbox-%u", index);
 	worker->inbox = rte_ring_create(name, INBOX, socket_id, RING_F_SC_DEQ);
 	snprintf(name, sizeof(name), "injections-%u", index);

@@ -111,12 +111,12 @@ struct leg_config {
 	const struct next_hop *hop_rtcp;
 	const struct next_hop *hop_latched;
 	struct leg *source_leg;		  // NULL: none
-	struct srtp_context *contexts[2]; // of the keys, by enum srtp_direction; NULL: plain RTP
-	struct leg_key *keys[2];
-	struct leg_bundle *bundle; // of all legs that have its transport
-	struct leg *carrier;	   // whose transport it has
+	struct srtp_context *contexts[2]; // by enum srtp_direction, held; NULL: plain RTP
+	struct leg_bundle *bundle;	  // of all legs that have its transport
+	struct leg *carrier;		  // whose transport it has
 	struct rtp_mid mid;
-	union {				      // main
+	bool restarts[2]; // indices, where a context takes over (SL_SRTP_RESTART)
+	union {		  // main
 		struct leg_timeouts timeouts; // while it is in force
 		struct deferred deferred;     // on its way out
 	};
@@ -354,11 +354,15 @@ static inline struct leg_rates leg_rates_of(uint32_t packets, uint32_t bytes)
 }
 
 // worker: the context for the next packet of a secure leg.
-static inline struct srtp_context *leg_context(
-	struct leg *leg, const struct leg_config *config, enum srtp_direction direction)
+static inline struct srtp_context *leg_context(struct srtp_engine *engine, struct leg *leg,
+	const struct leg_config *config, enum srtp_direction direction)
 {
-	return leg_srtp_context(
-		&leg->srtp[direction], config->contexts[direction], config->keys[direction]);
+	struct leg_srtp *srtp = &leg->srtp[direction];
+	struct srtp_context *context = config->contexts[direction];
+
+	if (unlikely(srtp->context != context))
+		return leg_srtp_adopt(engine, srtp, context, config->restarts[direction]);
+	return context;
 }
 
 static inline const struct leg_config *leg_config(const struct leg *leg)

@@ -3,10 +3,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <rte_errno.h>
+#include <stdio.h>
 #include <string.h>
-
-#include "slab.h"
 
 static_assert(SL_SRTP_KEY_MAX == SRTP_KEY_MAX && SL_SRTP_SALT_MAX == SRTP_SALT_MAX &&
 		      SL_SRTP_MKI_MAX <= SRTP_MKI_MAX,
@@ -22,28 +21,97 @@ static void wipe(void *memory, size_t bytes)
 	explicit_bzero(memory, bytes);
 }
 
-static struct srtp_context *create_context(struct srtp_engine *engine, const struct sl_srtp *wanted,
-	enum srtp_direction direction, unsigned int max_ssrcs)
+#define SPARES 64 // contexts of a worker that may get a second SSRC within a tick of main
+
+static void *take(void *context, size_t bytes)
 {
-	struct srtp_keying keying = {
+	struct leg_srtp_memory *memory = context;
+
+	for (unsigned int i = 0; i < LEG_SRTP_SLABS; i++) {
+		struct slab *slab = &memory->slabs[i];
+
+		if (!slab->object_bytes)
+			slab_init(slab, bytes, memory->socket_id);
+		if (slab->object_bytes == bytes)
+			return slab_take(slab);
+	}
+	return NULL;
+}
+
+int leg_srtp_memory_init(struct leg_srtp_memory *memory, unsigned int worker, int socket_id)
+{
+	char name[RTE_RING_NAMESIZE];
+
+	memory->socket_id = socket_id;
+	memory->memory = (struct srtp_memory){take, slab_return, memory};
+	snprintf(name, sizeof(name), "srtp-spares-%u", worker);
+	memory->spares = rte_ring_create(name, SPARES, socket_id, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	return memory->spares ? 0 : -rte_errno;
+}
+
+void leg_srtp_memory_fini(struct leg_srtp_memory *memory)
+{
+	void *spare;
+
+	while (memory->spares && rte_ring_sc_dequeue(memory->spares, &spare) == 0)
+		slab_return(spare);
+	rte_ring_free(memory->spares);
+	for (unsigned int i = 0; i < LEG_SRTP_SLABS; i++)
+		slab_fini(&memory->slabs[i]);
+}
+
+// Only where there is SRTP at all.
+void leg_srtp_memory_refill(struct leg_srtp_memory *memory)
+{
+	void *spare;
+
+	if (!memory->slabs[0].n_taken)
+		return;
+	while (!rte_ring_full(memory->spares) && (spare = take(memory, SRTP_MORE_BYTES)))
+		rte_ring_sp_enqueue(memory->spares, spare);
+}
+
+void *leg_srtp_take_spare(void *context)
+{
+	struct leg_srtp_memory *memory = context;
+	void *spare;
+
+	return rte_ring_sc_dequeue(memory->spares, &spare) == 0 ? spare : NULL;
+}
+
+static void keying_of(
+	struct srtp_keying *keying, const struct sl_srtp *wanted, enum srtp_direction direction)
+{
+	*keying = (struct srtp_keying){
 		.suite = (enum srtp_suite)(wanted->suite - 1),
 		.direction = direction,
 		.mki_bytes = wanted->mki_bytes,
-		.max_ssrcs = (uint8_t)max_ssrcs,
 		.plain_srtcp = wanted->flags & SL_SRTP_PLAIN_RTCP,
 	};
+	memcpy(keying->key, wanted->key, sizeof(wanted->key));
+	memcpy(keying->salt, wanted->salt, sizeof(wanted->salt));
+	memcpy(keying->mki, wanted->mki, wanted->mki_bytes);
+}
+
+struct srtp_context *leg_key_create(struct srtp_engine *engine, struct leg_srtp_memory *memory,
+	const struct sl_srtp *wanted, enum srtp_direction direction, unsigned int max_ssrcs)
+{
 	const struct srtp_indices resume = {.rtp_next = wanted->resume.rtp_next,
 		.rtcp_next = wanted->resume.rtcp_next,
 		.ssrc = wanted->resume.ssrc};
 	struct srtp_context *context;
+	struct srtp_keying keying;
 	int rc = 0;
 
-	memcpy(keying.key, wanted->key, sizeof(wanted->key));
-	memcpy(keying.salt, wanted->salt, sizeof(wanted->salt));
-	memcpy(keying.mki, wanted->mki, wanted->mki_bytes);
+	keying_of(&keying, wanted, direction);
+	keying.max_ssrcs = (uint8_t)max_ssrcs;
+	keying.memory = &memory->memory;
 	context = srtp_context_create(engine, &keying);
 	wipe(&keying, sizeof(keying));
-	if (context && (resume.rtp_next || resume.rtcp_next))
+	if (!context)
+		return NULL;
+	srtp_context_owner(context)->n_holders = 1;
+	if (resume.rtp_next || resume.rtcp_next)
 		rc = srtp_context_import(context, &resume, 1);
 	if (rc == 0)
 		return context;
@@ -52,53 +120,37 @@ static struct srtp_context *create_context(struct srtp_engine *engine, const str
 	return NULL;
 }
 
-struct leg_key *leg_key_create(struct srtp_engine *engine, const struct sl_srtp *wanted,
-	enum srtp_direction direction, unsigned int max_ssrcs)
+int leg_key_hold(struct srtp_context *context)
 {
-	struct leg_key *key = calloc(1, sizeof(*key));
+	struct srtp_owner *owner = context ? srtp_context_owner(context) : NULL;
 
-	if (!key)
-		return NULL;
-	key->context = create_context(engine, wanted, direction, max_ssrcs);
-	if (!key->context) {
-		free(key);
-		return NULL;
-	}
-	key->wanted = *wanted;
-	key->n_configs = 1;
-	return key;
+	if (owner && owner->n_holders == UINT16_MAX)
+		return -ENOMEM;
+	if (owner)
+		owner->n_holders++;
+	return 0;
 }
 
-struct leg_key *leg_key_hold(struct leg_key *key)
+void leg_key_release(struct srtp_context *context)
 {
-	if (key)
-		key->n_configs++;
-	return key;
+	struct srtp_owner *owner = context ? srtp_context_owner(context) : NULL;
+
+	if (owner && --owner->n_holders == 0 && !owner->adopted)
+		srtp_context_destroy(context);
 }
 
-void leg_key_release(struct leg_key *key)
+int leg_key_is(struct srtp_engine *engine, const struct srtp_context *context,
+	const struct sl_srtp *wanted, enum srtp_direction direction)
 {
-	if (!key || --key->n_configs)
-		return;
-	if (!key->adopted)
-		srtp_context_destroy(key->context);
-	wipe(key, sizeof(*key));
-	free(key);
-}
+	struct srtp_keying keying;
+	int rc;
 
-// Flags that are about the change of keys say nothing about the key.
-bool leg_key_is(const struct leg_key *key, const struct sl_srtp *wanted)
-{
-	const struct sl_srtp *has;
-
-	if (!key || wanted->suite == SL_SRTP_NONE)
-		return !key && wanted->suite == SL_SRTP_NONE;
-	has = &key->wanted;
-	return has->suite == wanted->suite && has->mki_bytes == wanted->mki_bytes &&
-	       ((has->flags ^ wanted->flags) & ~SL_SRTP_RESTART) == 0 &&
-	       !memcmp(has->key, wanted->key, sizeof(has->key)) &&
-	       !memcmp(has->salt, wanted->salt, sizeof(has->salt)) &&
-	       !memcmp(has->mki, wanted->mki, sizeof(has->mki));
+	if (!context || wanted->suite == SL_SRTP_NONE)
+		return !context && wanted->suite == SL_SRTP_NONE;
+	keying_of(&keying, wanted, direction);
+	rc = srtp_context_is_of(engine, context, &keying);
+	wipe(&keying, sizeof(keying));
+	return rc;
 }
 
 void leg_srtp_forget(struct sl_srtp *wanted)
@@ -107,30 +159,45 @@ void leg_srtp_forget(struct sl_srtp *wanted)
 	wipe(wanted->salt, sizeof(wanted->salt));
 }
 
+// The worker has done with a context, and with those that it took over; configurations on their way
+// out may still have them.
+static void let_go(struct srtp_context *context)
+{
+	while (context) {
+		struct srtp_context *old = srtp_context_detach_old(context, true);
+		struct srtp_owner *owner = srtp_context_owner(context);
+
+		owner->adopted = false;
+		if (owner->n_holders == 0)
+			srtp_context_destroy(context);
+		context = old;
+	}
+}
+
 void leg_srtp_reap(struct leg_srtp *srtp)
 {
 	if (__atomic_load_n(&srtp->retired, __ATOMIC_RELAXED))
-		srtp_context_destroy(__atomic_exchange_n(&srtp->retired, NULL, __ATOMIC_ACQUIRE));
+		let_go(__atomic_exchange_n(&srtp->retired, NULL, __ATOMIC_ACQUIRE));
 }
 
 void leg_srtp_destroy(struct leg_srtp *both)
 {
 	for (struct leg_srtp *srtp = both; srtp && srtp < both + 2; srtp++) {
 		leg_srtp_reap(srtp);
-		srtp_context_destroy(srtp->context);
+		let_go(srtp->context);
 	}
 	slab_return(both);
 }
 
-void leg_srtp_adopt(struct leg_srtp *srtp, struct leg_key *key)
+struct srtp_context *leg_srtp_adopt(struct srtp_engine *engine, struct leg_srtp *srtp,
+	struct srtp_context *context, bool restart)
 {
-	key->adopted = true;
-	if (srtp->context) {
-		srtp_context_take_over(
-			key->context, srtp->context, key->wanted.flags & SL_SRTP_RESTART);
-		srtp->overlaps = true;
-	}
-	srtp->context = key->context;
+	if (srtp->context && !srtp_context_take_over(engine, context, srtp->context, restart))
+		return srtp->context;
+	srtp->overlaps = srtp->context;
+	srtp_context_owner(context)->adopted = true;
+	srtp->context = context;
+	return context;
 }
 
 // Where main has not come by for the last one yet, this one waits.

@@ -2,24 +2,35 @@
 // leg's worker takes it into use with the next packet, so that only the worker ever touches what
 // packets change, and the new context goes on where the one before stood.
 //
-//   struct leg_key    a key on its way. Belongs to main, shared by configurations of the same key
-//   struct leg_srtp   what packets use. Belongs to the worker: a context is its own once `adopted`
+// A context belongs to the configurations that have it, which count as its holders, and once the
+// worker has `adopted` it, to the worker as well, for what packets change. One that the worker has
+// done with goes back to main through `retired`. Who of them is the last one wipes it, always main.
 //
-// A context that the worker has done with goes back to main through `retired`, to be wiped.
+// Contexts are in slabs of the worker's NUMA node, by their size: suites and MKIs make few sizes.
 #pragma once
 
-#include <rte_branch_prediction.h>
+#include <rte_ring.h>
 #include <stdbool.h>
 
 #include "sl_api.h"
+#include "slab.h"
 #include "srtp.h"
 
-struct leg_key {
-	struct srtp_context *context;
-	struct sl_srtp wanted;
-	unsigned int n_configs; // main
-	bool adopted;		// worker: sets once; main: reads when no worker can see the key
+#define LEG_SRTP_SLABS 12
+
+// main, but for the spares, which the worker takes
+struct leg_srtp_memory {
+	struct srtp_memory memory;
+	struct slab slabs[LEG_SRTP_SLABS];
+	struct rte_ring *spares; // SRTP_MORE_BYTES each
+	int socket_id;
 };
+
+// Returns 0 or a negative errno.
+int leg_srtp_memory_init(struct leg_srtp_memory *memory, unsigned int worker, int socket_id);
+void leg_srtp_memory_fini(struct leg_srtp_memory *memory);   // all has been given back
+void leg_srtp_memory_refill(struct leg_srtp_memory *memory); // main, often
+void *leg_srtp_take_spare(void *memory);		     // worker: see srtp_engine_set_spares()
 
 // One direction. worker: rw, main: ro, or as said.
 struct leg_srtp {
@@ -28,15 +39,19 @@ struct leg_srtp {
 	bool overlaps;		      // `context` may still need the one that it took over
 };
 
-// main: the key of `wanted`, with a context of `engine` for so many SSRCs (0: SRTP_SSRCS). NULL
-// with errno: ENOMEM, EINVAL.
-struct leg_key *leg_key_create(struct srtp_engine *engine, const struct sl_srtp *wanted,
-	enum srtp_direction direction, unsigned int max_ssrcs);
-struct leg_key *leg_key_hold(struct leg_key *key);
-void leg_key_release(struct leg_key *key); // no worker sees its configuration. NULL is no key
+// main: a context for the key of `wanted`, held once; for so many SSRCs (0: SRTP_SSRCS). NULL with
+// errno: ENOMEM, EINVAL.
+struct srtp_context *leg_key_create(struct srtp_engine *engine, struct leg_srtp_memory *memory,
+	const struct sl_srtp *wanted, enum srtp_direction direction, unsigned int max_ssrcs);
+// One configuration more has it. -ENOMEM: it is one of so many already that they cannot be counted.
+int leg_key_hold(struct srtp_context *context);
+// No worker sees its configuration. NULL is no key
+void leg_key_release(struct srtp_context *context);
 
-// main: whether `wanted` is the same key (or none, as `key` is NULL): then a replace keeps it.
-bool leg_key_is(const struct leg_key *key, const struct sl_srtp *wanted);
+// main: whether `wanted` is the same key (or none, as `context` is NULL): then a replace keeps it.
+// 1, 0 or -ENOMEM.
+int leg_key_is(struct srtp_engine *engine, const struct srtp_context *context,
+	const struct sl_srtp *wanted, enum srtp_direction direction);
 
 // main: wipe key and salt, and leave suite, MKI and flags to tell that there were some.
 void leg_srtp_forget(struct sl_srtp *wanted);
@@ -46,17 +61,10 @@ void leg_srtp_forget(struct sl_srtp *wanted);
 void leg_srtp_reap(struct leg_srtp *srtp);
 void leg_srtp_destroy(struct leg_srtp *both);
 
-// worker: take `key` into use, and the place of the context in use.
-void leg_srtp_adopt(struct leg_srtp *srtp, struct leg_key *key);
+// worker: take a context into use, in the place of the one in use. Returns which is in use then:
+// the old one, where there is no memory to go on from what it knows.
+struct srtp_context *leg_srtp_adopt(struct srtp_engine *engine, struct leg_srtp *srtp,
+	struct srtp_context *context, bool restart);
 
 // worker: give back what was taken over, if it is of no more use. Clears `overlaps` then.
 void leg_srtp_retire(struct leg_srtp *srtp);
-
-// worker: the context for the next packet.
-static inline struct srtp_context *leg_srtp_context(
-	struct leg_srtp *srtp, struct srtp_context *context, struct leg_key *key)
-{
-	if (unlikely(srtp->context != context))
-		leg_srtp_adopt(srtp, key);
-	return context;
-}

@@ -28,8 +28,8 @@ static void config_free(struct sessions *sessions, struct leg_config *config)
 	release_hop(sessions, config->hop);
 	release_hop(sessions, config->hop_rtcp);
 	release_hop(sessions, config->hop_latched);
-	leg_key_release(config->keys[SRTP_RECEIVE]);
-	leg_key_release(config->keys[SRTP_SEND]);
+	leg_key_release(config->contexts[SRTP_RECEIVE]);
+	leg_key_release(config->contexts[SRTP_SEND]);
 	rte_free(config->bundle);
 	leg_formats_release(config->formats);
 	slab_return(config);
@@ -114,6 +114,15 @@ static void begin_regime(struct leg *leg, const struct leg_config *old,
 	leg->control.one_way = false;
 }
 
+static int leg_keys_hold(struct srtp_context *const contexts[2])
+{
+	int rc = leg_key_hold(contexts[SRTP_RECEIVE]);
+
+	if (rc == 0 && (rc = leg_key_hold(contexts[SRTP_SEND])))
+		leg_key_release(contexts[SRTP_RECEIVE]);
+	return rc;
+}
+
 // A configuration like the one in force, but for the SSRC.
 int leg_change_ssrc(struct sessions *sessions, struct leg *leg)
 {
@@ -121,16 +130,16 @@ int leg_change_ssrc(struct sessions *sessions, struct leg *leg)
 	struct slab *configs = worker_configs(&sessions->memory[leg->worker], old->n_feeds);
 	struct leg_config *config = slab_take(configs);
 
-	if (!config)
+	if (!config || leg_keys_hold(old->contexts)) {
+		slab_return(config);
 		return -ENOMEM;
+	}
 	memcpy(config, old, configs->object_bytes);
 	leg_formats_hold(config->formats);
 	config->ssrc = ssrc_choose();
 	config->generation = ++sessions->generation;
 	config->hop = config->hop_rtcp = config->hop_latched = NULL;
 	hold_hops(sessions, leg, config);
-	leg_key_hold(config->keys[SRTP_RECEIVE]);
-	leg_key_hold(config->keys[SRTP_SEND]);
 	__atomic_store_n(&leg->config, config, __ATOMIC_RELEASE);
 	deferred_add(&sessions->deferred, &old->deferred, config_passed);
 	return 0;
@@ -341,6 +350,11 @@ void sessions_on_farewell(struct sessions *sessions, leg_farewell_fn farewell, v
 	sessions->farewell_context = context;
 }
 
+struct leg_srtp_memory *sessions_srtp_memory(const struct sessions *sessions, unsigned int worker)
+{
+	return &sessions->memory[worker].keys;
+}
+
 struct leg_table *sessions_table(const struct sessions *sessions)
 {
 	return sessions->table;
@@ -379,6 +393,8 @@ void sessions_tick(struct sessions *sessions, uint64_t now_ns)
 	sessions_drain_notices(sessions, now_ns);
 	sessions_scan(sessions, now_ns);
 	reclaim(sessions, now_ns);
+	for (unsigned int i = 0; i < sessions->config.n_workers; i++)
+		leg_srtp_memory_refill(&sessions->memory[i].keys);
 }
 
 static int socket_of(const struct sessions *sessions, unsigned int worker)
@@ -416,9 +432,11 @@ static int create_index(struct sessions *sessions)
 }
 
 // What a worker reads is on its NUMA node.
-static void create_slabs(struct sessions *sessions)
+static int create_slabs(struct sessions *sessions)
 {
-	for (unsigned int i = 0; i < sessions->config.n_workers; i++) {
+	int rc = 0;
+
+	for (unsigned int i = 0; i < sessions->config.n_workers && rc == 0; i++) {
 		struct worker_memory *memory = &sessions->memory[i];
 		int socket_id = socket_of(sessions, i);
 
@@ -431,8 +449,10 @@ static void create_slabs(struct sessions *sessions)
 		slab_init(&memory->srtp, 2 * sizeof(struct leg_srtp), socket_id);
 		memory->dials = rte_zmalloc_socket(
 			"dials", sizeof(struct dials), RTE_CACHE_LINE_SIZE, socket_id);
+		rc = memory->dials ? leg_srtp_memory_init(&memory->keys, i, socket_id) : -ENOMEM;
 	}
 	slab_init(&sessions->session_memory, sizeof(struct session), SOCKET_ID_ANY);
+	return rc;
 }
 
 static void destroy_slabs(struct sessions *sessions)
@@ -445,6 +465,7 @@ static void destroy_slabs(struct sessions *sessions)
 		slab_fini(&sessions->memory[i].feeds);
 		slab_fini(&sessions->memory[i].srtp);
 		rte_free(sessions->memory[i].dials);
+		leg_srtp_memory_fini(&sessions->memory[i].keys);
 	}
 	free(sessions->memory);
 	slab_fini(&sessions->session_memory);
@@ -473,14 +494,10 @@ static int create_arrays(struct sessions *sessions)
 	if (!sessions->slots || !sessions->free_slots || !sessions->worker_legs ||
 		!sessions->notices || !sessions->memory)
 		return -ENOMEM;
-	create_slabs(sessions);
-	for (unsigned int i = 0; i < sessions->config.n_workers; i++)
-		if (!sessions->memory[i].dials)
-			return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++) // the lowest is taken first
 		sessions->free_slots[i] = n - 1 - i;
 	sessions->n_free_slots = n;
-	return 0;
+	return create_slabs(sessions);
 }
 
 struct sessions *sessions_create(const struct sessions_config *config)

@@ -37,6 +37,8 @@ struct sessions_config {
 // NULL with errno set.
 struct sessions *sessions_create(const struct sessions_config *config);
 void sessions_destroy(struct sessions *sessions); // workers have stopped
+// What a worker takes spares from (srtp_engine_set_spares()).
+struct leg_srtp_memory *sessions_srtp_memory(const struct sessions *sessions, unsigned int worker);
 struct leg_table *sessions_table(const struct sessions *sessions);
 struct dials *sessions_dials(const struct sessions *sessions, unsigned int worker);
 

@@ -326,19 +326,24 @@ static unsigned int ssrcs_of(const struct leg_config *config, enum srtp_directio
 static int plan_key(const struct session_plan *plan, unsigned int i, const struct sl_srtp *wanted,
 	enum srtp_direction direction)
 {
+	const struct leg_config *old = old_leg(plan, i) ? plan->old->legs[i]->config : NULL;
+	struct srtp_context *before = old ? old->contexts[direction] : NULL;
 	struct leg_config *config = plan->legs[i].config;
-	struct leg_key *old = old_leg(plan, i) ? plan->old->legs[i]->config->keys[direction] : NULL;
+	struct srtp_engine *engine = plan->sessions->srtp;
+	int same = leg_key_is(engine, before, wanted, direction);
 
-	if (leg_key_is(old, wanted)) {
-		config->keys[direction] = leg_key_hold(old);
+	config->restarts[direction] = wanted->flags & SL_SRTP_RESTART;
+	if (same < 0 || (same && leg_key_hold(before)))
+		return -ENOMEM;
+	if (same && old) {
+		config->contexts[direction] = before;
+		config->restarts[direction] = old->restarts[direction];
 	} else if (wanted->suite != SL_SRTP_NONE) {
-		config->keys[direction] = leg_key_create(
-			plan->sessions->srtp, wanted, direction, ssrcs_of(config, direction));
-		if (!config->keys[direction])
+		config->contexts[direction] = leg_key_create(engine, &memory_of(plan)->keys, wanted,
+			direction, ssrcs_of(config, direction));
+		if (!config->contexts[direction])
 			return -errno;
 	}
-	if (config->keys[direction])
-		config->contexts[direction] = config->keys[direction]->context;
 	return 0;
 }
 
@@ -475,8 +480,8 @@ void session_plan_undo(struct session_plan *plan)
 		struct planned_leg *leg = &plan->legs[i];
 
 		if (leg->config) {
-			leg_key_release(leg->config->keys[SRTP_RECEIVE]);
-			leg_key_release(leg->config->keys[SRTP_SEND]);
+			leg_key_release(leg->config->contexts[SRTP_RECEIVE]);
+			leg_key_release(leg->config->contexts[SRTP_SEND]);
 			rte_free(leg->config->bundle);
 			leg_formats_release(leg->config->formats);
 		}

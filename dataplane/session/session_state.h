@@ -27,6 +27,7 @@ struct worker_memory {
 	struct slab feeds;
 	struct slab srtp; // two struct leg_srtp each
 	struct dials *dials;
+	struct leg_srtp_memory keys;
 };
 
 static inline struct slab *worker_configs(struct worker_memory *memory, unsigned int n_feeds)

@@ -109,7 +109,13 @@ static void policy_init(struct policy *policy, struct libsrtp_keys *keys, bool p
 	policy->srtp.num_master_keys = 1;
 }
 
-static void *libsrtp_keys_create(void *, const struct srtp_keying *keying)
+// The library has memory of its own: the context's has a pointer to ours.
+static struct libsrtp_keys *keys_of(const void *memory)
+{
+	return *(struct libsrtp_keys *const *)memory;
+}
+
+static int libsrtp_keys_init(void *, void *memory, const struct srtp_keying *keying)
 {
 	const struct srtp_suite_info *info = &srtp_suite_infos[keying->suite];
 	unsigned int max_ssrcs = keying->max_ssrcs ? keying->max_ssrcs : SRTP_SSRCS;
@@ -118,23 +124,24 @@ static void *libsrtp_keys_create(void *, const struct srtp_keying *keying)
 
 	keys = calloc(1, sizeof(*keys) + max_ssrcs * sizeof(keys->streams[0]));
 	if (!keys)
-		return NULL;
+		return -ENOMEM;
 	keys->keying = *keying;
 	keys->keying.max_ssrcs = max_ssrcs;
 	memcpy(keys->master, keying->key, info->key_bytes);
 	memcpy(keys->master + info->key_bytes, keying->salt, info->salt_bytes);
 	policy_init(&policy, keys, keying->plain_srtcp && keying->direction == SRTP_SEND);
-	if (srtp_create(&keys->session, &policy.srtp) == srtp_err_status_ok)
-		return keys;
+	if (srtp_create(&keys->session, &policy.srtp) == srtp_err_status_ok) {
+		*(struct libsrtp_keys **)memory = keys;
+		return 0;
+	}
 	explicit_bzero(keys, sizeof(*keys));
 	free(keys);
-	errno = ENOMEM;
-	return NULL;
+	return -ENOMEM;
 }
 
-static void libsrtp_keys_destroy(void *opaque, enum srtp_suite)
+static void libsrtp_keys_fini(void *memory)
 {
-	struct libsrtp_keys *keys = opaque;
+	struct libsrtp_keys *keys = keys_of(memory);
 
 	srtp_dealloc(keys->session);
 	if (keys->plain)
@@ -145,12 +152,12 @@ static void libsrtp_keys_destroy(void *opaque, enum srtp_suite)
 
 static size_t libsrtp_keys_bytes(enum srtp_suite)
 {
-	return sizeof(struct libsrtp_keys) + SRTP_SSRCS * sizeof(struct libsrtp_stream);
+	return sizeof(struct libsrtp_keys *);
 }
 
 static bool libsrtp_keys_same(const void *a, const void *b, enum srtp_suite)
 {
-	const struct libsrtp_keys *keys_a = a, *keys_b = b;
+	const struct libsrtp_keys *keys_a = keys_of(a), *keys_b = keys_of(b);
 
 	return !memcmp(keys_a->master, keys_b->master, sizeof(keys_a->master));
 }
@@ -282,7 +289,7 @@ static void libsrtp_protect(void *, struct srtp_op *ops, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		struct srtp_op *op = &ops[i];
-		struct libsrtp_keys *keys = op->keys;
+		struct libsrtp_keys *keys = keys_of(op->keys);
 		int length = op->header_bytes + op->body_bytes;
 		srtp_err_status_t error;
 
@@ -347,8 +354,9 @@ static void libsrtp_unprotect(void *opaque, struct srtp_op *ops, unsigned int n)
 				      srtp_tag_bytes(op->suite, op->rtcp) + (op->rtcp ? 4 : 0);
 
 		memcpy(state->packet, op->packet, length);
-		op->status = status_of(op->rtcp ? unprotect_rtcp(op->keys, op, (int)length)
-						: unprotect_rtp(op->keys, op, (int)length));
+		op->status =
+			status_of(op->rtcp ? unprotect_rtcp(keys_of(op->keys), op, (int)length)
+					   : unprotect_rtp(keys_of(op->keys), op, (int)length));
 		if (op->status != SRTP_STATUS_OK)
 			memcpy(op->packet, state->packet, length);
 	}
@@ -359,8 +367,8 @@ const struct srtp_backend srtp_backend_libsrtp = {
 	.open = libsrtp_open,
 	.close = libsrtp_close,
 	.arch = libsrtp_arch,
-	.keys_create = libsrtp_keys_create,
-	.keys_destroy = libsrtp_keys_destroy,
+	.keys_init = libsrtp_keys_init,
+	.keys_fini = libsrtp_keys_fini,
 	.keys_bytes = libsrtp_keys_bytes,
 	.keys_same = libsrtp_keys_same,
 	.chunk = 1,

@@ -2,7 +2,7 @@
 // with HMAC-SHA1 (mb_cm.c) and GCM (mb_gcm.c).
 //
 // Keys of SRTP are expanded once; those of SRTCP, one packet in hundreds, are kept short and
-// expanded into scratch memory when one comes, which halves the memory of a GCM context.
+// expanded into scratch memory when one comes, which nearly halves the memory of a context.
 #pragma once
 
 #include <intel-ipsec-mb.h>
@@ -23,18 +23,25 @@ struct mb_cm_part {
 	uint8_t salt[16];
 };
 
-// In lines: one, then the round keys of AES, 3 or 4. The rest is cold.
+#define MB_FRONT_BYTES 40 // of keys, up to a cache line (keys_init)
+
+// The round keys of AES begin a cache line. Behind them is the rest of what each packet needs, and
+// the cipher key of SRTCP: struct mb_cm_part and key.
 struct mb_cm_keys {
-	struct mb_cm_part rtp;
-	const struct mb_cm_part *rtcp; // behind the round keys, with its cipher key behind that
+	uint8_t rtcp_auth[SRTP_AUTH_KEY_BYTES];
+	uint8_t rtcp_salt[16];
+	uint8_t reserved[MB_FRONT_BYTES - SRTP_AUTH_KEY_BYTES - 16];
 	uint8_t rounds[];
 };
 
+// As struct gcm_key_data, which asks for a cache line and gets one, but does not say so here: these
+// keys begin within one.
 struct mb_gcm_keys {
-	struct gcm_key_data rtp;
+	uint8_t rtcp_key[SRTP_KEY_MAX];
+	uint8_t reserved[MB_FRONT_BYTES - SRTP_KEY_MAX];
+	uint8_t rtp[sizeof(struct gcm_key_data)];
 	uint8_t rtp_salt[16];
 	uint8_t rtcp_salt[16];
-	uint8_t rtcp_key[SRTP_KEY_MAX];
 };
 
 // Of one thread. In ivs, tags and saved, slot i belongs to operation i.
@@ -47,6 +54,7 @@ struct mb_state {
 	uint8_t tags[SRTP_CHUNK][16];
 	uint8_t saved[SRTP_CHUNK][4]; // bytes of the packet under the ROC
 	uint8_t rounds[SRTP_CHUNK][MB_ROUNDS_MAX * MB_ROUND_BYTES] __attribute__((aligned(64)));
+	struct mb_cm_part rtcp_parts[SRTP_CHUNK];
 	uint8_t rounds_unused[MB_ROUNDS_MAX * MB_ROUND_BYTES]; // of decryption
 	struct gcm_key_data gcm_key __attribute__((aligned(64)));
 	struct gcm_context_data gcm_context;
@@ -88,11 +96,25 @@ static inline __attribute__((always_inline)) bool mb_tags_differ(
 // A manager for `arch`, or NULL with errno. *name is what it became.
 IMB_MGR *mb_manager_create(const char *arch, const char **name);
 
-void *mb_keys_create(void *state, const struct srtp_keying *keying);
-// From session keys; what mb_keys_create() does after the derivation.
-void *mb_keys_expand(struct mb_state *state, enum srtp_suite suite,
+static inline unsigned int mb_rounds_bytes(enum srtp_suite suite)
+{
+	return (mb_is_256(suite) ? 15 : 11) * MB_ROUND_BYTES;
+}
+
+static inline const struct mb_cm_part *mb_cm_rtp(
+	const struct mb_cm_keys *keys, enum srtp_suite suite)
+{
+	return (const struct mb_cm_part *)(keys->rounds + mb_rounds_bytes(suite));
+}
+
+int mb_keys_init(void *state, void *keys, const struct srtp_keying *keying);
+// From session keys; what mb_keys_init() does after the derivation.
+void mb_keys_expand(struct mb_state *state, enum srtp_suite suite, void *keys,
 	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp);
-void mb_keys_destroy(void *keys, enum srtp_suite suite);
+void mb_keys_fini(void *keys);
+// The pads of HMAC-SHA1 under a key.
+void mb_cm_part_expand(
+	struct mb_state *state, struct mb_cm_part *part, const uint8_t auth[SRTP_AUTH_KEY_BYTES]);
 size_t mb_keys_bytes(enum srtp_suite suite);
 bool mb_keys_same(const void *a, const void *b, enum srtp_suite suite);
 void mb_keys_prefetch(const void *keys, enum srtp_suite suite, unsigned int body_bytes);

@@ -28,13 +28,6 @@ void mb_cm_init(struct mb_state *state)
 	}
 }
 
-static const struct mb_cm_part *part_of(const struct srtp_op *op)
-{
-	const struct mb_cm_keys *keys = op->keys;
-
-	return op->rtcp ? keys->rtcp : &keys->rtp;
-}
-
 // RFC 3711 4.1.1: salt * 2^16 xor SSRC * 2^64 xor index * 2^16.
 static void iv_write(uint8_t iv[16], const uint8_t salt[16], uint32_t ssrc, uint64_t index)
 {
@@ -65,7 +58,8 @@ static void cipher_add(struct mb_state *state, struct cipher_batch *batch, const
 	unsigned int slot)
 {
 	const struct mb_cm_keys *keys = op->keys;
-	const struct mb_cm_part *part = part_of(op);
+	const struct mb_cm_part *part = mb_cm_rtp(keys, op->suite);
+	const uint8_t *salt = part->salt;
 	bool is_256 = mb_is_256(op->suite);
 	IMB_JOB *job;
 
@@ -74,11 +68,12 @@ static void cipher_add(struct mb_state *state, struct cipher_batch *batch, const
 	job = &state->cipher_jobs[is_256][batch->n[is_256]++];
 	job->enc_keys = keys->rounds;
 	if (op->rtcp) {
+		salt = keys->rtcp_salt;
 		job->enc_keys = state->rounds[batch->n_expanded];
 		mb_expand_key(state, (const uint8_t *)(part + 1), is_256,
 			state->rounds[batch->n_expanded++]);
 	}
-	iv_write(state->ivs[slot], part->salt, op->ssrc, op->index);
+	iv_write(state->ivs[slot], salt, op->ssrc, op->index);
 	job->iv = state->ivs[slot];
 	job->src = mb_body(op);
 	job->dst = mb_body(op);
@@ -99,11 +94,22 @@ static void cipher_submit(struct mb_state *state, struct cipher_batch *batch)
 	}
 }
 
+static const struct mb_cm_part *hash_part(
+	struct mb_state *state, const struct srtp_op *op, unsigned int slot)
+{
+	const struct mb_cm_keys *keys = op->keys;
+
+	if (!op->rtcp)
+		return mb_cm_rtp(keys, op->suite);
+	mb_cm_part_expand(state, &state->rtcp_parts[slot], keys->rtcp_auth);
+	return &state->rtcp_parts[slot];
+}
+
 // The word that closes what the tag covers: in SRTCP it is sent, in SRTP it is the ROC and is not.
 static void hash_add(
 	struct mb_state *state, unsigned int *n, const struct srtp_op *op, unsigned int slot)
 {
-	const struct mb_cm_part *part = part_of(op);
+	const struct mb_cm_part *part = hash_part(state, op, slot);
 	IMB_JOB *job = &state->hash_jobs[(*n)++];
 	uint8_t *end = end_of_body(op);
 
@@ -117,10 +123,14 @@ static void hash_add(
 	job->u.HMAC._hashed_auth_key_xor_opad = part->opad;
 }
 
-static void hash_submit(struct mb_state *state, unsigned int n)
+static void hash_submit(
+	struct mb_state *state, const struct srtp_op *ops, unsigned int n_ops, unsigned int n)
 {
 	if (n)
 		IMB_SUBMIT_HASH_BURST_NOCHECK(state->mgr, state->hash_jobs, n, IMB_AUTH_HMAC_SHA_1);
+	for (unsigned int i = 0; i < n_ops; i++)
+		if (ops[i].rtcp)
+			explicit_bzero(&state->rtcp_parts[i], sizeof(state->rtcp_parts[i]));
 }
 
 void mb_cm_protect(struct mb_state *state, struct srtp_op *ops, unsigned int n)
@@ -135,7 +145,7 @@ void mb_cm_protect(struct mb_state *state, struct srtp_op *ops, unsigned int n)
 	for (unsigned int i = 0; i < n; i++)
 		if (!srtp_suite_is_gcm(ops[i].suite))
 			hash_add(state, &n_hashes, &ops[i], i);
-	hash_submit(state, n_hashes);
+	hash_submit(state, ops, n, n_hashes);
 	for (unsigned int i = 0; i < n; i++) {
 		struct srtp_op *op = &ops[i];
 		uint8_t *tag = tag_of(op);
@@ -174,7 +184,7 @@ void mb_cm_unprotect(struct mb_state *state, struct srtp_op *ops, unsigned int n
 	for (unsigned int i = 0; i < n; i++)
 		if (!srtp_suite_is_gcm(ops[i].suite))
 			hash_add(state, &n_hashes, &ops[i], i);
-	hash_submit(state, n_hashes);
+	hash_submit(state, ops, n, n_hashes);
 	for (unsigned int i = 0; i < n; i++) {
 		if (srtp_suite_is_gcm(ops[i].suite))
 			continue;

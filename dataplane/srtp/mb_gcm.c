@@ -75,7 +75,7 @@ static void input(
 		input_rtcp(state, op, in);
 		return;
 	}
-	in->key = &keys->rtp;
+	in->key = (const struct gcm_key_data *)keys->rtp;
 	in->aad = op->packet;
 	in->aad_bytes = op->header_bytes;
 	in->body_bytes = op->body_bytes;

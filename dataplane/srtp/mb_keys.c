@@ -9,19 +9,12 @@
 #define SHA1_BLOCK  64
 #define LINES(size) (((size) + LINE - 1) / LINE)
 
-static unsigned int rounds_bytes(enum srtp_suite suite)
-{
-	return (mb_is_256(suite) ? 15 : 11) * MB_ROUND_BYTES;
-}
-
 size_t mb_keys_bytes(enum srtp_suite suite)
 {
-	size_t bytes = sizeof(struct mb_gcm_keys);
-
-	if (!srtp_suite_is_gcm(suite))
-		bytes = sizeof(struct mb_cm_keys) + rounds_bytes(suite) +
-			sizeof(struct mb_cm_part) + srtp_suite_infos[suite].key_bytes;
-	return LINES(bytes) * LINE;
+	if (srtp_suite_is_gcm(suite))
+		return sizeof(struct mb_gcm_keys);
+	return sizeof(struct mb_cm_keys) + mb_rounds_bytes(suite) + sizeof(struct mb_cm_part) +
+	       srtp_suite_infos[suite].key_bytes;
 }
 
 void mb_expand_key(struct mb_state *state, const uint8_t *key, bool is_256, uint8_t *rounds)
@@ -53,8 +46,8 @@ void mb_keystream(void *arg, const uint8_t *key, unsigned int key_bytes, const u
 	explicit_bzero(state->rounds[0], sizeof(state->rounds[0]));
 }
 
-static void cm_part_expand(
-	struct mb_state *state, struct mb_cm_part *part, const struct srtp_session_keys *keys)
+void mb_cm_part_expand(
+	struct mb_state *state, struct mb_cm_part *part, const uint8_t auth[SRTP_AUTH_KEY_BYTES])
 {
 	static const uint8_t pads[] = {0x36, 0x5c};
 	uint8_t *const out[] = {part->ipad, part->opad};
@@ -62,82 +55,70 @@ static void cm_part_expand(
 
 	for (unsigned int i = 0; i < 2; i++) {
 		memset(block, pads[i], sizeof(block));
-		for (unsigned int j = 0; j < sizeof(keys->auth); j++)
-			block[j] ^= keys->auth[j];
+		for (unsigned int j = 0; j < SRTP_AUTH_KEY_BYTES; j++)
+			block[j] ^= auth[j];
 		IMB_SHA1_ONE_BLOCK(state->mgr, block, out[i]);
 	}
-	memcpy(part->salt, keys->salt, sizeof(part->salt));
 	explicit_bzero(block, sizeof(block));
 }
 
 static void cm_expand(struct mb_state *state, enum srtp_suite suite, struct mb_cm_keys *keys,
 	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp)
 {
-	struct mb_cm_part *cold = (struct mb_cm_part *)(keys->rounds + rounds_bytes(suite));
+	struct mb_cm_part *part = (struct mb_cm_part *)mb_cm_rtp(keys, suite);
 
-	cm_part_expand(state, &keys->rtp, rtp);
 	mb_expand_key(state, rtp->cipher, mb_is_256(suite), keys->rounds);
-	keys->rtcp = cold;
-	cm_part_expand(state, cold, rtcp);
-	memcpy(cold + 1, rtcp->cipher, srtp_suite_infos[suite].key_bytes);
+	mb_cm_part_expand(state, part, rtp->auth);
+	memcpy(part->salt, rtp->salt, sizeof(part->salt));
+	memcpy(keys->rtcp_auth, rtcp->auth, sizeof(keys->rtcp_auth));
+	memcpy(keys->rtcp_salt, rtcp->salt, sizeof(keys->rtcp_salt));
+	memcpy(part + 1, rtcp->cipher, srtp_suite_infos[suite].key_bytes);
 }
 
 static void gcm_expand(struct mb_state *state, enum srtp_suite suite, struct mb_gcm_keys *keys,
 	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp)
 {
+	struct gcm_key_data *expanded = (struct gcm_key_data *)keys->rtp;
+
 	if (mb_is_256(suite))
-		IMB_AES256_GCM_PRE(state->mgr, rtp->cipher, &keys->rtp);
+		IMB_AES256_GCM_PRE(state->mgr, rtp->cipher, expanded);
 	else
-		IMB_AES128_GCM_PRE(state->mgr, rtp->cipher, &keys->rtp);
+		IMB_AES128_GCM_PRE(state->mgr, rtp->cipher, expanded);
 	memcpy(keys->rtp_salt, rtp->salt, sizeof(keys->rtp_salt));
 	memcpy(keys->rtcp_salt, rtcp->salt, sizeof(keys->rtcp_salt));
 	memcpy(keys->rtcp_key, rtcp->cipher, sizeof(keys->rtcp_key));
 }
 
-void *mb_keys_expand(struct mb_state *state, enum srtp_suite suite,
+void mb_keys_expand(struct mb_state *state, enum srtp_suite suite, void *keys,
 	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp)
 {
-	void *keys = aligned_alloc(LINE, mb_keys_bytes(suite));
-
-	if (!keys)
-		return NULL;
-	memset(keys, 0, mb_keys_bytes(suite));
 	if (srtp_suite_is_gcm(suite))
 		gcm_expand(state, suite, keys, rtp, rtcp);
 	else
 		cm_expand(state, suite, keys, rtp, rtcp);
 	explicit_bzero(state->rounds_unused, sizeof(state->rounds_unused));
-	return keys;
 }
 
-void *mb_keys_create(void *opaque, const struct srtp_keying *keying)
+int mb_keys_init(void *opaque, void *keys, const struct srtp_keying *keying)
 {
 	struct mb_state *state = opaque;
 	struct srtp_session_keys rtp, rtcp;
-	void *keys;
 
 	srtp_kdf(keying, false, mb_keystream, state, &rtp);
 	srtp_kdf(keying, true, mb_keystream, state, &rtcp);
-	keys = mb_keys_expand(state, keying->suite, &rtp, &rtcp);
+	mb_keys_expand(state, keying->suite, keys, &rtp, &rtcp);
 	explicit_bzero(&rtp, sizeof(rtp));
 	explicit_bzero(&rtcp, sizeof(rtcp));
-	return keys;
+	return 0;
 }
 
-void mb_keys_destroy(void *keys, enum srtp_suite suite)
+void mb_keys_fini(void *)
 {
-	explicit_bzero(keys, mb_keys_bytes(suite));
-	free(keys);
 }
 
 bool mb_keys_same(const void *a, const void *b, enum srtp_suite suite)
 {
-	const struct mb_cm_keys *cm_a = a, *cm_b = b;
-
-	if (srtp_suite_is_gcm(suite))
-		return !memcmp(a, b, sizeof(struct mb_gcm_keys));
-	return !memcmp(&cm_a->rtp, &cm_b->rtp, sizeof(cm_a->rtp)) &&
-	       !memcmp(cm_a->rounds, cm_b->rounds, rounds_bytes(suite));
+	return !memcmp(a, b, mb_keys_bytes(suite));
 }
 
 static void prefetch_lines(const void *from, unsigned int n)
@@ -150,15 +131,17 @@ static void prefetch_lines(const void *from, unsigned int n)
 // falling order up to the end.
 void mb_keys_prefetch(const void *keys, enum srtp_suite suite, unsigned int body_bytes)
 {
+	const struct mb_cm_keys *cm = keys;
 	const struct mb_gcm_keys *gcm = keys;
-	unsigned int lines = LINES(body_bytes + 48);
+	unsigned int n_powers = LINES(body_bytes + 48);
 
 	if (!srtp_suite_is_gcm(suite)) {
-		prefetch_lines(keys, LINES(sizeof(struct mb_cm_keys) + rounds_bytes(suite)));
+		prefetch_lines(
+			cm->rounds, LINES(mb_rounds_bytes(suite) + sizeof(struct mb_cm_part)));
 		return;
 	}
-	prefetch_lines(keys, LINES(rounds_bytes(suite)));
-	if (lines > 12)
-		lines = 12;
-	prefetch_lines((const uint8_t *)&gcm->rtp_salt - lines * LINE + LINE, lines);
+	prefetch_lines(gcm->rtp, LINES(mb_rounds_bytes(suite)));
+	if (n_powers > 12)
+		n_powers = 12;
+	prefetch_lines((const uint8_t *)&gcm->rtp_salt - n_powers * LINE + LINE, n_powers);
 }

@@ -26,6 +26,7 @@
 #define SRTP_WINDOW	 128  // indices behind the highest that still may come
 #define SRTP_SSRCS	 8    // of a context, unless asked for otherwise
 #define SRTP_SSRCS_MAX	 64
+#define SRTP_MORE_BYTES	 448 // that a context takes when its second SSRC comes
 #define SRTP_TRAILER_MAX (16 + 4 + SRTP_MKI_MAX)
 
 // Names are those of SDP (RFC 4568, 6188, 7714): enumerator, name, key, salt, tag of SRTP and of
@@ -89,12 +90,27 @@ void srtp_engine_destroy(struct srtp_engine *engine);
 // Which it became: "ipsec-mb avx512".
 const char *srtp_engine_name(const struct srtp_engine *engine);
 
+// For a thread that must not allocate: where a context that is not made for several SSRCs gets
+// SRTP_MORE_BYTES from, zeroed, of the same kind as its own memory, when the second comes. NULL, or
+// NULL from it: no room for a second one (SRTP_STATUS_SSRC); the next packet tries again.
+void srtp_engine_set_spares(
+	struct srtp_engine *engine, void *(*take_spare)(void *spares), void *spares);
+
 // Packets by status since the start. Any thread may read.
 uint64_t srtp_engine_count(const struct srtp_engine *engine, enum srtp_status status);
 
 // ---- context ----
 
 enum srtp_direction { SRTP_RECEIVE, SRTP_SEND };
+
+// Where contexts come from. `take` gives so many bytes, a multiple of 64, zeroed and at a cache
+// line, or NULL. It is called in set-up and, by threads without spares, when a second SSRC comes;
+// `give` in srtp_context_destroy().
+struct srtp_memory {
+	void *(*take)(void *context, size_t bytes);
+	void (*give)(void *memory);
+	void *context;
+};
 
 struct srtp_keying {
 	enum srtp_suite suite;
@@ -103,9 +119,11 @@ struct srtp_keying {
 	uint8_t salt[SRTP_SALT_MAX];
 	uint8_t mki[SRTP_MKI_MAX];
 	uint8_t mki_bytes; // 0: no MKI in the packets
-	uint8_t max_ssrcs; // 0: SRTP_SSRCS
+	uint8_t max_ssrcs; // with room for them from the beginning. 0: SRTP_SSRCS, but the room
+			   // is taken when a second one comes
 	bool plain_srtcp;  // send SRTCP authenticated, not encrypted; received is what its E bit
 			   // says
+	const struct srtp_memory *memory; // outlives the context; NULL: libc's
 };
 
 struct srtp_context;
@@ -119,6 +137,19 @@ struct srtp_context *srtp_context_create(
 // Wipe and free, with all that it took over. NULL is no context.
 void srtp_context_destroy(struct srtp_context *context);
 
+// A few bytes of a context that are for who made it, and nobody looks at here. Zero at first.
+struct srtp_owner {
+	bool adopted;
+	uint16_t n_holders;
+} __attribute__((packed));
+
+struct srtp_owner *srtp_context_owner(struct srtp_context *context);
+
+// Whether a context is of this keying: suite, direction, master key and salt, MKI, plain SRTCP.
+// Returns 1, 0 or -ENOMEM.
+int srtp_context_is_of(struct srtp_engine *engine, const struct srtp_context *context,
+	const struct srtp_keying *keying);
+
 // Memory in bytes of this context and its keys (of libsrtp2: without what that allocates itself).
 size_t srtp_context_bytes(const struct srtp_context *context);
 
@@ -129,7 +160,11 @@ size_t srtp_context_bytes(const struct srtp_context *context);
 //    a new crypto context the ROC starts at 0 (RFC 4568 7.1.4).
 //  - Receiving goes on with the old key until the new one has authenticated a packet, and for
 //    SRTP_WINDOW packets more. A peer may continue its ROC or start at 0: the tag tells.
-void srtp_context_take_over(struct srtp_context *context, struct srtp_context *old, bool restart);
+//
+// `engine` is that of the calling thread. False: no memory for what `old` knows; nothing has
+// changed.
+bool srtp_context_take_over(struct srtp_engine *engine, struct srtp_context *context,
+	struct srtp_context *old, bool restart);
 
 // The context that was taken over, to be destroyed (by another thread, if need be), once it is of
 // no more use, or at once where `now`. NULL: none, or not yet.

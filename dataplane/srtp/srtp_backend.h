@@ -34,8 +34,11 @@ struct srtp_backend {
 	void (*close)(void *state);
 	const char *(*arch)(const void *state);
 
-	void *(*keys_create)(void *state, const struct srtp_keying *keying); // NULL with errno
-	void (*keys_destroy)(void *keys, enum srtp_suite suite);
+	// Keys live in memory of the caller: zeroed, and 24 bytes into a cache line (88). What is
+	// left there after keys_fini() the caller wipes. Returns 0 or a negative errno, with
+	// nothing to be undone.
+	int (*keys_init)(void *state, void *keys, const struct srtp_keying *keying);
+	void (*keys_fini)(void *keys);
 	size_t (*keys_bytes)(enum srtp_suite suite);
 	// Whether both come from one master key and salt.
 	bool (*keys_same)(const void *a, const void *b, enum srtp_suite suite);

@@ -54,9 +54,9 @@ static enum srtp_status op_start(struct srtp_op *op, const struct srtp_job *job,
 	if (!header)
 		return SRTP_STATUS_MALFORMED;
 	*op = (struct srtp_op){
-		.keys = context->keys,
+		.keys = (void *)context->keys,
 		.packet = job->packet,
-		.mki = srtp_context_mki(context),
+		.mki = context->mki_bytes ? srtp_context_mki(context) : NULL,
 		.mki_bytes = context->mki_bytes,
 		.ssrc = be32(packet + (job->rtcp ? 4 : 8)),
 		.header_bytes = header,
@@ -68,10 +68,10 @@ static enum srtp_status op_start(struct srtp_op *op, const struct srtp_job *job,
 	return SRTP_STATUS_OK;
 }
 
-static void op_prefetch(const struct srtp_context *context, const struct srtp_op *op)
+static void op_prefetch(const struct srtp_engine *engine, const struct srtp_op *op)
 {
-	if (context->backend->keys_prefetch)
-		context->backend->keys_prefetch(context->keys, context->suite, op->body_bytes);
+	if (engine->backend->keys_prefetch)
+		engine->backend->keys_prefetch(op->keys, op->suite, op->body_bytes);
 }
 
 static void rtp_mark(struct srtp_stream *stream, uint64_t index)
@@ -130,7 +130,8 @@ static enum srtp_status send_rtcp_index(struct srtp_stream *stream, uint64_t *ou
 	return SRTP_STATUS_OK;
 }
 
-static enum srtp_status protect_start(const struct srtp_job *job, struct srtp_op *op)
+static enum srtp_status protect_start(
+	const struct srtp_engine *engine, const struct srtp_job *job, struct srtp_op *op)
 {
 	struct srtp_context *context = job->context;
 	struct srtp_stream *stream;
@@ -147,7 +148,7 @@ static enum srtp_status protect_start(const struct srtp_job *job, struct srtp_op
 	op->encrypted = !(job->rtcp && context->plain_srtcp);
 	stream = srtp_context_find(context, op->ssrc);
 	if (!stream)
-		stream = srtp_context_add(context, op->ssrc);
+		stream = srtp_context_add(engine, context, op->ssrc);
 	if (!stream)
 		return SRTP_STATUS_SSRC;
 	if (job->rtcp)
@@ -164,10 +165,10 @@ static void protect_chunk(struct srtp_engine *engine, struct srtp_job *jobs, uns
 		struct srtp_op *op = &engine->ops[n_ops];
 
 		jobs[i].out_length = 0;
-		jobs[i].status = protect_start(&jobs[i], op);
+		jobs[i].status = protect_start(engine, &jobs[i], op);
 		if (jobs[i].status != SRTP_STATUS_OK)
 			continue;
-		op_prefetch(jobs[i].context, op);
+		op_prefetch(engine, op);
 		of_op[n_ops++] = &jobs[i];
 	}
 	engine->backend->protect(engine->state, engine->ops, n_ops);
@@ -200,16 +201,6 @@ static struct srtp_context *generation(struct srtp_context *newest, unsigned int
 	if (k >= n)
 		return NULL;
 	return all[k <= current ? current - k : k];
-}
-
-static bool has_room(const struct srtp_context *context)
-{
-	if (context->n_streams < context->max_streams)
-		return true;
-	for (unsigned int i = 0; i < context->n_streams; i++)
-		if (!context->streams[i].rtp_started && !context->streams[i].rtcp_started)
-			return true;
-	return false;
 }
 
 static enum srtp_status receive_rtp_index(
@@ -270,7 +261,7 @@ static enum srtp_status unprotect_start(const struct srtp_job *job, struct srtp_
 	if (context->mki_bytes && !mki_matches(context, job))
 		return SRTP_STATUS_MKI;
 	stream = srtp_context_find(context, op->ssrc);
-	if (!stream && !has_room(context))
+	if (!stream && !srtp_context_has_room(context))
 		return SRTP_STATUS_SSRC;
 	if (job->rtcp)
 		return receive_rtcp_index(stream, job, op);
@@ -290,7 +281,8 @@ static bool may_begin_anew(struct srtp_context *context, const struct srtp_job *
 
 // Settle how to read the packet: the first way from attempt->number on that makes sense. Two ways a
 // context. False: none is left, attempt->status says why.
-static bool attempt_start(struct srtp_attempt *attempt, struct srtp_op *op)
+static bool attempt_start(
+	const struct srtp_engine *engine, struct srtp_attempt *attempt, struct srtp_op *op)
 {
 	for (;; attempt->number++) {
 		bool from_zero = attempt->number & 1;
@@ -303,7 +295,7 @@ static bool attempt_start(struct srtp_attempt *attempt, struct srtp_op *op)
 			continue;
 		status = unprotect_start(attempt->job, attempt->context, from_zero, op);
 		if (status == SRTP_STATUS_OK) {
-			op_prefetch(attempt->context, op);
+			op_prefetch(engine, op);
 			return true;
 		}
 		if (attempt->status == SRTP_STATUS_OK)
@@ -312,13 +304,14 @@ static bool attempt_start(struct srtp_attempt *attempt, struct srtp_op *op)
 }
 
 // The tag was right: now it counts.
-static enum srtp_status commit(struct srtp_context *context, const struct srtp_op *op)
+static enum srtp_status commit(
+	const struct srtp_engine *engine, struct srtp_context *context, const struct srtp_op *op)
 {
 	struct srtp_stream *stream = srtp_context_find(context, op->ssrc);
 	enum srtp_status status = SRTP_STATUS_OK;
 
 	if (!stream)
-		stream = srtp_context_add(context, op->ssrc);
+		stream = srtp_context_add(engine, context, op->ssrc);
 	if (!stream)
 		return SRTP_STATUS_SSRC;
 	if (op->rtcp && stream->rtcp_started)
@@ -338,7 +331,8 @@ static enum srtp_status commit(struct srtp_context *context, const struct srtp_o
 }
 
 // False: try again, another way; or the same way where a packet of this burst moved the ROC on.
-static bool attempt_finish(struct srtp_attempt *attempt, struct srtp_op *op)
+static bool attempt_finish(
+	const struct srtp_engine *engine, struct srtp_attempt *attempt, struct srtp_op *op)
 {
 	struct srtp_job *job = attempt->job;
 	uint64_t tried = op->index;
@@ -354,7 +348,7 @@ static bool attempt_finish(struct srtp_attempt *attempt, struct srtp_op *op)
 	}
 	job->status = op->status;
 	if (job->status == SRTP_STATUS_OK)
-		job->status = commit(attempt->context, op);
+		job->status = commit(engine, attempt->context, op);
 	if (job->status == SRTP_STATUS_OK)
 		job->out_length = op->header_bytes + op->body_bytes;
 	return true;
@@ -375,7 +369,7 @@ static void unprotect_chunk(struct srtp_engine *engine, struct srtp_job *jobs, u
 		for (unsigned int i = 0; i < n_waiting; i++) {
 			struct srtp_attempt attempt = attempts[i];
 
-			if (attempt_start(&attempt, &engine->ops[n_ops]))
+			if (attempt_start(engine, &attempt, &engine->ops[n_ops]))
 				attempts[n_ops++] = attempt;
 			else
 				attempt.job->status = attempt.status;
@@ -383,7 +377,7 @@ static void unprotect_chunk(struct srtp_engine *engine, struct srtp_job *jobs, u
 		engine->backend->unprotect(engine->state, engine->ops, n_ops);
 		n_waiting = 0;
 		for (unsigned int i = 0; i < n_ops; i++)
-			if (!attempt_finish(&attempts[i], &engine->ops[i]))
+			if (!attempt_finish(engine, &attempts[i], &engine->ops[i]))
 				attempts[n_waiting++] = attempts[i];
 	}
 }

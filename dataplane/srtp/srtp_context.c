@@ -11,43 +11,107 @@
 	[SRTP_SUITE_##id] = {text, key, salt, rtp_tag, rtcp_tag},
 const struct srtp_suite_info srtp_suite_infos[N_SRTP_SUITES] = {SRTP_SUITES(SUITE_INFO)};
 
-static size_t context_bytes(unsigned int max_streams, unsigned int mki_bytes)
-{
-	size_t bytes = sizeof(struct srtp_context) + max_streams * sizeof(struct srtp_stream);
+#define LINE 64
 
-	return (bytes + mki_bytes + 63) & ~(size_t)63;
+static size_t lines(size_t bytes)
+{
+	return (bytes + LINE - 1) & ~(size_t)(LINE - 1);
+}
+
+static void *heap_take(void *, size_t bytes)
+{
+	void *memory = aligned_alloc(LINE, bytes);
+
+	return memory ? memset(memory, 0, bytes) : NULL;
+}
+
+static void heap_give(void *memory)
+{
+	free(memory);
+}
+
+static const struct srtp_memory heap = {heap_take, heap_give, NULL};
+
+static size_t context_bytes(
+	const struct srtp_backend *backend, enum srtp_suite suite, unsigned int mki_bytes)
+{
+	return lines(SRTP_KEYS_AT + backend->keys_bytes(suite) + mki_bytes);
+}
+
+static size_t more_bytes(unsigned int n)
+{
+	return lines(sizeof(struct srtp_more_streams) + n * sizeof(struct srtp_stream));
+}
+
+static_assert(sizeof(struct srtp_more_streams) + (SRTP_SSRCS - 1) * sizeof(struct srtp_stream) <=
+		      SRTP_MORE_BYTES,
+	"what a context asks for when its second SSRC comes");
+
+static uint8_t backend_index(const struct srtp_backend *backend)
+{
+	uint8_t i = 0;
+
+	while (srtp_backends[i] != backend)
+		i++;
+	return i;
+}
+
+static void give(struct srtp_context *context)
+{
+	const struct srtp_memory *memory = context->memory;
+
+	if (context->more)
+		memory->give(context->more);
+	explicit_bzero(context, context_bytes(srtp_context_backend(context),
+					(enum srtp_suite)context->suite, context->mki_bytes));
+	memory->give(context);
+}
+
+// Room for more streams than one from the beginning. Returns 0 or -ENOMEM.
+static int make_room(struct srtp_context *context, unsigned int n_more)
+{
+	context->more = context->memory->take(context->memory->context, more_bytes(n_more));
+	if (!context->more)
+		return -ENOMEM;
+	context->more->n_max = n_more;
+	return 0;
 }
 
 struct srtp_context *srtp_context_create(
 	struct srtp_engine *engine, const struct srtp_keying *keying)
 {
-	unsigned int max_streams = keying->max_ssrcs ? keying->max_ssrcs : SRTP_SSRCS;
+	const struct srtp_memory *memory = keying->memory ? keying->memory : &heap;
 	struct srtp_context *context;
-	size_t bytes;
+	int rc = 0;
 
 	if ((unsigned int)keying->suite >= N_SRTP_SUITES || keying->mki_bytes > SRTP_MKI_MAX ||
-		max_streams > SRTP_SSRCS_MAX) {
+		keying->max_ssrcs > SRTP_SSRCS_MAX) {
 		errno = EINVAL;
 		return NULL;
 	}
-	bytes = context_bytes(max_streams, keying->mki_bytes);
-	context = aligned_alloc(64, bytes);
-	if (!context)
-		return NULL;
-	memset(context, 0, bytes);
-	context->backend = engine->backend;
-	context->suite = keying->suite;
-	context->direction = keying->direction;
-	context->max_streams = max_streams;
-	context->mki_bytes = keying->mki_bytes;
-	context->plain_srtcp = keying->plain_srtcp;
-	memcpy((uint8_t *)&context->streams[max_streams], keying->mki, keying->mki_bytes);
-	context->keys = engine->backend->keys_create(engine->state, keying);
-	if (!context->keys) {
-		free(context);
+	context = memory->take(
+		memory->context, context_bytes(engine->backend, keying->suite, keying->mki_bytes));
+	if (!context) {
+		errno = ENOMEM;
 		return NULL;
 	}
-	return context;
+	context->memory = memory;
+	context->backend = backend_index(engine->backend) & 1;
+	context->suite = keying->suite & 7;
+	context->direction = keying->direction & 1;
+	context->mki_bytes = keying->mki_bytes;
+	context->plain_srtcp = keying->plain_srtcp;
+	if (keying->mki_bytes)
+		memcpy((uint8_t *)srtp_context_mki(context), keying->mki, keying->mki_bytes);
+	if (keying->max_ssrcs)
+		rc = make_room(context, keying->max_ssrcs - 1u);
+	if (rc == 0)
+		rc = engine->backend->keys_init(engine->state, context->keys, keying);
+	if (rc == 0)
+		return context;
+	give(context);
+	errno = -rc;
+	return NULL;
 }
 
 void srtp_context_destroy(struct srtp_context *context)
@@ -55,31 +119,104 @@ void srtp_context_destroy(struct srtp_context *context)
 	while (context) {
 		struct srtp_context *old = context->old;
 
-		context->backend->keys_destroy(context->keys, context->suite);
-		free(context);
+		srtp_context_backend(context)->keys_fini(context->keys);
+		give(context);
 		context = old;
 	}
 }
 
-size_t srtp_context_bytes(const struct srtp_context *context)
+struct srtp_owner *srtp_context_owner(struct srtp_context *context)
 {
-	return context_bytes(context->max_streams, context->mki_bytes) +
-	       context->backend->keys_bytes(context->suite);
+	return &context->owner;
 }
 
-struct srtp_stream *srtp_context_add(struct srtp_context *context, uint32_t ssrc)
+size_t srtp_context_bytes(const struct srtp_context *context)
 {
-	struct srtp_stream *stream = NULL;
+	return context_bytes(srtp_context_backend(context), (enum srtp_suite)context->suite,
+		       context->mki_bytes) +
+	       (context->more ? more_bytes((unsigned int)context->more->n_max) : 0);
+}
 
-	if (context->n_streams < context->max_streams) {
-		stream = &context->streams[context->n_streams];
+static bool keys_same(const struct srtp_context *a, const struct srtp_context *b)
+{
+	return a->suite == b->suite && a->backend == b->backend &&
+	       srtp_context_backend(a)->keys_same(a->keys, b->keys, (enum srtp_suite)a->suite);
+}
+
+int srtp_context_is_of(struct srtp_engine *engine, const struct srtp_context *context,
+	const struct srtp_keying *keying)
+{
+	struct srtp_context *other;
+	bool same;
+
+	if (context->suite != keying->suite || context->direction != keying->direction ||
+		context->mki_bytes != keying->mki_bytes ||
+		context->plain_srtcp != keying->plain_srtcp)
+		return 0;
+	other = srtp_context_create(engine, keying);
+	if (!other)
+		return -errno;
+	same = keys_same(context, other) &&
+	       (!context->mki_bytes ||
+		       !memcmp(srtp_context_mki(context), keying->mki, context->mki_bytes));
+	srtp_context_destroy(other);
+	return same;
+}
+
+static unsigned int streams_max(const struct srtp_context *context)
+{
+	return context->more ? 1 + (unsigned int)context->more->n_max : SRTP_SSRCS;
+}
+
+struct srtp_stream *srtp_context_find_other(struct srtp_context *context, uint32_t ssrc)
+{
+	for (unsigned int i = 0; i + 1 < context->n_streams; i++)
+		if (context->more->at[i].ssrc == ssrc)
+			return &context->more->at[i];
+	return NULL;
+}
+
+// One that has not been heard of under this key.
+static struct srtp_stream *find_unheard(struct srtp_context *context)
+{
+	for (unsigned int i = 0; i < context->n_streams; i++) {
+		struct srtp_stream *stream = srtp_context_stream(context, i);
+
+		if (!stream->rtp_started && !stream->rtcp_started)
+			return stream;
+	}
+	return NULL;
+}
+
+bool srtp_context_has_room(struct srtp_context *context)
+{
+	return context->n_streams < streams_max(context) || find_unheard(context);
+}
+
+// A thread that must not allocate has spare pieces.
+static void make_room_later(const struct srtp_engine *engine, struct srtp_context *context)
+{
+	if (!engine || !engine->take_spare)
+		make_room(context, SRTP_SSRCS - 1);
+	else if ((context->more = engine->take_spare(engine->spares)))
+		context->more->n_max = SRTP_SSRCS - 1;
+}
+
+struct srtp_stream *srtp_context_add(
+	const struct srtp_engine *engine, struct srtp_context *context, uint32_t ssrc)
+{
+	struct srtp_stream *stream;
+
+	if (context->n_streams == 1 && !context->more)
+		make_room_later(engine, context);
+	if (context->n_streams == 0 ||
+		(context->more && context->n_streams < streams_max(context))) {
+		stream = srtp_context_stream(context, context->n_streams);
 		stream->ssrc = ssrc;
 		__atomic_store_n(&context->n_streams, context->n_streams + 1, __ATOMIC_RELEASE);
 		return stream;
 	}
-	for (unsigned int i = 0; i < context->n_streams && !stream; i++)
-		if (!context->streams[i].rtp_started && !context->streams[i].rtcp_started)
-			stream = &context->streams[i];
+	stream = find_unheard(context);
 	if (stream)
 		*stream = (struct srtp_stream){.ssrc = ssrc};
 	return stream;
@@ -93,7 +230,7 @@ static void stream_take_over(
 	struct srtp_stream *stream = srtp_context_find(context, from->ssrc);
 
 	if (!stream)
-		stream = srtp_context_add(context, from->ssrc);
+		stream = srtp_context_add(NULL, context, from->ssrc);
 	if (!stream)
 		return;
 	if (whole)
@@ -102,17 +239,24 @@ static void stream_take_over(
 		stream->highest = from->highest;
 }
 
-void srtp_context_take_over(struct srtp_context *context, struct srtp_context *old, bool restart)
+bool srtp_context_take_over(struct srtp_engine *engine, struct srtp_context *context,
+	struct srtp_context *old, bool restart)
 {
-	bool same_key = context->suite == old->suite && context->backend == old->backend &&
-			context->backend->keys_same(context->keys, old->keys, context->suite);
+	bool same_key = keys_same(context, old);
 	bool receive = context->direction == SRTP_RECEIVE;
+	bool knows = receive || same_key || !restart; // what `old` knows matters
 
+	if (knows && old->n_streams + context->n_streams > 1 && !context->more) {
+		make_room_later(engine, context);
+		if (!context->more)
+			return false;
+	}
 	// One key must never have two windows, or what the one has seen passes the other.
-	for (unsigned int i = 0; i < old->n_streams && (receive || same_key || !restart); i++)
-		stream_take_over(context, &old->streams[i], same_key || !receive);
+	for (unsigned int i = 0; i < old->n_streams && knows; i++)
+		stream_take_over(context, srtp_context_stream(old, i), same_key || !receive);
 	context->old = old;
 	context->overlap = receive && !same_key ? SRTP_WINDOW : 0;
+	return true;
 }
 
 struct srtp_context *srtp_context_detach_old(struct srtp_context *context, bool now)
@@ -132,7 +276,8 @@ unsigned int srtp_context_export(
 	unsigned int n = __atomic_load_n(&context->n_streams, __ATOMIC_ACQUIRE);
 
 	for (unsigned int i = 0; i < n && i < max; i++) {
-		const struct srtp_stream *stream = &context->streams[i];
+		const struct srtp_stream *stream =
+			srtp_context_stream((struct srtp_context *)context, i);
 		uint64_t rtp = __atomic_load_n(&stream->highest, __ATOMIC_RELAXED);
 		uint32_t rtcp = __atomic_load_n(&stream->rtcp_highest, __ATOMIC_RELAXED);
 
@@ -168,7 +313,7 @@ int srtp_context_import(
 		if (indices[i].rtp_next > SRTP_INDEX_END || indices[i].rtcp_next > SRTCP_INDEX_END)
 			return -EINVAL;
 		if (!stream)
-			stream = srtp_context_add(context, indices[i].ssrc);
+			stream = srtp_context_add(NULL, context, indices[i].ssrc);
 		if (!stream)
 			return -ENOSPC;
 		stream_import(stream, &indices[i]);

@@ -47,6 +47,13 @@ void srtp_engine_destroy(struct srtp_engine *engine)
 	free(engine);
 }
 
+void srtp_engine_set_spares(
+	struct srtp_engine *engine, void *(*take_spare)(void *spares), void *spares)
+{
+	engine->take_spare = take_spare;
+	engine->spares = spares;
+}
+
 const char *srtp_engine_name(const struct srtp_engine *engine)
 {
 	return engine->name;

@@ -14,6 +14,8 @@ struct srtp_attempt {
 struct srtp_engine {
 	const struct srtp_backend *backend;
 	void *state;
+	void *(*take_spare)(void *spares); // srtp_engine_set_spares()
+	void *spares;
 	uint64_t counts[N_SRTP_STATUSES]; // owner: rw, others: ro
 	struct srtp_op ops[SRTP_CHUNK];
 	struct srtp_attempt attempts[SRTP_CHUNK];

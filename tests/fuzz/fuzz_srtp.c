@@ -57,7 +57,7 @@ static struct srtp_context *rekey(
 {
 	struct srtp_context *context = context_create(options, direction, number);
 
-	srtp_context_take_over(context, old, number & 1);
+	srtp_context_take_over(engine_of(options), context, old, number & 1);
 	return context;
 }
 

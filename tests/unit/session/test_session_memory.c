@@ -19,7 +19,7 @@
 
 // README states these: bytes a leg of a session of two, with everything that is there for it.
 #define PLAIN_LEG_MAX  1450
-#define SECURE_LEG_MAX 3500
+#define SECURE_LEG_MAX 2300
 
 static struct rig rig;
 

@@ -76,8 +76,8 @@ static struct srtp_context *rekeyed(struct link *link, enum srtp_suite suite,
 {
 	struct srtp_context *context = fixture_context(link->engine, suite, direction, seed);
 
-	srtp_context_take_over(
-		context, direction == SRTP_SEND ? link->sender : link->receiver, restart);
+	srtp_context_take_over(link->engine, context,
+		direction == SRTP_SEND ? link->sender : link->receiver, restart);
 	return context;
 }
 
@@ -237,12 +237,12 @@ static void mki_chooses_the_key(void **state)
 		old = sent(&link, SSRC, 2);
 
 		next = mki_context(&link, suite, SRTP_SEND, 2);
-		srtp_context_take_over(next, link.sender, false);
+		srtp_context_take_over(link.engine, next, link.sender, false);
 		link.sender = next;
 		wire = sent(&link, SSRC, 3);
 		assert_status(received(&link, &wire), "mki");
 		next = mki_context(&link, suite, SRTP_RECEIVE, 2);
-		srtp_context_take_over(next, link.receiver, false);
+		srtp_context_take_over(link.engine, next, link.receiver, false);
 		link.receiver = next;
 		assert_status(received(&link, &wire), "ok");
 		assert_status(received(&link, &old), "ok");
@@ -293,7 +293,7 @@ static void plain_srtcp_is_read_through_a_rekey(void **state)
 		keying.plain_srtcp = true;
 		plain = srtp_context_create(link.engine, &keying);
 		assert_non_null(plain);
-		srtp_context_take_over(plain, link.sender, false);
+		srtp_context_take_over(link.engine, plain, link.sender, false);
 		link.sender = plain;
 		link.receiver = rekeyed(&link, suite, SRTP_RECEIVE, 2, false);
 		wire = sent_rtcp(&link, SSRC);

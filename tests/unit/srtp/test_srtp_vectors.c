@@ -158,9 +158,7 @@ static struct srtp_context *gcm_context(
 	assert_non_null(context);
 	for (unsigned int i = 0; i < sizeof(keys.cipher); i++)
 		keys.cipher[i] = i;
-	mb_keys_destroy(context->keys, suite);
-	context->keys = mb_keys_expand(engine->state, suite, &keys, &keys);
-	assert_non_null(context->keys);
+	mb_keys_expand(engine->state, suite, context->keys, &keys, &keys);
 	assert_int_equal(srtp_context_import(context, &indices, 1), 0);
 	return context;
 }
