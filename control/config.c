@@ -11,8 +11,9 @@
 #include "config_private.h"
 #include "yaml_file.h"
 
-#define NO_ANSWER_S_MAX 3600
-#define SECONDS_MAX	(7 * 86400)
+#define NO_ANSWER_S_MAX	    3600
+#define TRACE_MEGABYTES_MAX 65536
+#define SECONDS_MAX	    (7 * 86400)
 
 // `where` is the mapping that has `address` and `port`.
 int config_read_endpoint(const struct check *check, const char *where, const char *host,
@@ -312,6 +313,7 @@ static int read_process(const struct check *check, struct config *config)
 	config->admin = file->admin;
 	config->cdr_file = file->cdr ? file->cdr->file : NULL;
 	config->limits.calls = *file->limits->calls;
+	config->limits.trace_megabytes = *file->trace->megabytes;
 	rc = check_name(check, "node", file->node);
 	if (!rc)
 		rc = check_path(check, "dataplane", file->dataplane);
@@ -322,6 +324,9 @@ static int read_process(const struct check *check, struct config *config)
 	if (!rc && file->http)
 		rc = config_read_endpoint(
 			check, "http", file->http->address, *file->http->port, &config->http);
+	if (!rc)
+		rc = check_range(check, "trace.megabytes", config->limits.trace_megabytes, 0,
+			TRACE_MEGABYTES_MAX);
 	if (!rc)
 		rc = check_range(check, "limits.calls", config->limits.calls, 0, CALLS_MAX);
 	return rc;

@@ -23,7 +23,8 @@ struct config_log {
 };
 
 struct config_limits {
-	uint32_t calls; // at the same time, 0: no limit
+	uint32_t trace_megabytes; // of SIP messages, for sluicectl trace
+	uint32_t calls;		  // at the same time, 0: no limit
 };
 
 struct config {

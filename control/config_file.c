@@ -21,6 +21,7 @@
 #define SIP_PORT_DEFAULT  5060
 #define SIPS_PORT_DEFAULT 5061
 #define HTTP_PORT_DEFAULT 9090
+#define TRACE_MB_DEFAULT  16
 #define DATAPLANE_DEFAULT "/run/sluice/dataplane.sock"
 #define ADMIN_DEFAULT	  "/run/sluice/control.sock"
 
@@ -175,6 +176,11 @@ static const cyaml_schema_field_t http_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t trace_fields[] = {
+	OPTIONAL_NUMBER("megabytes", struct file_trace, megabytes),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t limits_fields[] = {
 	OPTIONAL_NUMBER("calls", struct file_limits, calls),
 	CYAML_FIELD_END,
@@ -200,6 +206,7 @@ static const cyaml_schema_field_t file_fields[] = {
 	OPTIONAL_MAPPING("timers", struct config_file, timers, timers_fields),
 	OPTIONAL_MAPPING("cdr", struct config_file, cdr, cdr_fields),
 	OPTIONAL_MAPPING("http", struct config_file, http, http_fields),
+	OPTIONAL_MAPPING("trace", struct config_file, trace, trace_fields),
 	OPTIONAL_MAPPING("limits", struct config_file, limits, limits_fields),
 	OPTIONAL_MAPPING("log", struct config_file, log, log_fields),
 	CYAML_FIELD_END,
@@ -380,6 +387,8 @@ static bool fill_defaults(struct config_file *file)
 	return default_node(&file->node) && default_text(&file->dataplane, DATAPLANE_DEFAULT) &&
 	       default_text(&file->admin, ADMIN_DEFAULT) && default_timers(file) &&
 	       (!file->http || default_number(&file->http->port, HTTP_PORT_DEFAULT)) &&
+	       default_mapping(&file->trace, sizeof(*file->trace)) &&
+	       default_number(&file->trace->megabytes, TRACE_MB_DEFAULT) &&
 	       default_mapping(&file->limits, sizeof(*file->limits)) &&
 	       default_number(&file->limits->calls, 0) && default_log(file);
 }

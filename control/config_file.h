@@ -107,6 +107,10 @@ struct file_http {
 	uint32_t *port;
 };
 
+struct file_trace {
+	uint32_t *megabytes;
+};
+
 struct file_limits {
 	uint32_t *calls;
 };
@@ -133,6 +137,7 @@ struct config_file {
 	struct file_timers *timers;
 	struct file_cdr *cdr;	// NULL: none
 	struct file_http *http; // NULL: none
+	struct file_trace *trace;
 	struct file_limits *limits;
 	struct file_log *log;
 };

@@ -114,6 +114,7 @@ static int calls_start(struct program *program)
 		.media_start_s = config->timers.media_start_s,
 		.media_s = config->timers.media_s,
 		.media_hold_s = config->timers.media_hold_s,
+		.trace_bytes = (size_t)config->limits.trace_megabytes << 20,
 		.calls_max = config->limits.calls,
 	};
 

@@ -17,6 +17,8 @@
 //   ports                      those of the NICs ("port.")
 //   drops                      those that say why packets were dropped ("drop.")
 //   trunks                     array of trunks with their load
+//   trace      id              array of SIP messages of a call, which may be over, or of a Call-ID;
+//   messages   id              the same
 //   hangup     id              {}: the call is being ended
 //   log        module, level   {}: "*" is all modules
 //

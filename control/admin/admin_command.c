@@ -359,6 +359,8 @@ static const struct {
 	{"profile", show_profile},
 	{"trunks", list_trunks},
 	{"codecs", list_codecs},
+	{"trace", show_trace},
+	{"messages", show_trace},
 	{"hangup", hang_up},
 	{"log", set_log},
 };

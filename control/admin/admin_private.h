@@ -55,6 +55,9 @@ json_t *status_json(const struct admin *admin);
 // counters.c: name to value.
 json_t *own_counters(const struct admin_settings *settings);
 
+// admin_trace.c
+void show_trace(struct admin_connection *connection, const json_t *request);
+
 // http.c. NULL with `error` filled and errno set.
 struct http *http_create(struct admin *admin, char *error, size_t error_size);
 void http_destroy(struct http *http);

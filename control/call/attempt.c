@@ -100,6 +100,7 @@ static int request_fill(struct attempt *attempt, const struct call *call, struct
 	builder_char(&b, '-'); // several peers of one call are several dialogs
 	builder_unsigned(&b, call->hunt.n_tried);
 	request->call_id = text_keep(attempt, &b);
+	call_trace(call, request->call_id);
 	text_begin(attempt, &b);
 	nameaddr_write(&b, &invite->from, host);
 	request->local_uri = text_keep(attempt, &b);

@@ -15,6 +15,7 @@ struct event_base;
 struct guard;
 struct media;
 struct sip_stack;
+struct trace;
 struct calls;
 struct call;
 
@@ -33,6 +34,7 @@ struct calls_settings {
 	uint32_t media_start_s;	 // no media after the answer, 0: never
 	uint32_t media_s;	 // no media in a call, 0: never
 	uint32_t media_hold_s;	 // no media on hold, 0: never
+	size_t trace_bytes;	 // of SIP messages kept for sluicectl trace, 0: none
 	uint32_t calls_max;	 // at the same time, 0: no limit
 };
 
@@ -53,6 +55,7 @@ bool calls_are_stopping(const struct calls *calls);
 // Forgets established calls without a word to anyone.
 void calls_destroy(struct calls *calls);
 
+const struct trace *calls_trace(const struct calls *calls); // NULL: none is kept
 struct sip_stack *calls_stack(const struct calls *calls);
 struct media *calls_media(const struct calls *calls);
 

@@ -30,6 +30,7 @@
 #include "negotiate.h"
 #include "retransmit.h"
 #include "stack.h"
+#include "trace.h"
 #include "transaction.h"
 #include "ulid.h"
 
@@ -180,6 +181,7 @@ struct calls {
 	struct dialog_table *dialogs;
 	struct media *media;
 	struct cdr_file *cdr;
+	struct trace *trace; // NULL: none is kept
 	struct calls_listener *listeners;
 	size_t n_listeners;
 	struct tls_ends *tls_ends;
@@ -267,6 +269,8 @@ struct call *call_create(struct calls *calls, const struct ulid *id);
 void call_forget(struct call *call);
 // Frees the call if it is over and nothing needs it any more.
 void call_release(struct call *call);
+// Messages with this Call-ID belong to the call.
+void call_trace(const struct call *call, struct slice call_id);
 void call_timer_set(struct call *call, const struct timeval *after); // NULL: never
 // Everything is ended that is not; `status` and `why` say how for logs, CDR and unanswered INVITEs.
 // `cause` is the message that did it, whose Reason is passed on; may be NULL.

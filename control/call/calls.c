@@ -75,6 +75,12 @@ static void on_call_timer(evutil_socket_t, short, void *arg)
 	call_event(arg, &event);
 }
 
+void call_trace(const struct call *call, struct slice call_id)
+{
+	if (call->calls->trace)
+		trace_assign(call->calls->trace, call_id, call->id.bytes);
+}
+
 void call_timer_set(struct call *call, const struct timeval *after)
 {
 	evtimer_del(&call->timer);
@@ -211,10 +217,14 @@ static int parts_create(struct calls *calls, char *error, size_t error_size)
 	if (trunks_open(calls))
 		return -ENOMEM;
 	calls->sdp = malloc(sizeof(*calls->sdp));
+	if (settings->trace_bytes)
+		calls->trace = trace_create(settings->trace_bytes);
 	calls->dialogs = dialog_table_create();
 	calls->stack = stack_create(&stack);
 	calls->media = media_create(settings->base, settings->dataplane, &session_ops, calls);
 	calls->grace_timer = evtimer_new(settings->base, on_grace_over, calls);
+	if (settings->trace_bytes && !calls->trace)
+		return -ENOMEM;
 	if (!calls->sdp || !calls->dialogs || !calls->stack || !calls->media || !calls->grace_timer)
 		return -ENOMEM;
 	evtimer_add(calls->grace_timer, &grace);
@@ -393,9 +403,15 @@ void calls_destroy(struct calls *calls)
 	cdr_close(calls->cdr);
 	for (size_t i = 0; calls->settings.trunks && i < calls->settings.trunks->n; i++)
 		trunk_close(&calls->settings.trunks->list[i]);
+	trace_destroy(calls->trace);
 	free(calls->listeners);
 	free(calls->sdp);
 	free(calls);
+}
+
+const struct trace *calls_trace(const struct calls *calls)
+{
+	return calls->trace;
 }
 
 struct sip_stack *calls_stack(const struct calls *calls)

@@ -125,6 +125,8 @@ static bool on_found(void *arg, const struct sl_session_report *report, const vo
 		err = call_recover(call, report, record);
 	if (!err) {
 		calls->counters.recovered++;
+		for (unsigned int i = 0; i < LEGS; i++)
+			call_trace(call, call->legs[i].dialog.strings[DIALOG_CALL_ID]);
 		log_info(&log_call, "recovered", "call=%s", call->id_text);
 		return true;
 	}

@@ -52,6 +52,7 @@ static void invite_take(
 	media_session_open(calls->media, &call->session);
 	calls->counters.invites++;
 	call->times.invite_ms = now_realtime_ms();
+	call_trace(call, request->call_id);
 	call_event(call, &event);
 }
 
@@ -236,6 +237,14 @@ static void on_closed(void *, struct transaction *transaction)
 		leg->invite = NULL;
 }
 
+static void on_trace(void *arg, const struct flow *flow, bool outgoing, struct slice message)
+{
+	struct calls *calls = arg;
+
+	if (calls->trace)
+		trace_keep(calls->trace, flow, outgoing, message);
+}
+
 const struct stack_user signalling = {
 	.accept = on_accept,
 	.request = on_request,
@@ -245,4 +254,5 @@ const struct stack_user signalling = {
 	.stray_2xx = on_stray_2xx,
 	.failed = on_failed,
 	.closed = on_closed,
+	.trace = on_trace,
 };

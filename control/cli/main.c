@@ -28,6 +28,8 @@ static const struct command {
 	{"status", {}, show_status, "the node, its dataplane and its calls in short"},
 	{"calls", {}, show_calls, "calls that are not over"},
 	{"call", {"id"}, show_call, "one call with its media"},
+	{"trace", {"id"}, show_trace, "a call's SIP messages as a ladder; also one that is over"},
+	{"messages", {"id"}, show_messages, "the same in full; both take a Call-ID, too"},
 	{"hangup", {"id"}, show_nothing, "end a call"},
 	{"sessions", {}, show_sessions, "media sessions of the dataplane"},
 	{"session", {"id"}, show_session, "one session"},

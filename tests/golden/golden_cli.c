@@ -22,6 +22,8 @@ static const struct {
 	{"trunks", show_trunks},
 	{"codecs", show_codecs},
 	{"profile", show_profile},
+	{"trace", show_trace},
+	{"messages", show_messages},
 };
 
 static show_fn *find(const char *command)

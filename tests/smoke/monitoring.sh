@@ -30,6 +30,13 @@ metrics_say sluice_call_active=0 sluice_call_cdrs_total=1 "sluice_trunk_calls{tr
 	"sluice_trunk_calls_started_total{trunk=callee}=1" sluice_sip_malformed_dropped_total=0
 expect_nothing_left
 
+call=$(sed 's/.*"call":"\([^"]*\)".*/\1/' "$LAB/cdr.json")
+ctl trace "$call" >"$LAB/trace" || fail "there is no trace of the call"
+for label in "INVITE sdp ─*►" "180 INVITE ─" "200 INVITE sdp ─" "ACK ─*►" "BYE ─*►" "200 BYE ─"; do
+	[ "$(grep -c -- "$label" "$LAB/trace")" = 2 ] || fail "the trace has no pair of $label: $(cat "$LAB/trace")"
+done
+ctl messages "$call" | grep -q "Content-Type: application/sdp" || fail "the messages are not whole"
+
 lab_stop dataplane KILL
 wait_until 5 ready_says 503 || fail "/ready does not tell that the dataplane is gone"
 metrics_say sluice_dataplane_up=0 sluice_call_cdrs_total=1
