@@ -133,6 +133,8 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	OPTIONAL_NUMBER("jitter_max_ms", struct file_trunk, jitter_max_ms),
 	OPTIONAL_TEXT("dtmf", struct file_trunk, dtmf, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("rtcp_mux", struct file_trunk, rtcp_mux, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("100rel", struct file_trunk, rel100, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("early_media", struct file_trunk, early_media, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("srtp", struct file_trunk, srtp, 1, NAME_MAX_BYTES),
 	CYAML_FIELD_SEQUENCE("srtp_suites", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct file_trunk, srtp_suites, &name_schema, 1, SDP_N_SUITES),
@@ -349,8 +351,10 @@ static bool default_trunk(struct file_trunk *trunk)
 	       default_number(&trunk->jitter_ms, 60) &&
 	       default_number(&trunk->jitter_max_ms, 200) &&
 	       default_text(&trunk->rtcp_mux, "accept") && default_text(&trunk->srtp, "never") &&
-	       default_suites(trunk) && default_trunk_limits(trunk) &&
-	       default_health(trunk->health) && default_failover(trunk);
+	       default_text(&trunk->rel100, "supported") &&
+	       default_text(&trunk->early_media, "always") && default_suites(trunk) &&
+	       default_trunk_limits(trunk) && default_health(trunk->health) &&
+	       default_failover(trunk);
 }
 
 static bool default_timers(struct config_file *file)

@@ -76,6 +76,8 @@ struct file_trunk {
 	char *jitter_buffer; // "none", "fixed", "adaptive"
 	uint32_t *jitter_ms, *jitter_max_ms;
 	char *dtmf;	    // "rfc4733", "none"
+	char *rel100;	    // "never", "supported", "required"
+	char *early_media;  // "always", "authorized", "never"
 	char *rtcp_mux;	    // "offer", "accept", "never"
 	char *srtp;	    // "never", "optional", "required"
 	char **srtp_suites; // best first

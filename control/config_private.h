@@ -22,6 +22,19 @@ int config_read_realm_tls(const struct check *check, const struct file_realm *fr
 int config_read_trunk_tls(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk *trunk);
 
+// One of three words; the index is the value.
+struct config_words {
+	const char *text[3];
+	const char *expected;
+};
+int config_read_choice(const struct check *check, const char *where, const char *text,
+	const struct config_words *words, uint8_t *out);
+
+// config_signalling.c
+struct trunk_signalling;
+int config_read_trunk_signalling(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct trunk_signalling *signalling);
+
 // config_trunk.c; realms are read already.
 int config_read_trunks(const struct check *check, struct config *config);
 

@@ -37,21 +37,16 @@ static int read_codecs(const struct check *check, const struct file_trunk *from,
 	return 0;
 }
 
-struct words {
-	const char *text[3]; // the index is the value
-	const char *expected;
-};
-
-static const struct words rtcp_mux_words = {
+static const struct config_words rtcp_mux_words = {
 	{[SDP_MUX_NEVER] = "never", [SDP_MUX_ACCEPT] = "accept", [SDP_MUX_OFFER] = "offer"},
 	"offer, accept or never"};
-static const struct words srtp_words = {{[SDP_SRTP_NEVER] = "never",
-						[SDP_SRTP_OPTIONAL] = "optional",
-						[SDP_SRTP_REQUIRED] = "required"},
+static const struct config_words srtp_words = {{[SDP_SRTP_NEVER] = "never",
+						       [SDP_SRTP_OPTIONAL] = "optional",
+						       [SDP_SRTP_REQUIRED] = "required"},
 	"never, optional or required"};
 
-static int read_choice(const struct check *check, const char *where, const char *text,
-	const struct words *words, uint8_t *out)
+int config_read_choice(const struct check *check, const char *where, const char *text,
+	const struct config_words *words, uint8_t *out)
 {
 	for (uint8_t i = 0; i < 3; i++) {
 		if (!strcmp(text, words->text[i])) {
@@ -84,9 +79,9 @@ static int read_suites(const struct check *check, const struct file_trunk *from,
 	return 0;
 }
 
-static const struct words jitter_words = {{[TRUNK_JITTER_NONE] = "none",
-						  [TRUNK_JITTER_FIXED] = "fixed",
-						  [TRUNK_JITTER_ADAPTIVE] = "adaptive"},
+static const struct config_words jitter_words = {{[TRUNK_JITTER_NONE] = "none",
+							 [TRUNK_JITTER_FIXED] = "fixed",
+							 [TRUNK_JITTER_ADAPTIVE] = "adaptive"},
 	"none, fixed or adaptive"};
 
 #define JITTER_MIN_MS 10
@@ -96,7 +91,7 @@ static int read_jitter(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk_jitter *jitter)
 {
 	char where[CHECK_WHERE_SIZE];
-	int rc = read_choice(check, check_where(where, "trunks[%u].jitter_buffer", number),
+	int rc = config_read_choice(check, check_where(where, "trunks[%u].jitter_buffer", number),
 		from->jitter_buffer, &jitter_words, &jitter->buffer);
 
 	if (!rc)
@@ -129,11 +124,11 @@ static int read_policy(const struct check *check, const struct file_trunk *from,
 		return check_failed(check, check_where(where, "trunks[%u].dtmf", number),
 			"expected rfc4733 or none, not '%s'", from->dtmf);
 	trunk->media.address_family = realm_media_family(trunk->realm);
-	rc = read_choice(check, check_where(where, "trunks[%u].rtcp_mux", number), from->rtcp_mux,
-		&rtcp_mux_words, &trunk->media.rtcp_mux);
+	rc = config_read_choice(check, check_where(where, "trunks[%u].rtcp_mux", number),
+		from->rtcp_mux, &rtcp_mux_words, &trunk->media.rtcp_mux);
 	if (!rc)
-		rc = read_choice(check, check_where(where, "trunks[%u].srtp", number), from->srtp,
-			&srtp_words, &trunk->media.srtp);
+		rc = config_read_choice(check, check_where(where, "trunks[%u].srtp", number),
+			from->srtp, &srtp_words, &trunk->media.srtp);
 	if (!rc)
 		rc = read_suites(check, from, number, &trunk->media);
 	if (!rc)
@@ -165,6 +160,8 @@ static int read_trunk(const struct check *check, struct config *config,
 		rc = config_read_trunk_tls(check, from, number, trunk);
 	if (!rc)
 		rc = read_policy(check, from, number, trunk);
+	if (!rc)
+		rc = config_read_trunk_signalling(check, from, number, &trunk->signalling);
 	if (!rc)
 		rc = config_read_trunk_rules(check, from, number, trunk);
 	return rc;

@@ -176,7 +176,7 @@ static struct slice invite_write(struct builder *b, const struct attempt *attemp
 	builder_header(b, HEADER_CALL_ID, request->call_id);
 	builder_cseq(b, request->cseq, SLICE("INVITE"));
 	builder_header(b, HEADER_CONTACT, request->contact);
-	builder_header(b, HEADER_ALLOW, SLICE(LEG_ALLOW));
+	extensions_write(b, call->legs[LEG_B].trunk, true);
 	identity_write(b, from, listener_sent_by(call->legs[LEG_B].listener));
 	builder_copy(b, from, HEADER_PRIVACY);
 	builder_copy(b, from, HEADER_PRIORITY);

@@ -6,11 +6,16 @@
 //   fsm.c        the table: what each event does in each state
 //   setup.c      actions from the INVITE to the ACK
 //   hunt.c       where the call goes, and where next when that fails
-//   modify.c     actions of a re-INVITE
+//   early.c      actions from b's first response to the answer that a gets
+//   modify.c     actions of a re-INVITE, and of offers by UPDATE and PRACK
 //   teardown.c   actions that end a call
 //   attempt.c    one INVITE to one peer of the far trunk: forks, late and crossing answers
 //   probe.c      OPTIONS to the peers of trunks
+//   fork.c       b's early dialogs, PRACKs to them
 //   leg.c        requests and responses of one leg
+//   reliable.c   provisional responses to a, and what waits for its PRACK
+//   offer.c      offers by UPDATE and PRACK
+//   extension.c  Allow, Supported, Require
 //   description.c  descriptions and codecs of both legs, into the media session
 //   record.c     the call as bytes in its session, for the next run
 //   cdr.c, describe.c  the call as JSON: for ever, and now
@@ -55,6 +60,43 @@ enum leg_state {
 	LEG_OVER,
 };
 
+// What a far end can, as far as it has said so.
+struct leg_peer {
+	bool update;	   // Allow: UPDATE
+	bool rel100;	   // Supported or Require: 100rel, where the trunk allows that
+	bool needs_100rel; // or the trunk does
+};
+
+// What an early dialog of b has besides struct dialog.
+struct early {
+	unsigned int number; // in the order of their coming; 0: there is none
+	bool has_rseq;
+	bool prack_due;	 // of the last reliable response
+	bool described;	 // reliably: what comes behind it is no answer any more
+	bool authorized; // its early media, by P-Early-Media
+	uint32_t rseq;
+	struct negotiation_leg
+		*negotiated; // of a fork: b's half of the negotiation; NULL: none yet
+};
+
+// One of b's early dialogs: the leg's own, or a fork.
+struct fork;
+struct early_dialog {
+	struct dialog *dialog; // NULL: the response makes none
+	struct early *early;
+	struct fork *fork; // NULL: the leg's own
+};
+
+// A response 101 to 199 for a.
+struct provisional {
+	unsigned int status;
+	bool reliable, describes;
+	unsigned int early;   // number of b's early dialog that gets a PRACK for it; 0: none does
+	char early_media[48]; // P-Early-Media; "": without
+};
+
+struct reliable;
+
 // One side of a call: a dialog and its media.
 struct leg {
 	struct owner owner;
@@ -67,9 +109,16 @@ struct leg {
 	bool has_dialog;
 	struct dialog dialog;
 	struct transaction *invite; // without final response: of theirs, or a re-INVITE of ours
-	struct retransmit *answer;  // our 2xx, until its ACK
-	uint32_t accepted_cseq;	    // of the INVITE that it answers
-	bool bye_due;		    // a BYE must wait for that ACK (RFC 3261 15)
+	struct transaction *offer;  // likewise an UPDATE or PRACK that offers
+	struct leg_peer peer;
+	struct reliable *reliable; // a: provisional responses that are; NULL: none yet
+	bool described;		   // a: has our description reliably
+	struct early early;	   // b: of the dialog, while it is early
+	LIST_HEAD(, fork) forks;   // b: its other early dialogs
+	unsigned int n_forks, n_early;
+	struct retransmit *answer; // our 2xx, until its ACK
+	uint32_t accepted_cseq;	   // of the INVITE that it answers
+	bool bye_due;		   // a BYE must wait for that ACK (RFC 3261 15)
 };
 
 enum call_state {
@@ -77,6 +126,7 @@ enum call_state {
 	CALL_NEW,	// ports asked for
 	CALL_TRYING,	// INVITE sent to b
 	CALL_RINGING,	// b has sent 101 to 199
+	CALL_ANSWERING, // b has sent a 2xx that a may not have yet
 	CALL_ANSWERED,	// 2xx passed on to a, its ACK outstanding
 	CALL_UP,	// nothing under way
 	CALL_MODIFYING, // re-INVITE of one leg passed on to the other
@@ -98,8 +148,11 @@ enum call_event_type {
 	EVENT_NO_ACK,	      // leg: 64*T1 after our 2xx
 	EVENT_CANCEL,	      // leg: gave up its INVITE
 	EVENT_BYE,	      // leg: answered already
+	EVENT_PRACK,	      // leg, transaction
+	EVENT_NO_PRACK,	      // leg: 64*T1 after our reliable response; status
+	EVENT_UPDATE,	      // leg, dialog, transaction: with an offer
 	EVENT_REINVITE,	      // leg, transaction
-	EVENT_MODIFY_ANSWER,  // leg: 2xx to our re-INVITE
+	EVENT_MODIFY_ANSWER,  // leg: 2xx to our re-INVITE, UPDATE or PRACK
 	EVENT_MODIFY_REFUSAL, // leg, status
 	EVENT_TIMER,	      // set-up, no-answer or longest duration, by state
 	EVENT_HANGUP,	      // by a person, or at stop
@@ -110,7 +163,8 @@ enum call_event_type {
 struct call_event {
 	enum call_event_type type;
 	struct leg *leg;		   // whose doing it is; may be NULL
-	struct transaction *transaction;   // REINVITE
+	const struct dialog *dialog;	   // UPDATE: which of the leg's
+	struct transaction *transaction;   // REINVITE, UPDATE, PRACK
 	const struct sip_message *message; // what came; may be NULL
 	unsigned int status;		   // SIP
 	const char *why;		   // for logs and the CDR
@@ -150,8 +204,12 @@ struct call {
 	char from[CALL_NAME_MAX]; // user part of From
 
 	struct negotiation negotiation;
-	struct negotiation *before; // a re-INVITE is under way: what held before it
-	bool late_offer;	    // the answer comes in the ACK
+	struct negotiation *before;	     // an exchange is under way: what held before it
+	uint8_t asker;			     // LEG_A, LEG_B: whose offer it is
+	enum method asked_by;		     // INVITE, UPDATE or PRACK
+	struct negotiation_leg *first_offer; // b's half before it was changed in an early dialog
+	bool gated;			     // early media of b is not for a
+	bool late_offer;		     // the answer comes in the ACK
 	struct media_session session;
 	bool session_closed;
 
@@ -214,8 +272,9 @@ typedef int call_action_fn(struct call *call, const struct call_event *event);
 
 call_action_fn setup_admit, setup_invite, setup_next_peer, setup_placed, setup_provisional,
 	setup_answer, setup_confirm;
-call_action_fn modify_begin, modify_answer, modify_refuse, modify_confirm, modify_cancel,
-	modify_busy;
+call_action_fn early_acknowledged, early_acknowledged_late, early_update;
+call_action_fn modify_begin, modify_offer, modify_answer, modify_refuse, modify_confirm,
+	modify_cancel, modify_busy;
 call_action_fn end_refused, end_cancelled, end_bye, end_unacknowledged, end_media_timeout,
 	end_no_answer, end_no_media, end_duration, end_hangup, end_failed, end_answer_acknowledged;
 
@@ -298,18 +357,20 @@ static inline struct call *call_of_session(struct media_session *session)
 }
 
 // leg.c
-#define LEG_ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS"
+#define LEG_ALLOW     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE"
+#define LEG_SUPPORTED "100rel"
 void leg_init(struct leg *leg, struct call *call, uint8_t index);
 // Whatever its state: final response, CANCEL, BYE, or nothing; `cause` as for call_over().
 void leg_end(struct leg *leg, unsigned int status, const struct sip_message *cause);
 void leg_fini(struct leg *leg);
-// Start its dialog and make it known; replaces an early one of another fork.
+// Start its dialog and make it known.
 int leg_dialog_uas(struct leg *leg, const struct transaction *invite);
 int leg_dialog_uac(
 	struct leg *leg, const struct dialog_request *request, const struct sip_message *response);
-// Provisional response or 2xx to its INVITE; `description` may be NULL. The 2xx is repeated until
-// its ACK. Return 0 or a negative errno.
-int leg_provisional(struct leg *leg, unsigned int status, const char *description);
+// A response to its INVITE as far as the body, with what all of them have.
+void leg_response_begin(struct leg *leg, struct builder *b, unsigned int status);
+// 2xx to its INVITE, repeated until its ACK; `description` may be "". Returns 0 or a negative
+// errno.
 int leg_accept(struct leg *leg, const char *description);
 // A final response other than 2xx to an INVITE of its own, where one is unanswered.
 void leg_refuse(struct leg *leg, unsigned int status);
@@ -324,6 +385,71 @@ void dialog_bye(struct dialog *dialog, struct sip_stack *stack, const struct sip
 struct slice contact_write(const struct listener *listener, bool secure, char *out, size_t size);
 // What a status from one side is on the other.
 unsigned int status_pass_on(unsigned int status);
+
+// setup.c
+// Give a the answer that b has given, unless it must wait: a state for ACTION_GO(), or a status.
+int setup_pass_answer(struct call *call);
+
+// early.c
+bool early_answer_waits(const struct call *call);
+
+// reliable.c
+// Send it, or keep it until those before it are acknowledged. Returns 0 or a negative errno.
+int leg_provisional(struct leg *leg, const struct provisional *provisional);
+// A PRACK: what it acknowledges. Returns 0, -EBADMSG, or -ENOENT (nothing waits for it).
+int reliable_acknowledge(
+	struct leg *leg, const struct sip_message *prack, struct provisional *acknowledged);
+void reliable_next(struct leg *leg); // of those that wait
+// The description of a reliable response has not been acknowledged: the 2xx waits for that.
+bool reliable_holds_answer(const struct leg *leg);
+void reliable_stop(struct leg *leg); // the INVITE has its final response; a PRACK may still come
+void reliable_fini(struct leg *leg);
+
+// fork.c: b's early dialogs
+// The one that a response to its INVITE belongs to, made where there is none. Returns 0 or a
+// negative errno.
+int early_find(struct leg *leg, const struct dialog_request *request,
+	const struct sip_message *response, struct early_dialog *out);
+int early_of_dialog(struct leg *leg, const struct dialog *dialog, struct early_dialog *out);
+bool early_of_number(struct leg *leg, unsigned int number, struct early_dialog *out);
+// Make it the leg's own, with its half of the negotiation.
+int early_select(struct leg *leg, struct early_dialog *early);
+// Whether a response is reliable. Returns 0, -EBADMSG, or -EALREADY: not to be taken in.
+int early_rseq_take(struct early *early, const struct sip_message *response, bool *reliable);
+// PRACK the last reliable response where that is due: send, or only write it.
+void early_prack(struct leg *leg, const struct early_dialog *early);
+struct slice early_prack_write(
+	const struct early_dialog *early, struct builder *b, const char *description);
+// Before an offer is made in an early dialog: the other forks still have the first one. Returns 0
+// or -ENOMEM.
+int fork_offer_keep(struct call *call);
+void forks_drop(struct leg *leg); // all but the leg's own
+void early_drop(struct leg *leg); // its own, too
+
+// offer.c
+// How the leg can be offered something now, where the other leg was offered it by `by`: INVITE,
+// UPDATE, PRACK, or METHOD_OTHER for not at all.
+enum method offer_method(const struct leg *leg, enum method by);
+int offer_send(struct leg *leg, enum method method, const char *description);
+// Theirs: to be answered or refused.
+void offer_take(struct leg *leg, struct transaction *transaction);
+void offer_answer(struct leg *leg, const char *description);
+void offer_refuse(struct leg *leg, unsigned int status);
+void offer_forget(struct leg *leg);
+// 200 to an UPDATE or PRACK; `description` may be NULL.
+void update_answer(struct leg *leg, struct transaction *transaction, const char *description);
+// 500 with Retry-After, or 491.
+void refuse_for_now(struct transaction *transaction, bool its_own);
+
+// extension.c
+// What a far end's message says that it can.
+void extensions_learn(struct leg *leg, const struct sip_message *message);
+// Whether trunk and caller agree on 100rel: 0, 420 or 421.
+unsigned int extensions_check(struct leg *leg, const struct sip_message *invite);
+// The header line that a refusal of ours needs; NULL: none.
+const char *extensions_refused(unsigned int status);
+// Allow, and in a `first` INVITE what we support and require.
+void extensions_write(struct builder *b, const struct trunk *trunk, bool first);
 
 // attempt.c
 struct attempt;
@@ -354,7 +480,8 @@ void description_place(struct call *call);
 void description_expect(struct call *call);
 // Take what the leg's message describes. Return 0 or the SIP status to refuse with.
 unsigned int description_take_offer(struct leg *leg, const struct sip_message *message);
-// In a call: tells whether the other leg must be asked, or the answer is due at once.
+// In a call: tells whether the other leg, if it can be asked, must be, or the answer is due at
+// once.
 unsigned int description_take_reoffer(
 	struct leg *leg, const struct sip_message *message, bool *ask_other);
 unsigned int description_take_answer(struct leg *leg, const struct sip_message *message);

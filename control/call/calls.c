@@ -116,6 +116,9 @@ static void call_destroy(struct call *call)
 	if (call->before)
 		negotiation_wipe(call->before);
 	free(call->before);
+	if (call->first_offer)
+		explicit_bzero(call->first_offer, sizeof(*call->first_offer));
+	free(call->first_offer);
 	description_wipe(call);
 	free(call);
 }

@@ -171,7 +171,7 @@ unsigned int description_take_reoffer(
 	int err = parse(leg, message);
 
 	if (!err) {
-		*ask_other = !negotiation_is_refresh(negotiation, leg->index, sdp);
+		*ask_other = *ask_other && !negotiation_is_refresh(negotiation, leg->index, sdp);
 		err = *ask_other ? negotiation_take_offer(negotiation, leg->index, sdp)
 				 : negotiation_answer_here(negotiation, leg->index, sdp);
 	}
@@ -311,7 +311,8 @@ static void session_leg_fill(struct call *call, const struct media_summary *medi
 		     (from->send ? SL_LEG_SEND : 0) | (from->rtcp_mux ? SL_LEG_RTCP_MUX : 0) |
 		     (from->rtcp_reduced ? SL_LEG_RTCP_REDUCED : 0) |
 		     (call->legs[index].trunk->logs_quality ? SL_LEG_QUALITY_REPORT : 0);
-	leg->source = media->agreed ? (uint8_t)!index : SL_NO_LEG;
+	leg->source =
+		media->agreed && !(call->gated && index == LEG_A) ? (uint8_t)!index : SL_NO_LEG;
 	leg->start_timeout_ms = answered ? settings->media_start_s * 1000 : 0;
 	leg->media_timeout_ms = answered ? settings->media_s * 1000 : 0;
 	leg->hold_timeout_ms = answered ? settings->media_hold_s * 1000 : 0;

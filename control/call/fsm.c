@@ -2,7 +2,7 @@
 // that an event comes from is in the event, and what a leg still owes its far end (a final
 // response, a CANCEL, a BYE) follows from the leg's own state when it is ended (leg_end()).
 //
-//   IDLE → NEW → TRYING → RINGING → ANSWERED → UP ⇄ MODIFYING → MODIFIED → UP … OVER
+//   IDLE → NEW → TRYING → RINGING → (ANSWERING →) ANSWERED → UP ⇄ MODIFYING → MODIFIED → UP … OVER
 //
 // An event without a row in a state is ignored: what it would mean has happened already, or the
 // stack has answered it.
@@ -36,6 +36,7 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_REINVITE] = {modify_busy, CALL_NEW},
 				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
+				[EVENT_UPDATE] = {modify_busy, CALL_NEW},
 			},
 		[CALL_TRYING] =
 			{
@@ -53,6 +54,12 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_TIMER] = {end_no_answer, CALL_OVER},
 				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
+				// Answers our reliable 18x, and may offer.
+				[EVENT_PRACK] = {early_acknowledged, CALL_TRYING},
+				[EVENT_NO_PRACK] = {end_failed, CALL_OVER},
+				[EVENT_UPDATE] = {early_update, CALL_TRYING},
+				[EVENT_MODIFY_ANSWER] = {modify_answer, CALL_TRYING},
+				[EVENT_MODIFY_REFUSAL] = {modify_refuse, CALL_TRYING},
 			},
 		[CALL_RINGING] =
 			{
@@ -65,6 +72,29 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_CANCEL] = {end_cancelled, CALL_OVER},
 				[EVENT_BYE] = {end_bye, CALL_OVER},
 				[EVENT_REINVITE] = {modify_busy, CALL_RINGING},
+				[EVENT_TIMER] = {end_no_answer, CALL_OVER},
+				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
+				[EVENT_FAIL] = {end_failed, CALL_OVER},
+				// Answers our reliable 18x, and may offer.
+				[EVENT_PRACK] = {early_acknowledged, CALL_RINGING},
+				[EVENT_NO_PRACK] = {end_failed, CALL_OVER},
+				[EVENT_UPDATE] = {early_update, CALL_RINGING},
+				[EVENT_MODIFY_ANSWER] = {modify_answer, CALL_RINGING},
+				[EVENT_MODIFY_REFUSAL] = {modify_refuse, CALL_RINGING},
+			},
+		[CALL_ANSWERING] =
+			{
+				// b has answered; a must first acknowledge what described the media
+				// (RFC 3262 section 3), or an exchange is under way.
+				[EVENT_PRACK] = {early_acknowledged, CALL_ANSWERED},
+				[EVENT_NO_PRACK] = {end_failed, CALL_OVER},
+				[EVENT_UPDATE] = {early_update, CALL_ANSWERING},
+				[EVENT_MODIFY_ANSWER] = {modify_answer, CALL_ANSWERED},
+				[EVENT_MODIFY_REFUSAL] = {modify_refuse, CALL_ANSWERED},
+				[EVENT_REINVITE] = {modify_busy, CALL_ANSWERING},
+				[EVENT_MEDIA_FAILED] = {end_failed, CALL_OVER},
+				[EVENT_CANCEL] = {end_cancelled, CALL_OVER},
+				[EVENT_BYE] = {end_bye, CALL_OVER},
 				[EVENT_TIMER] = {end_no_answer, CALL_OVER},
 				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
@@ -82,6 +112,8 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_TIMER] = {end_duration, CALL_OVER},
 				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
+				[EVENT_PRACK] = {early_acknowledged_late, CALL_ANSWERED},
+				[EVENT_UPDATE] = {modify_busy, CALL_ANSWERED},
 			},
 		[CALL_UP] =
 			{
@@ -95,6 +127,8 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_TIMER] = {end_duration, CALL_OVER},
 				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
+				[EVENT_PRACK] = {early_acknowledged_late, CALL_UP},
+				[EVENT_UPDATE] = {modify_offer, CALL_MODIFYING},
 			},
 		[CALL_MODIFYING] =
 			{
@@ -111,6 +145,7 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_TIMER] = {end_duration, CALL_OVER},
 				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
+				[EVENT_UPDATE] = {modify_busy, CALL_MODIFYING},
 			},
 		[CALL_MODIFIED] =
 			{
@@ -123,6 +158,7 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_TIMER] = {end_duration, CALL_OVER},
 				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
+				[EVENT_UPDATE] = {modify_busy, CALL_MODIFIED},
 			},
 		[CALL_OVER] =
 			{
@@ -137,6 +173,7 @@ static const char *const state_names[CALL_STATES] = {
 	[CALL_NEW] = "new",
 	[CALL_TRYING] = "trying",
 	[CALL_RINGING] = "ringing",
+	[CALL_ANSWERING] = "answering",
 	[CALL_ANSWERED] = "answered",
 	[CALL_UP] = "up",
 	[CALL_MODIFYING] = "modifying",
@@ -157,6 +194,9 @@ static const char *const event_names[EVENT_TYPES] = {
 	[EVENT_NO_ACK] = "no_ack",
 	[EVENT_CANCEL] = "cancel",
 	[EVENT_BYE] = "bye",
+	[EVENT_PRACK] = "prack",
+	[EVENT_NO_PRACK] = "no_prack",
+	[EVENT_UPDATE] = "update",
 	[EVENT_REINVITE] = "reinvite",
 	[EVENT_MODIFY_ANSWER] = "modify_answer",
 	[EVENT_MODIFY_REFUSAL] = "modify_refusal",

@@ -24,9 +24,9 @@ void leg_fini(struct leg *leg)
 	if (leg->invite)
 		transaction_user_set(leg->invite, NULL);
 	leg->invite = NULL;
-	if (leg->has_dialog)
-		dialog_fini(&leg->dialog);
-	leg->has_dialog = false;
+	offer_forget(leg);
+	reliable_fini(leg);
+	early_drop(leg);
 	if (leg->counted)
 		trunk_call_stop(leg->trunk, leg_direction(leg));
 	leg->counted = false;
@@ -96,35 +96,20 @@ int leg_dialog_uac(
 {
 	int err;
 
-	if (leg->has_dialog)
-		dialog_fini(&leg->dialog);
-	leg->has_dialog = false;
 	err = dialog_init_uac(&leg->dialog, request, response);
 	return err ? err : dialog_begin(leg);
 }
 
 // Responses to the leg's INVITE.
 
-static struct slice response_write(
-	struct leg *leg, struct builder *b, unsigned int status, const char *description)
+void leg_response_begin(struct leg *leg, struct builder *b, unsigned int status)
 {
 	char contact[REASON_SIZE];
 
 	response_begin(b, leg->invite, status, (struct slice){}, (struct slice){});
 	builder_header(b, HEADER_CONTACT,
 		contact_write(leg->listener, leg->dialog.is_secure, contact, sizeof(contact)));
-	builder_header(b, HEADER_ALLOW, SLICE(LEG_ALLOW));
-	builder_body(b, SLICE("application/sdp"), slice_of(description));
-	return builder_finish(b);
-}
-
-int leg_provisional(struct leg *leg, unsigned int status, const char *description)
-{
-	char buffer[MESSAGE_SIZE];
-	struct builder b;
-
-	builder_init(&b, buffer, sizeof(buffer));
-	return transaction_respond(leg->invite, response_write(leg, &b, status, description));
+	extensions_write(b, leg->trunk, false);
 }
 
 static void on_no_ack(void *arg)
@@ -146,10 +131,13 @@ int leg_accept(struct leg *leg, const char *description)
 	int err;
 
 	builder_init(&b, buffer, sizeof(buffer));
-	response = response_write(leg, &b, 200, description);
+	leg_response_begin(leg, &b, 200);
+	builder_body(&b, SLICE("application/sdp"), slice_of(description));
+	response = builder_finish(&b);
 	err = transaction_respond(leg->invite, response);
 	if (err)
 		return err;
+	reliable_stop(leg);
 	retransmit_stop(leg->answer);
 	leg->answer = retransmit_start(stack, flow, response, on_no_ack, leg);
 	leg->accepted_cseq = transaction_request(leg->invite)->cseq;
@@ -168,11 +156,9 @@ void leg_refuse(struct leg *leg, unsigned int status)
 
 	if (!leg->invite || transaction_is_client(leg->invite))
 		return;
-	if (our_trouble)
-		transaction_reply_with(
-			leg->invite, status, (struct slice){}, SLICE("Retry-After: 5\r\n"));
-	else
-		transaction_reply(leg->invite, status);
+	reliable_stop(leg);
+	transaction_reply_with(leg->invite, status, (struct slice){},
+		our_trouble ? SLICE("Retry-After: 5\r\n") : slice_of(extensions_refused(status)));
 	transaction_user_set(leg->invite, NULL);
 	leg->invite = NULL;
 }
@@ -195,7 +181,7 @@ int leg_reinvite(struct leg *leg, const char *description)
 
 	builder_init(&b, buffer, sizeof(buffer));
 	dialog_request_begin(&leg->dialog, METHOD_INVITE, &b);
-	builder_header(&b, HEADER_ALLOW, SLICE(LEG_ALLOW));
+	extensions_write(&b, leg->trunk, false);
 	builder_body(&b, SLICE("application/sdp"), slice_of(description));
 	request = builder_finish(&b);
 	leg->invite = transaction_start(leg->call->calls->stack, &leg->dialog.flow, request, leg);
@@ -239,14 +225,13 @@ static void attempt_end(struct leg *leg, const struct sip_message *cause)
 	if (leg->call->attempt)
 		attempt_abandon(leg->call->attempt, cause);
 	leg->call->attempt = NULL;
-	if (leg->has_dialog)
-		dialog_fini(&leg->dialog);
-	leg->has_dialog = false;
+	early_drop(leg);
 }
 
 void leg_end(struct leg *leg, unsigned int status, const struct sip_message *cause)
 {
-	// Theirs is refused; ours is left to its transaction, the BYE ends it too.
+	// Theirs are refused; ours are left to their transactions, the BYE ends them too.
+	offer_refuse(leg, 487);
 	leg_refuse(leg, leg->state == LEG_INVITED ? status : 487);
 	if (leg->state == LEG_CALLING)
 		attempt_end(leg, cause);

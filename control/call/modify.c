@@ -1,11 +1,12 @@
-// Re-INVITE of an established call: what one leg asks, the other is asked, and its answer goes
-// back, so that hold is known at both ends. What concerns one leg only (its address, a session
-// refresh) is answered here. `call->before` is what holds until the exchange is complete.
+// Offers in a call, by re-INVITE, UPDATE or PRACK: what one leg asks, the other is asked, and its
+// answer goes back, so that hold is known at both ends. What concerns one leg only (its address, a
+// session refresh) is answered here, and so is what the other leg cannot be asked now (an early
+// dialog without UPDATE). `call->before` is what holds until the exchange is complete, and NULL
+// where none is under way.
 #include <errno.h>
 #include <stdlib.h>
 
 #include "call_private.h"
-#include "token.h"
 
 static void exchange_end(struct call *call)
 {
@@ -15,87 +16,159 @@ static void exchange_end(struct call *call)
 	call->before = NULL;
 }
 
-static int exchange_begin(struct call *call)
+static int exchange_begin(struct leg *asker, enum method by)
 {
+	struct call *call = asker->call;
+
 	exchange_end(call);
 	call->before = malloc(sizeof(*call->before));
 	if (!call->before)
 		return -ENOMEM;
 	*call->before = call->negotiation;
+	call->asker = asker->index;
+	call->asked_by = by;
 	return 0;
 }
 
-// Refuse the re-INVITE; the call goes on as it was.
+// The state that follows.
+static int exchange_over(struct call *call)
+{
+	exchange_end(call);
+	if (call->state == CALL_ANSWERING)
+		return setup_pass_answer(call);
+	return ACTION_GO(call->times.answer_ms ? CALL_UP : call->state);
+}
+
+// Refuse the offer; the call goes on as it was (RFC 6141).
 static int exchange_refuse(struct leg *leg, unsigned int status)
 {
 	struct call *call = leg->call;
 
 	if (call->before)
 		negotiation_rollback(&call->negotiation, call->before);
-	exchange_end(call);
-	leg_refuse(leg, status);
+	if (call->asked_by == METHOD_INVITE)
+		leg_refuse(leg, status);
+	else
+		offer_refuse(leg, status);
 	log_info(&log_call, "modify_refused", "call=%s leg=%s status=%u", call->id_text,
 		leg_name(leg), status);
-	return ACTION_GO(CALL_UP);
+	return exchange_over(call);
 }
 
 static int exchange_accept(struct leg *leg)
 {
 	char description[NEGOTIATION_TEXT_MAX];
+	struct call *call = leg->call;
 
 	if (description_write(leg, description))
 		return 500;
-	description_apply(leg->call);
-	return leg_accept(leg, description) ? 500 : 0;
+	description_apply(call);
+	if (call->asked_by == METHOD_INVITE)
+		return leg_accept(leg, description) ? 500 : ACTION_GO(CALL_MODIFIED);
+	offer_answer(leg, description);
+	log_info(&log_call, "modified", "call=%s leg=%s", call->id_text, leg_name(leg));
+	return exchange_over(call);
 }
 
 // It wants us to offer: everything this leg may use. Its answer comes in the ACK.
 static int offer_here(struct leg *leg)
 {
 	struct call *call = leg->call;
+	int result = 500;
 
-	if (negotiation_make_offer(&call->negotiation, leg->index) || exchange_accept(leg))
+	if (!negotiation_make_offer(&call->negotiation, leg->index))
+		result = exchange_accept(leg);
+	if (result > 0)
 		return exchange_refuse(leg, 500);
 	call->late_offer = true;
-	return ACTION_GO(CALL_MODIFIED);
+	return result;
+}
+
+// Ask the other leg, or answer at once.
+static int exchange_ask(struct leg *leg, const struct sip_message *message)
+{
+	struct call *call = leg->call;
+	struct leg *other = leg_other(leg);
+	enum method how = offer_method(other, call->asked_by);
+	bool ask_other = how != METHOD_OTHER;
+	char description[NEGOTIATION_TEXT_MAX];
+	unsigned int status = description_take_reoffer(leg, message, &ask_other);
+	int result;
+
+	if (status)
+		return exchange_refuse(leg, status);
+	if (!ask_other) {
+		result = exchange_accept(leg);
+		return result > 0 ? exchange_refuse(leg, 500) : result;
+	}
+	if (description_write(other, description) || offer_send(other, how, description))
+		return exchange_refuse(leg, 500);
+	return ACTION_GO(call->times.answer_ms ? CALL_MODIFYING : call->state);
+}
+
+static void note(const struct leg *leg, const struct call_event *event)
+{
+	log_info(&log_call, "modify", "call=%s leg=%s by=" SLICE_FMT, leg->call->id_text,
+		leg_name(leg), SLICE_ARG(event->message->method_name));
 }
 
 int modify_begin(struct call *call, const struct call_event *event)
 {
-	struct leg *leg = event->leg, *other = leg_other(leg);
-	char description[NEGOTIATION_TEXT_MAX];
-	unsigned int status;
-	bool ask_other;
+	struct leg *leg = event->leg;
 
 	leg->invite = event->transaction;
 	transaction_user_set(event->transaction, leg);
 	call->late_offer = false;
+	extensions_learn(leg, event->message);
 	if (!dialog_refresh(&leg->dialog, event->message))
 		dialog_flow_update(&leg->dialog);
-	log_info(&log_call, "modify", "call=%s leg=%s", call->id_text, leg_name(leg));
-	if (exchange_begin(call))
+	note(leg, event);
+	if (exchange_begin(leg, METHOD_INVITE))
 		return exchange_refuse(leg, 500);
-	if (!message_has_sdp(event->message))
-		return offer_here(leg);
-	status = description_take_reoffer(leg, event->message, &ask_other);
-	if (status)
-		return exchange_refuse(leg, status);
-	if (!ask_other)
-		return exchange_accept(leg) ? exchange_refuse(leg, 500) : ACTION_GO(CALL_MODIFIED);
-	if (description_write(other, description) || leg_reinvite(other, description))
+	return message_has_sdp(event->message) ? exchange_ask(leg, event->message)
+					       : offer_here(leg);
+}
+
+// Which offers must wait (RFC 3311 section 5.2): behind one of its own, behind one of ours.
+static bool is_busy(const struct leg *leg, bool *its_own)
+{
+	const struct negotiation *negotiation = &leg->call->negotiation;
+	enum negotiation_state state = negotiation->legs[leg->index].state;
+
+	*its_own = leg->offer || state == NEGOTIATION_ANSWER_DUE;
+	return *its_own || leg->call->before || state != NEGOTIATION_STABLE ||
+	       negotiation->legs[!leg->index].state != NEGOTIATION_STABLE;
+}
+
+int modify_offer(struct call *call, const struct call_event *event)
+{
+	struct leg *leg = event->leg;
+	bool its_own;
+
+	if (is_busy(leg, &its_own)) {
+		refuse_for_now(event->transaction, its_own);
+		return ACTION_GO(call->state);
+	}
+	note(leg, event);
+	offer_take(leg, event->transaction);
+	call->asked_by = transaction_method(event->transaction);
+	if (exchange_begin(leg, call->asked_by) || fork_offer_keep(call))
 		return exchange_refuse(leg, 500);
-	return 0;
+	return exchange_ask(leg, event->message);
 }
 
 int modify_answer(struct call *call, const struct call_event *event)
 {
 	struct leg *answerer = event->leg, *asker = leg_other(answerer);
-	unsigned int status;
+	unsigned int status = 502;
 
-	dialog_ack(&answerer->dialog, call->calls->stack, (struct slice){}, (struct slice){});
-	if (!message_has_sdp(event->message))
-		return 502;
-	status = description_take_answer(answerer, event->message);
+	if (event->message->method == METHOD_INVITE)
+		dialog_ack(
+			&answerer->dialog, call->calls->stack, (struct slice){}, (struct slice){});
+	if (message_has_sdp(event->message))
+		status = description_take_answer(answerer, event->message);
+	if (status && !call->times.answer_ms)
+		return exchange_refuse(asker, status);
 	return status ? (int)status : exchange_accept(asker);
 }
 
@@ -103,12 +176,10 @@ int modify_refuse(struct call *call, const struct call_event *event)
 {
 	struct leg *asker = leg_other(event->leg);
 
-	(void)call;
-	// Its dialog is no more (12.2.1.2).
-	if (event->status == 408 || event->status == 481)
+	// Its dialog is no more (12.2.1.2); an early one is for the response to its INVITE to end.
+	if (call->times.answer_ms && (event->status == 408 || event->status == 481))
 		return (int)event->status;
-	exchange_refuse(asker, status_pass_on(event->status));
-	return 0;
+	return exchange_refuse(asker, status_pass_on(event->status));
 }
 
 int modify_confirm(struct call *call, const struct call_event *event)
@@ -131,11 +202,10 @@ int modify_confirm(struct call *call, const struct call_event *event)
 }
 
 // The asker gives up: so do we. What the other leg says decides, as ever with CANCEL.
-int modify_cancel(struct call *call, const struct call_event *event)
+int modify_cancel(struct call *, const struct call_event *event)
 {
 	struct leg *other = leg_other(event->leg);
 
-	(void)call;
 	if (other->invite)
 		transaction_cancel(other->invite, (struct slice){});
 	return 0;
@@ -144,17 +214,10 @@ int modify_cancel(struct call *call, const struct call_event *event)
 // One exchange at a time.
 int modify_busy(struct call *call, const struct call_event *event)
 {
-	struct leg *leg = event->leg;
-	bool its_own = leg->invite && !transaction_is_client(leg->invite);
-	uint8_t wait_s;
-	char retry[] = "Retry-After: 0\r\n";
+	const struct leg *leg = event->leg;
+	bool its_own = (leg->invite && !transaction_is_client(leg->invite)) ||
+		       (leg->offer && !transaction_is_client(leg->offer));
 
-	// Two of its own at once: 500 and a random time of up to 10 s. Otherwise ours is under way.
-	token_random(&wait_s, sizeof(wait_s));
-	retry[sizeof(retry) - 4] = (char)('0' + wait_s % 10);
-	if (its_own)
-		transaction_reply_with(event->transaction, 500, (struct slice){}, slice_of(retry));
-	else
-		transaction_reply(event->transaction, 491);
+	refuse_for_now(event->transaction, its_own);
 	return ACTION_GO(call->state);
 }

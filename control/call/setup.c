@@ -93,6 +93,10 @@ int setup_admit(struct call *call, const struct call_event *event)
 		return (int)status;
 	if (leg_dialog_uas(a_leg, event->transaction))
 		return 400; // no usable Contact
+	status = extensions_check(a_leg, event->message);
+	if (status)
+		return (int)status;
+	extensions_learn(a_leg, event->message);
 	description_init(call);
 	if (message_has_sdp(event->message))
 		status = description_take_offer(a_leg, event->message);
@@ -113,57 +117,21 @@ int setup_invite(struct call *call, const struct call_event *)
 	return hunt_invite(call);
 }
 
-// The early dialog that this response belongs to becomes b's.
-static int dialog_take(struct call *call, const struct sip_message *response)
-{
-	struct leg *b_leg = &call->legs[LEG_B];
-
-	if (!response->to_tag.n && response->status < 200)
-		return 0;
-	if (b_leg->has_dialog &&
-		slice_equal(b_leg->dialog.strings[DIALOG_REMOTE_TAG], response->to_tag))
-		return 0;
-	return leg_dialog_uac(b_leg, attempt_request(call->attempt), response);
-}
-
-// Early media: what b describes, for a. Returns whether there is something to pass on.
-static bool early_description(struct call *call, const struct sip_message *response, char *out)
-{
-	if (!message_has_sdp(response) ||
-		description_take_answer(&call->legs[LEG_B], response)) // then without it
-		return false;
-	description_apply(call);
-	// a offers nothing yet: its description goes into the 2xx.
-	return !call->late_offer && !description_write(&call->legs[LEG_A], out);
-}
-
-int setup_provisional(struct call *call, const struct call_event *event)
-{
-	char description[NEGOTIATION_TEXT_MAX] = "";
-	unsigned int status = event->message->status;
-	bool early = early_description(call, event->message, description);
-
-	if (dialog_take(call, event->message))
-		log_info(&log_call, "early_dialog_ignored", "call=%s", call->id_text);
-	if (!call->times.ringing_ms)
-		call->times.ringing_ms = now_realtime_ms();
-	leg_provisional(&call->legs[LEG_A], status, description);
-	log_info(&log_call, status == 180 ? "ringing" : "progress",
-		"call=%s status=%u early_media=%d after_ms=%llu", call->id_text, status, early,
-		(unsigned long long)(now_realtime_ms() - call->times.invite_ms));
-	return 0;
-}
-
 // b has answered: its dialog is confirmed and acknowledged, whatever becomes of the call.
 static int far_answer_take(struct call *call, const struct sip_message *response)
 {
 	struct leg *b_leg = &call->legs[LEG_B];
-	int err = dialog_take(call, response);
+	struct early_dialog early;
+	int err = early_find(b_leg, attempt_request(call->attempt), response, &early);
 
+	if (!err)
+		err = early_select(b_leg, &early);
 	if (!err)
 		err = dialog_confirm(&b_leg->dialog, response);
 	if (err)
 		return 502; // no usable Contact: it cannot even be told. Its attempt is cancelled
+	forks_drop(b_leg);
+	extensions_learn(b_leg, response);
 	dialog_flow_update(&b_leg->dialog);
 	dialog_ack(&b_leg->dialog, call->calls->stack, (struct slice){}, (struct slice){});
 	attempt_won(call->attempt);
@@ -174,6 +142,8 @@ static int far_answer_take(struct call *call, const struct sip_message *response
 
 static int far_description_take(struct call *call, const struct sip_message *response)
 {
+	if (call->legs[LEG_B].early.described)
+		return 0; // for good: what comes behind it is no description (RFC 3261 13.2.1)
 	if (message_has_sdp(response))
 		return (int)description_take_answer(&call->legs[LEG_B], response);
 	// Some peers describe only in the 18x.
@@ -199,29 +169,52 @@ static void answer_log(struct call *call)
 		(unsigned long long)(call->times.answer_ms - call->times.invite_ms));
 }
 
-int setup_answer(struct call *call, const struct call_event *event)
+// With a description where a has none that holds.
+static int answer_write(struct call *call, char *description)
 {
 	struct leg *a_leg = &call->legs[LEG_A];
-	char description[NEGOTIATION_TEXT_MAX];
+
+	if (a_leg->described)
+		return 0;
+	if (call->late_offer && negotiation_make_offer(&call->negotiation, LEG_A))
+		return -EBUSY;
+	return description_write(a_leg, description);
+}
+
+int setup_pass_answer(struct call *call)
+{
+	struct leg *a_leg = &call->legs[LEG_A];
+	char description[NEGOTIATION_TEXT_MAX] = "";
+
+	if (early_answer_waits(call))
+		return ACTION_GO(CALL_ANSWERING);
+	if (answer_write(call, description))
+		return 500;
+	call->times.answer_ms = now_realtime_ms();
+	call->gated = false;
+	a_leg->state = LEG_ACCEPTED;
+	a_leg->dialog.state = DIALOG_CONFIRMED;
+	// The dataplane has the call's record before a has its answer, so that no crash of ours
+	// loses a call that is up.
+	description_apply(call);
+	media_session_settle(&call->session);
+	if (leg_accept(a_leg, description)) {
+		a_leg->state = LEG_INVITED;
+		return 500;
+	}
+	call->calls->counters.answered++;
+	call_timer_set(call, call->calls->max_duration);
+	answer_log(call);
+	return ACTION_GO(CALL_ANSWERED);
+}
+
+int setup_answer(struct call *call, const struct call_event *event)
+{
 	int status = far_answer_take(call, event->message);
 
 	if (!status)
 		status = far_description_take(call, event->message);
-	if (status)
-		return status;
-	if (call->late_offer && negotiation_make_offer(&call->negotiation, LEG_A))
-		return 500;
-	if (description_write(a_leg, description))
-		return 500;
-	call->times.answer_ms = now_realtime_ms();
-	description_apply(call);
-	if (leg_accept(a_leg, description))
-		return 500;
-	a_leg->dialog.state = DIALOG_CONFIRMED;
-	call->calls->counters.answered++;
-	call_timer_set(call, call->calls->max_duration);
-	answer_log(call);
-	return 0;
+	return status ? status : setup_pass_answer(call);
 }
 
 int setup_confirm(struct call *call, const struct call_event *event)

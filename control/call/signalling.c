@@ -19,7 +19,7 @@ static bool refuse(struct transaction *transaction, const struct sip_message *re
 {
 	const struct request_rules rules = {
 		.allowed = SLICE(LEG_ALLOW),
-		.supported = SLICE(""),
+		.supported = SLICE(LEG_SUPPORTED),
 		.accepted = SLICE("application/sdp"),
 		.forwards = request->method == METHOD_INVITE && !request->to_tag.p,
 	};
@@ -74,12 +74,43 @@ static void request_outside(
 	}
 }
 
-static void request_inside(
-	struct leg *leg, struct transaction *transaction, const struct sip_message *request)
+// Without an offer it only refreshes the target, and the session.
+static void update_take(struct call_event *event, struct dialog *dialog)
 {
-	struct call_event event = {.leg = leg, .transaction = transaction, .message = request};
+	struct leg *leg = event->leg;
 
-	if (dialog_request_received(&leg->dialog, request)) {
+	extensions_learn(leg, event->message);
+	if (!dialog_refresh(dialog, event->message))
+		dialog_flow_update(dialog);
+	event->type = EVENT_UPDATE;
+	if (message_has_sdp(event->message))
+		call_event(leg->call, event);
+	else if (leg->offer && !transaction_is_client(leg->offer))
+		refuse_for_now(event->transaction, true);
+	else
+		update_answer(leg, event->transaction, NULL);
+}
+
+static void prack_take(struct call_event *event)
+{
+	struct call *call = event->leg->call;
+	enum call_state next;
+
+	event->type = EVENT_PRACK;
+	if (fsm_row(call->state, EVENT_PRACK, &next))
+		call_event(call, event);
+	else
+		transaction_reply(event->transaction, 481);
+}
+
+static void request_inside(
+	struct dialog *dialog, struct transaction *transaction, const struct sip_message *request)
+{
+	struct leg *leg = dialog->user;
+	struct call_event event = {
+		.leg = leg, .dialog = dialog, .transaction = transaction, .message = request};
+
+	if (dialog_request_received(dialog, request)) {
 		transaction_reply(transaction, 500); // out of order (12.2.2)
 		return;
 	}
@@ -94,6 +125,12 @@ static void request_inside(
 	case METHOD_INVITE:
 		event.type = EVENT_REINVITE;
 		call_event(leg->call, &event);
+		break;
+	case METHOD_UPDATE:
+		update_take(&event, dialog);
+		break;
+	case METHOD_PRACK:
+		prack_take(&event);
 		break;
 	case METHOD_BYE:
 		transaction_reply(transaction, 200);
@@ -119,15 +156,15 @@ static void on_request(
 	void *arg, struct transaction *transaction, const struct sip_message *request)
 {
 	struct calls *calls = arg;
-	struct leg *leg;
+	struct dialog *dialog;
 
 	if (!request->to_tag.p) {
 		request_outside(calls, transaction, request);
 		return;
 	}
-	leg = leg_find(calls, request);
-	if (leg) {
-		request_inside(leg, transaction, request);
+	dialog = dialog_find(calls->dialogs, request);
+	if (dialog && dialog->user) {
+		request_inside(dialog, transaction, request);
 	} else {
 		calls->counters.unknown_dialogs++;
 		transaction_reply(transaction, 481);
@@ -157,16 +194,26 @@ static void on_ack(void *arg, const struct sip_message *ack)
 		call_event(leg->call, &event);
 }
 
-// A final response to a re-INVITE of ours.
-static void reinvite_response(
+// One of ours in the dialog has come to its end.
+static void leg_done(struct leg *leg, struct transaction *transaction)
+{
+	transaction_user_set(transaction, NULL);
+	if (leg->invite == transaction)
+		leg->invite = NULL;
+	if (leg->offer == transaction)
+		leg->offer = NULL;
+}
+
+// A final response to a re-INVITE of ours, or to an UPDATE or PRACK that offers.
+static void leg_response(
 	struct leg *leg, struct transaction *transaction, const struct sip_message *response)
 {
 	struct call_event event = {.leg = leg, .message = response, .status = response->status};
 
 	if (response->status < 200)
 		return;
-	transaction_user_set(transaction, NULL);
-	leg->invite = NULL;
+	leg_done(leg, transaction);
+	extensions_learn(leg, response);
 	event.type = response->status < 300 ? EVENT_MODIFY_ANSWER : EVENT_MODIFY_REFUSAL;
 	if (response->status < 300 && !dialog_refresh(&leg->dialog, response))
 		dialog_flow_update(&leg->dialog);
@@ -193,7 +240,7 @@ static void on_response(
 	else if (owner && owner->kind == OWNER_PROBE)
 		probe_response(owner, response);
 	else if (owner)
-		reinvite_response((struct leg *)owner, transaction, response);
+		leg_response((struct leg *)owner, transaction, response);
 	else if (is_2xx && response->method == METHOD_INVITE)
 		ack_again(arg, response);
 }
@@ -219,8 +266,7 @@ static void on_failed(void *, struct transaction *transaction, unsigned int stat
 		probe_failed(owner);
 		return;
 	}
-	transaction_user_set(transaction, NULL);
-	leg->invite = NULL;
+	leg_done(leg, transaction);
 	call_event(leg->call, &event);
 }
 
@@ -233,8 +279,8 @@ static void on_closed(void *, struct transaction *transaction)
 		attempt_destroy((struct attempt *)owner);
 	else if (owner && owner->kind == OWNER_PROBE)
 		probe_closed(owner);
-	else if (owner && leg->invite == transaction)
-		leg->invite = NULL;
+	else if (owner)
+		leg_done(leg, transaction);
 }
 
 static void on_trace(void *arg, const struct flow *flow, bool outgoing, struct slice message)

@@ -391,6 +391,12 @@ void media_session_update(struct media_session *session)
 	session_queue(session);
 }
 
+void media_session_settle(struct media_session *session)
+{
+	if (session->dirty && session->media->up)
+		session_send_set(session); // where that fails it is on the queue still
+}
+
 void media_session_close(struct media_session *session)
 {
 	if (session->closing)

@@ -93,6 +93,10 @@ void media_session_heard(struct media_session *session, const struct sl_session_
 // Have the dataplane take over what session->legs says, and a fresh record. Several updates in one
 // turn of the loop are one request.
 void media_session_update(struct media_session *session);
+// What was updated goes to the dataplane before this returns, as far as its socket takes it, and
+// not at the end of the loop turn: for what must not be lost with this process. ops.record() is
+// called.
+void media_session_settle(struct media_session *session);
 // End the session; ops.closed() follows, and no other callback.
 void media_session_close(struct media_session *session);
 // The session called `id`, or NULL.

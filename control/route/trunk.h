@@ -31,6 +31,26 @@ struct trunk_jitter {
 	uint16_t max_ms;
 };
 
+// Reliable provisional responses (RFC 3262).
+enum trunk_100rel {
+	TRUNK_100REL_NEVER,	// neither asked for nor granted
+	TRUNK_100REL_SUPPORTED, // where the far end, or the other side of the call, wants them
+	TRUNK_100REL_REQUIRED,	// always; who cannot is refused
+};
+
+// Whether media that comes from it before the answer is heard.
+enum trunk_early_media {
+	TRUNK_EARLY_MEDIA_ALWAYS,
+	TRUNK_EARLY_MEDIA_AUTHORIZED, // where P-Early-Media says so (RFC 5009)
+	TRUNK_EARLY_MEDIA_NEVER,
+};
+
+// What SIP may do on its side.
+struct trunk_signalling {
+	uint8_t rel100;	     // enum trunk_100rel
+	uint8_t early_media; // enum trunk_early_media
+};
+
 struct trunk_load {
 	uint32_t calls;
 	uint64_t allowance; // token bucket, in 1/1000 call
@@ -74,6 +94,7 @@ struct trunk {
 	size_t n_peers;
 	struct tls_settings tls; // of connections to its peers, those of TLS
 	struct sdp_policy media;
+	struct trunk_signalling signalling;
 	bool logs_quality; // of calls, as they go on
 	struct trunk_jitter jitter;
 	struct trunk_limits limits[TRUNK_DIRECTIONS];

@@ -67,6 +67,9 @@ void dialog_fini(struct dialog *dialog); // also takes it out of its table
 // (13.2.2.4); for a UAS one `response` is NULL. Returns 0 or as above.
 int dialog_confirm(struct dialog *dialog, const struct sip_message *response);
 
+// What `from` is becomes `to`, in its table too; `from` is none any more.
+void dialog_move(struct dialog *to, struct dialog *from);
+
 // Change one string. Returns 0 or -ENOMEM.
 int dialog_set(struct dialog *dialog, enum dialog_string which, struct slice value);
 

@@ -63,6 +63,20 @@ void dialog_table_remove(struct dialog *dialog)
 	dialog->table = NULL;
 }
 
+void dialog_move(struct dialog *to, struct dialog *from)
+{
+	struct dialog_table *table = from->table;
+	uint64_t hash = from->node.hash;
+
+	dialog_table_remove(from);
+	*to = *from;
+	*from = (struct dialog){.state = DIALOG_TERMINATED};
+	if (!table)
+		return;
+	hash_add(&table->hash, &to->node, hash);
+	to->table = table;
+}
+
 struct dialog *dialog_find_ids(const struct dialog_table *table, struct slice call_id,
 	struct slice local_tag, struct slice remote_tag)
 {

@@ -10,6 +10,7 @@ struct retransmit {
 	struct flow flow;
 	struct event timer;
 	unsigned int interval_ms, waited_ms;
+	bool unbounded;
 	bool gives_up; // inside give_up(): retransmit_stop() leaves the rest to us
 	void (*give_up)(void *arg);
 	void *arg;
@@ -29,7 +30,7 @@ static unsigned int next_interval(const struct retransmit *r)
 {
 	unsigned int left = 64 * r->stack->t1_ms - r->waited_ms, next = 2 * r->interval_ms;
 
-	if (next > r->stack->t2_ms)
+	if (!r->unbounded && next > r->stack->t2_ms)
 		next = r->stack->t2_ms;
 	return next < left ? next : left;
 }
@@ -78,6 +79,11 @@ struct retransmit *retransmit_start(struct sip_stack *stack, const struct flow *
 		return NULL;
 	}
 	return r;
+}
+
+void retransmit_unbounded(struct retransmit *r)
+{
+	r->unbounded = true;
 }
 
 void retransmit_stop(struct retransmit *r)

@@ -136,9 +136,8 @@ log: {{call: debug}}
         return process.returncode
 
     def crash_control(self):
-        """Not in the very turn of its loop in which it passed an answer on: the call's record goes to
-        the dataplane at the end of that turn. Who has got an answer to a question after that can be
-        sure of it."""
+        """After the turn of its loop in which it did what a test has seen: who has got an answer to a
+        question after that can be sure of it."""
         self.ctl("calls")
         self.kill("control")
 

@@ -169,6 +169,12 @@ class Peer:
             raise Unexpected(f"{self.ip}: expected {what}, got {message.start} "
                              f"({message['cseq']})")
 
+    def expect_any(self, timeout=2):
+        message = self.receive(timeout)
+        if message is None:
+            raise Unexpected(f"{self.ip}: expected anything, nothing came")
+        return message
+
     def expect_nothing(self, seconds):
         message = self.receive(seconds)
         if message is not None and message.status != 100:

@@ -52,6 +52,24 @@ static void every_reinvite_gets_an_answer(void **)
 		assert_true(has_row(state, EVENT_REINVITE));
 }
 
+static void every_update_and_prack_gets_an_answer(void **)
+{
+	for (enum call_state state = CALL_NEW; state < CALL_OVER; state++)
+		assert_true(has_row(state, EVENT_UPDATE));
+	// Where there is no row for it a PRACK is 481; where an 18x of ours may wait for one, there
+	// is.
+	for (enum call_state state = CALL_TRYING; state <= CALL_UP; state++)
+		assert_true(has_row(state, EVENT_PRACK));
+}
+
+static void answer_held_back_can_still_end_in_every_way(void **)
+{
+	static const enum call_event_type ends[] = {EVENT_CANCEL, EVENT_BYE, EVENT_NO_PRACK};
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		assert_int_equal(next_of(CALL_ANSWERING, ends[i]), CALL_OVER);
+}
+
 static void media_timeouts_count_only_once_answered(void **)
 {
 	for (enum call_state state = CALL_IDLE; state < CALL_OVER; state++)
@@ -111,6 +129,8 @@ int main(void)
 			every_state_can_be_hung_up_and_ended_by_the_far_ends_and_the_dataplane),
 		cmocka_unit_test(no_state_waits_for_ever),
 		cmocka_unit_test(every_reinvite_gets_an_answer),
+		cmocka_unit_test(every_update_and_prack_gets_an_answer),
+		cmocka_unit_test(answer_held_back_can_still_end_in_every_way),
 		cmocka_unit_test(media_timeouts_count_only_once_answered),
 		cmocka_unit_test(what_is_over_stays_over),
 		cmocka_unit_test(call_takes_its_usual_way),

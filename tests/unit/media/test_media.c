@@ -187,6 +187,27 @@ static void updates_of_one_turn_are_one_request(void **)
 	close_and_wait(&session);
 }
 
+// The dataplane alone turns: what was settled is there though our loop never ran again.
+static void settled_update_is_sent_before_the_end_of_the_turn(void **)
+{
+	struct media_session session = session_of(1);
+
+	media_session_open(media, &session);
+	media_session_update(&session);
+	for (int i = 0; i < 20; i++)
+		dataplane_turn();
+	assert_int_equal(dataplane_n_sessions(), 0);
+	media_session_settle(&session);
+	for (int i = 0; i < TURNS_MAX && !dataplane_n_sessions(); i++) {
+		dataplane_turn();
+		usleep(100);
+	}
+	assert_int_equal(dataplane_n_sessions(), 1);
+	settle();
+	assert_int_equal(seen.n_ready, 1); // and not once more at the end
+	close_and_wait(&session);
+}
+
 static void state_that_contradicts_itself_is_reported(void **)
 {
 	struct media_session session = session_of(1);
@@ -504,6 +525,7 @@ int main(void)
 		TEST(session_that_was_never_set_closes_without_a_report),
 		TEST(closed_session_hears_nothing_more),
 		TEST(indices_of_the_far_end_are_kept_for_a_restart),
+		TEST(settled_update_is_sent_before_the_end_of_the_turn),
 		TEST(broken_connection_alone_sets_nothing_again),
 		TEST(update_while_away_is_made_good),
 		TEST(session_closed_while_away_is_deleted_later),

@@ -387,11 +387,48 @@ static void retransmission_gives_up_after_64_t1(void **state)
 	assert_in_range(n, 8, 11);
 }
 
+// RFC 3262 section 3: no bound but the end. At T1, 3, 7, 15 and 31 times T1.
+static void unbounded_retransmission_doubles_to_the_end(void **state)
+{
+	struct harness *h = *state;
+	unsigned int n_gave_up = 0, n = 0;
+	uint64_t begin = harness_now_ms();
+	struct retransmit *r = retransmit_start(h->stack, &h->to_peer,
+		SLICE("SIP/2.0 180 Ringing\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>;tag=1\r\n"
+		      "To: <sip:b>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n"),
+		gave_up, &n_gave_up);
+
+	retransmit_unbounded(r);
+	while (!n_gave_up && harness_now_ms() < begin + 10000)
+		harness_run(h, 5);
+	assert_true(harness_now_ms() >= begin + 63 * T1_MS);
+	while (peer_receive(h, 1))
+		n++;
+	assert_in_range(n, 4, 6); // 64 times T1 is the end and may come with the last
+}
+
+// One among others of the same hash bucket, too.
+static void moved_dialog_is_found_where_it_is(void **)
+{
+	struct dialog_table *table = dialog_table_create();
+	struct dialog from, to;
+
+	assert_int_equal(dialog_init_uac(&from, &sent, response(180, "bob", "")), 0);
+	assert_int_equal(dialog_table_add(table, &from), 0);
+	dialog_move(&to, &from);
+	assert_null(from.table);
+	assert_ptr_equal(dialog_find_ids(table, SLICE("id"), SLICE("ours"), SLICE("bob")), &to);
+	dialog_fini(&to);
+	assert_null(dialog_find_ids(table, SLICE("id"), SLICE("ours"), SLICE("bob")));
+	dialog_table_destroy(table);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, harness_setup, harness_teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(called_side_takes_its_values_from_the_invite),
+		cmocka_unit_test(moved_dialog_is_found_where_it_is),
 		cmocka_unit_test(calling_side_reverses_the_route),
 		cmocka_unit_test(answer_sets_the_route_and_target_again),
 		cmocka_unit_test(strict_router_gets_its_uri_first),
@@ -406,6 +443,7 @@ int main(void)
 		CASE(ack_is_sent_and_sent_again),
 		CASE(retransmission_stops_when_told),
 		CASE(retransmission_gives_up_after_64_t1),
+		CASE(unbounded_retransmission_doubles_to_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

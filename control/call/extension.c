@@ -1,0 +1,56 @@
+// SIP extensions: what we say that we can on a trunk, and what a far end says that it can.
+#include "call_private.h"
+
+static bool wants(const struct sip_message *message, struct slice option)
+{
+	return message_has_token(message, HEADER_SUPPORTED, option) ||
+	       message_has_token(message, HEADER_REQUIRE, option);
+}
+
+void extensions_learn(struct leg *leg, const struct sip_message *message)
+{
+	if (message_header(message, HEADER_ALLOW))
+		leg->peer.update = message_has_token(message, HEADER_ALLOW, SLICE("UPDATE"));
+}
+
+unsigned int extensions_check(struct leg *leg, const struct sip_message *invite)
+{
+	uint8_t policy = leg->trunk->signalling.rel100;
+
+	leg->peer.rel100 = wants(invite, SLICE("100rel"));
+	leg->peer.needs_100rel = message_has_token(invite, HEADER_REQUIRE, SLICE("100rel"));
+	if (policy == TRUNK_100REL_NEVER && leg->peer.needs_100rel)
+		return 420;
+	if (policy == TRUNK_100REL_REQUIRED) {
+		leg->peer.needs_100rel = true;
+		return leg->peer.rel100 ? 0 : 421;
+	}
+	if (policy == TRUNK_100REL_NEVER)
+		leg->peer.rel100 = false;
+	return 0;
+}
+
+const char *extensions_refused(unsigned int status)
+{
+	switch (status) {
+	case 420:
+		return "Unsupported: 100rel\r\n";
+	case 421:
+		return "Require: 100rel\r\n";
+	default:
+		return NULL;
+	}
+}
+
+void extensions_write(struct builder *b, const struct trunk *trunk, bool first)
+{
+	builder_header(b, HEADER_ALLOW, SLICE(LEG_ALLOW));
+	if (!first)
+		return;
+	if (trunk->signalling.rel100 != TRUNK_100REL_NEVER)
+		builder_header(b, HEADER_SUPPORTED, SLICE("100rel"));
+	if (trunk->signalling.rel100 == TRUNK_100REL_REQUIRED)
+		builder_header(b, HEADER_REQUIRE, SLICE("100rel"));
+	if (trunk->signalling.early_media == TRUNK_EARLY_MEDIA_AUTHORIZED)
+		builder_header(b, HEADER_P_EARLY_MEDIA, SLICE("supported"));
+}
