@@ -26,7 +26,7 @@ static void report(struct transcode_stream *s, uint8_t code, uint32_t duration, 
 
 static void send_event(struct transcode_stream *s, const struct dtmf_output *output)
 {
-	struct rte_mbuf *packet = rte_pktmbuf_alloc(s->pool);
+	struct rte_mbuf *packet = rte_pktmbuf_alloc(s->scratch->pool);
 	const struct rtp_view view = {
 		.ssrc = s->ssrc,
 		.timestamp = output->timestamp,

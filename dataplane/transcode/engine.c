@@ -55,7 +55,13 @@ static int lcore_init(struct transcode_lcore *lcore, const struct transcode_conf
 	lcore->lanes = calloc(config->n_workers, sizeof(struct transcode_lane *));
 	lcore->removals = ring_create(sizeof(void *), config->streams_max, config->socket_id);
 	lcore->remains = ring_create(sizeof(void *), config->streams_max, config->socket_id);
-	return lcore->lanes && lcore->removals && lcore->remains ? 0 : -ENOMEM;
+	lcore->resampled = rte_malloc_socket("transcode_resampled",
+		(size_t)BATCH_MAX * CODEC_FRAME_SAMPLES_MAX * sizeof(int16_t), RTE_CACHE_LINE_SIZE,
+		config->socket_id);
+	if (!lcore->lanes || !lcore->removals || !lcore->remains || !lcore->resampled)
+		return -ENOMEM;
+	lcore->scratch.pool = config->pool;
+	return scratch_init(&lcore->scratch, config->socket_id);
 }
 
 static int lcores_create(struct transcode *engine)
@@ -136,6 +142,8 @@ static void lcore_fini(struct transcode_lcore *lcore)
 		lane_fini(lcore->lanes[i]);
 	rte_free(lcore->removals);
 	rte_free(lcore->remains);
+	rte_free(lcore->resampled);
+	scratch_fini(&lcore->scratch);
 	free(lcore->lanes);
 }
 
@@ -197,13 +205,14 @@ static struct transcode_stream *create(struct transcode *engine, const struct tr
 
 	if (spec->complexity == CODEC_DEFAULT && engine->config.complexity)
 		full.complexity = engine->config.complexity;
-	return stream_create(&full, engine->config.pool, engine->config.socket_id);
+	return stream_create(&full, engine->config.socket_id);
 }
 
 static void place(struct transcode *engine, struct transcode_stream *stream,
 	struct transcode_lane *lane, void *cookie)
 {
 	stream->lane = lane;
+	stream->scratch = &lane->lcore->scratch;
 	lane->lcore->cost_ns += stream->cost_ns;
 	lane->lcore->least_ns += stream->least_ns;
 	engine->codec_streams[stream->from_index].decoders++;

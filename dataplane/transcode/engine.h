@@ -6,11 +6,12 @@
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
+#include "scratch.h"
 #include "shed.h"
 #include "stream.h"
 
-#define BATCH_MAX 32 // jobs of one codec call
-#define TAKE_MAX  64 // packets of one lane and turn
+#define BATCH_MAX SCRATCH_BUFFERS // jobs of one codec call
+#define TAKE_MAX  64		  // packets of one lane and turn
 #define RING_SIZE 1024
 #define HOLD_MS	  50 // longest that a packet waits for one before it
 
@@ -68,6 +69,9 @@ struct transcode_lcore {
 	struct encode_batch encode[CODECS_MAX];
 
 	struct transcode_lcore_stats stats; // lcore: rw, others: ro; busy_ns counts TSC cycles
+
+	struct scratch scratch; // lcore only, ...
+	int16_t *resampled;	// ... BATCH_MAX frames at the rates of encoders
 
 	struct shed shed; // lcore: rw, others: ro
 

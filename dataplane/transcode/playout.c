@@ -349,7 +349,7 @@ void playout_tick(struct transcode_stream *s, uint64_t now_tsc)
 	struct playout *p = s->playout;
 	int64_t now = (int64_t)now_tsc;
 
-	if (s->current.mbuf || s->conceal || s->jump || p->may_take) { // codecs are behind
+	if (s->current || s->conceal || s->jump || p->may_take) { // codecs are behind
 		p->due = now + p->ms_tsc;
 		return;
 	}

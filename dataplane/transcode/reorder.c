@@ -1,7 +1,9 @@
-// The reorder window: slots by sequence number, `next` is the lowest that was not taken yet. All
-// held packets are within REORDER_SLOTS of it, so a slot says which sequence it is.
+// The reorder window: a list by sequence number, `next` is the lowest that was not taken yet. All
+// held packets are within REORDER_SLOTS of it. Nearly every packet is taken before another comes,
+// or goes to the end of the list.
 #include "reorder.h"
 
+#include <assert.h>
 #include <rte_mbuf.h>
 #include <string.h>
 
@@ -10,18 +12,41 @@ void reorder_init(struct reorder *window)
 	memset(window, 0, sizeof(*window));
 }
 
-void reorder_empty(struct reorder *window)
+static_assert(sizeof(struct reorder_packet) <= RTE_PKTMBUF_HEADROOM,
+	"there is room before a packet's data");
+
+// Where a packet is noted: at the begin of its buffer.
+static struct reorder_packet *note(const struct reorder_packet *packet)
 {
-	for (unsigned int i = 0; i < REORDER_SLOTS; i++) {
-		rte_pktmbuf_free(window->slots[i].mbuf);
-		window->slots[i].mbuf = NULL;
-	}
-	window->n_held = 0;
+	struct reorder_packet *at = packet->mbuf->buf_addr;
+
+	assert(rte_pktmbuf_headroom(packet->mbuf) >= sizeof(*at));
+	*at = *packet;
+	return at;
 }
 
-static struct reorder_packet *slot_of(struct reorder *window, uint16_t sequence)
+// Take the first out of the list; there is one.
+static struct rte_mbuf *pull(struct reorder *window)
 {
-	return &window->slots[sequence % REORDER_SLOTS];
+	struct rte_mbuf *mbuf = window->first->mbuf;
+
+	window->first = window->first->next;
+	if (!window->first)
+		window->last = NULL;
+	window->n_held--;
+	return mbuf;
+}
+
+void reorder_empty(struct reorder *window)
+{
+	while (window->first)
+		rte_pktmbuf_free(pull(window));
+}
+
+// How far a packet that is held is ahead of `next`.
+static unsigned int ahead_of(const struct reorder *window, const struct reorder_packet *held)
+{
+	return (uint16_t)(held->view.sequence - window->next);
 }
 
 static void begin(struct reorder *window, uint16_t sequence)
@@ -36,14 +61,8 @@ static void begin(struct reorder *window, uint16_t sequence)
 // Pass over the first n sequences, and drop what is held of them.
 static void pass_over(struct reorder *window, unsigned int n)
 {
-	for (unsigned int i = 0; i < n && window->n_held; i++) {
-		struct reorder_packet *slot = slot_of(window, (uint16_t)(window->next + i));
-
-		if (!slot->mbuf)
-			continue;
-		rte_pktmbuf_free(slot->mbuf);
-		slot->mbuf = NULL;
-		window->n_held--;
+	while (window->first && ahead_of(window, window->first) < n) {
+		rte_pktmbuf_free(pull(window));
 		window->overflowed++;
 	}
 	window->next = (uint16_t)(window->next + n);
@@ -64,14 +83,23 @@ static enum reorder_result put_behind(struct reorder *window, unsigned int behin
 static enum reorder_result put_ahead(
 	struct reorder *window, const struct reorder_packet *packet, unsigned int ahead)
 {
-	struct reorder_packet *slot;
+	struct reorder_packet **link = &window->first, *noted;
 
-	if (ahead >= REORDER_SLOTS)
+	if (ahead >= REORDER_SLOTS) {
 		pass_over(window, ahead - (REORDER_SLOTS - 1));
-	slot = slot_of(window, packet->view.sequence);
-	if (slot->mbuf)
+		ahead = REORDER_SLOTS - 1;
+	}
+	if (window->last && ahead_of(window, window->last) < ahead)
+		link = &window->last->next;
+	while (*link && ahead_of(window, *link) < ahead)
+		link = &(*link)->next;
+	if (*link && ahead_of(window, *link) == ahead)
 		return REORDER_DUPLICATE;
-	*slot = *packet;
+	noted = note(packet);
+	noted->next = *link;
+	*link = noted;
+	if (!noted->next)
+		window->last = noted;
 	window->n_held++;
 	window->jumped = false;
 	return REORDER_TAKEN;
@@ -101,49 +129,35 @@ enum reorder_result reorder_put(struct reorder *window, const struct reorder_pac
 bool reorder_ready(const struct reorder *window)
 {
 	return window->n_held >= REORDER_HOLD ||
-	       (window->n_held && window->slots[window->next % REORDER_SLOTS].mbuf);
-}
-
-// Sequences from `next` to the first that is held; something is.
-static unsigned int gap(const struct reorder *window)
-{
-	unsigned int n = 0;
-
-	while (!window->slots[(window->next + n) % REORDER_SLOTS].mbuf)
-		n++;
-	return n;
+	       (window->n_held && ahead_of(window, window->first) == 0);
 }
 
 const struct reorder_packet *reorder_head(const struct reorder *window, unsigned int *missing)
 {
-	if (window->n_held == 0)
-		return NULL;
-	*missing = gap(window);
-	return &window->slots[(window->next + *missing) % REORDER_SLOTS];
+	if (window->n_held)
+		*missing = ahead_of(window, window->first);
+	return window->first;
 }
 
 uint64_t reorder_waits_since(const struct reorder *window)
 {
-	return window->slots[(window->next + gap(window)) % REORDER_SLOTS].put_tsc;
+	return window->first->put_tsc;
 }
 
 bool reorder_take(
 	struct reorder *window, bool give_up, struct reorder_packet *packet, uint32_t *missing)
 {
-	struct reorder_packet *slot;
 	unsigned int n_gap;
 
 	if (window->n_held == 0)
 		return false;
-	n_gap = gap(window);
+	n_gap = ahead_of(window, window->first);
 	if (n_gap && !give_up && window->n_held < REORDER_HOLD)
 		return false;
 	if (n_gap)
 		pass_over(window, n_gap);
-	slot = slot_of(window, window->next);
-	*packet = *slot;
-	slot->mbuf = NULL;
-	window->n_held--;
+	*packet = *window->first;
+	pull(window);
 	window->next++;
 	window->came = window->came << 1 | 1;
 	*missing = window->skipped;

@@ -2,7 +2,8 @@
 //
 // It holds nothing up unless a packet is missing. Then what is behind the gap waits until
 // REORDER_HOLD packets are there, or until the caller's patience ends; a packet that comes later
-// than that is late. The window owns the packets it holds.
+// than that is late. The window owns the packets it holds, and keeps what it knows of each in the
+// packet's own buffer, before its data: a window that holds nothing takes next to no memory.
 #pragma once
 
 #include <stdbool.h>
@@ -16,15 +17,16 @@ struct rte_mbuf;
 #define REORDER_HOLD  2
 
 struct reorder_packet {
-	struct rte_mbuf *mbuf; // NULL: none
+	struct rte_mbuf *mbuf; // NULL: none. With RTE_PKTMBUF_HEADROOM before its data
 	struct rtp_view view;
-	uint64_t arrived_ns; // worker's clock
-	uint64_t put_tsc;    // when it came in here
+	uint64_t arrived_ns;	     // worker's clock
+	uint64_t put_tsc;	     // when it came in here
+	struct reorder_packet *next; // the window's
 };
 
 struct reorder {
-	struct reorder_packet slots[REORDER_SLOTS]; // by sequence
-	uint64_t came;	     // bit i: sequence next - 1 - i came (late ones too)
+	struct reorder_packet *first, *last; // by sequence, within REORDER_SLOTS of `next`
+	uint64_t came;			     // bit i: sequence next - 1 - i came (late ones too)
 	uint32_t skipped;    // sequences passed over since the last packet was taken
 	uint32_t overflowed; // packets dropped because nobody took them in time
 	uint16_t next;	     // sequence to be taken next

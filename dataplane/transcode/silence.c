@@ -25,7 +25,7 @@ void silence_begin(struct transcode_stream *s, const struct reorder_packet *pack
 		return;
 	}
 	if (!silence->on) // a frame behind, so that jitter does not put noise in the way of audio
-		silence->due_tsc = packet->put_tsc + 2 * s->frame_tsc;
+		silence->due_tsc = packet->put_tsc + 2ull * s->frame_samples * s->sample_tsc;
 	silence->on = true;
 }
 
@@ -64,14 +64,14 @@ void silence_append(struct transcode_stream *s)
 
 void silence_tick(struct transcode_stream *s)
 {
-	if (s->current.mbuf || s->pcm_fill >= s->frame_samples)
+	if (s->current || s->pcm_fill >= s->frame_samples)
 		return; // there is input
 	timeline_made(&s->timeline, append(s, s->frame_samples));
 }
 
 static void send_noise(struct transcode_stream *s, const struct noise_shape *shape)
 {
-	struct rte_mbuf *packet = rte_pktmbuf_alloc(s->pool);
+	struct rte_mbuf *packet = rte_pktmbuf_alloc(s->scratch->pool);
 	const struct rtp_view view = {
 		.ssrc = s->ssrc,
 		.timestamp = stream_pcm_timestamp(s),

@@ -77,8 +77,8 @@ static bool window_ready(const struct transcode_stream *s)
 
 bool stream_ready(const struct transcode_stream *s)
 {
-	return s->pcm_fill >= s->frame_samples || (s->digits && s->digits->tone_samples) ||
-	       (s->silence && s->silence->fill) || s->conceal || s->current.mbuf || window_ready(s);
+	return stream_has_frame(s) || (s->digits && s->digits->tone_samples) ||
+	       (s->silence && s->silence->fill) || s->conceal || s->current || window_ready(s);
 }
 
 // A new source says nothing about the old one's time, and its decoder begins anew.
@@ -91,7 +91,7 @@ static void restart_source(struct transcode_stream *s)
 		silence_end(s);
 	s->missing = 0;
 	s->timeline.new_source = true;
-	s->spec.from->decoder_init(s->decoder, &s->decoder_params);
+	stream_start_decoder(s);
 	dtmf_mapper_init(&s->dtmf, s->spec.dtmf_from_hz, s->spec.dtmf_to_hz);
 }
 
@@ -165,7 +165,7 @@ static bool take_audio(struct transcode_stream *s)
 			s->missing += missing;
 		if (has_place(s, &packet)) {
 			plan_gap(s, &packet);
-			s->current = packet;
+			s->current = packet.mbuf->buf_addr;
 			return true;
 		}
 		rte_pktmbuf_free(packet.mbuf);
@@ -174,16 +174,45 @@ static bool take_audio(struct transcode_stream *s)
 	return false;
 }
 
+// Room for what is decoded next.
+static void borrow(struct transcode_stream *s)
+{
+	int16_t *buffer;
+
+	if (s->pcm != s->rest)
+		return;
+	buffer = scratch_take(s->scratch);
+	memcpy(buffer, s->rest, s->pcm_fill * sizeof(int16_t));
+	s->pcm = buffer;
+}
+
+// Give it back once there is less than a frame.
+static void settle(struct transcode_stream *s)
+{
+	if (s->pcm == s->rest || stream_has_frame(s))
+		return;
+	memcpy(s->rest, s->pcm, s->pcm_fill * sizeof(int16_t));
+	scratch_return(s->scratch, s->pcm);
+	s->pcm = s->rest;
+}
+
+void stream_forget_frames(struct transcode_stream *s)
+{
+	s->pcm_fill = 0;
+	settle(s);
+}
+
 static enum stream_job conceal_job(struct transcode_stream *s, struct codec_decode_job *job)
 {
 	uint32_t length = min_u32(s->conceal, s->timeline.last_samples);
 	bool recover = s->recoverable && length == s->conceal;
-	const uint8_t *data = recover ? rte_pktmbuf_mtod(s->current.mbuf, const uint8_t *) : NULL;
+	const uint8_t *data = recover ? rte_pktmbuf_mtod(s->current->mbuf, const uint8_t *) : NULL;
 
+	borrow(s);
 	*job = (struct codec_decode_job){
 		.state = s->decoder,
-		.payload = recover ? data + s->current.view.payload_offset : NULL,
-		.n_bytes = recover ? s->current.view.payload_bytes : 0,
+		.payload = recover ? data + s->current->view.payload_offset : NULL,
+		.n_bytes = recover ? s->current->view.payload_bytes : 0,
 		.fec = recover,
 		.pcm = s->pcm + s->pcm_fill,
 		.n_samples = (uint16_t)min_u32(length, s->pcm_room - s->pcm_fill),
@@ -193,12 +222,13 @@ static enum stream_job conceal_job(struct transcode_stream *s, struct codec_deco
 
 static enum stream_job decode_job(struct transcode_stream *s, struct codec_decode_job *job)
 {
-	const uint8_t *data = rte_pktmbuf_mtod(s->current.mbuf, const uint8_t *);
+	const uint8_t *data = rte_pktmbuf_mtod(s->current->mbuf, const uint8_t *);
 
+	borrow(s);
 	*job = (struct codec_decode_job){
 		.state = s->decoder,
-		.payload = data + s->current.view.payload_offset,
-		.n_bytes = s->current.view.payload_bytes,
+		.payload = data + s->current->view.payload_offset,
+		.n_bytes = s->current->view.payload_bytes,
 		.pcm = s->pcm + s->pcm_fill,
 		.n_samples = (uint16_t)min_u32(CODEC_FRAME_SAMPLES_MAX, s->pcm_room - s->pcm_fill),
 	};
@@ -210,12 +240,15 @@ static void frame_done(struct transcode_stream *s)
 	s->pcm_fill -= s->frame_samples;
 	if (s->pcm_fill)
 		memmove(s->pcm, s->pcm + s->frame_samples, s->pcm_fill * sizeof(int16_t));
+	settle(s);
 }
 
-void stream_resample(struct transcode_stream *s)
+void stream_resample(struct transcode_stream *s, struct codec_encode_job *job, int16_t *out)
 {
-	if (s->resampler)
-		resampler_run(s->resampler, s->pcm, s->frame_samples, s->resampled);
+	if (!s->resampler)
+		return;
+	resampler_run(s->resampler, s->pcm, s->frame_samples, out);
+	job->pcm = out;
 }
 
 static enum stream_job encode_job(
@@ -226,7 +259,7 @@ static enum stream_job encode_job(
 		frame_done(s);
 		return STREAM_JOB_NONE;
 	}
-	*output = rte_pktmbuf_alloc(s->pool);
+	*output = rte_pktmbuf_alloc(s->scratch->pool);
 	if (!*output) {
 		STAT_ADD(s->stats.dropped, 1);
 		frame_done(s);
@@ -234,7 +267,7 @@ static enum stream_job encode_job(
 	}
 	*job = (struct codec_encode_job){
 		.state = s->encoder,
-		.pcm = s->resampler ? s->resampled : s->pcm,
+		.pcm = s->pcm,
 		.n_samples = (uint16_t)s->encode_samples,
 		.request = s->spec.to_feedback ? __atomic_load_n(&s->spec.to_feedback->request,
 							 __ATOMIC_RELAXED)
@@ -251,9 +284,9 @@ enum stream_job stream_next_job(struct transcode_stream *s, struct codec_decode_
 		silence_append(s);
 	if (s->digits && s->digits->tone_samples && s->pcm_fill < s->frame_samples)
 		digits_append(s);
-	if (s->pcm_fill >= s->frame_samples)
+	if (stream_has_frame(s))
 		return encode_job(s, encode, output);
-	if (!s->conceal && !s->current.mbuf && !take_audio(s))
+	if (!s->conceal && !s->current && !take_audio(s))
 		return STREAM_JOB_NONE;
 	if (s->silence && s->silence->fill)
 		return STREAM_JOB_NONE; // first that
@@ -264,16 +297,16 @@ enum stream_job stream_next_job(struct transcode_stream *s, struct codec_decode_
 		s->jump = 0;
 		s->marker = true; // a talk spurt begins
 	}
-	if (s->silence && s->current.view.pt == s->spec.from_pt)
+	if (s->silence && s->current->view.pt == s->spec.from_pt)
 		silence_end(s);
-	if (s->spec.hears_noise && s->current.view.pt == s->spec.cn_from_pt)
-		silence_begin(s, &s->current);
-	else if (s->current.view.pt != s->spec.from_pt)
-		digits_map(s, &s->current);
-	else if (s->current.view.payload_bytes)
+	if (s->spec.hears_noise && s->current->view.pt == s->spec.cn_from_pt)
+		silence_begin(s, s->current);
+	else if (s->current->view.pt != s->spec.from_pt)
+		digits_map(s, s->current);
+	else if (s->current->view.payload_bytes)
 		return decode_job(s, decode);
-	rte_pktmbuf_free(s->current.mbuf); // no payload: keeps a NAT binding open
-	s->current.mbuf = NULL;
+	rte_pktmbuf_free(s->current->mbuf); // no payload: keeps a NAT binding open
+	s->current = NULL;
 	return STREAM_JOB_NONE;
 }
 
@@ -287,6 +320,7 @@ static void finish_conceal(struct transcode_stream *s, const struct codec_decode
 	if (s->digits)
 		digits_heard(s, job->n_samples);
 	STAT_ADD(s->stats.concealed, !s->in_noise);
+	settle(s);
 }
 
 // The next packet may be a little late without noise being made for it.
@@ -297,7 +331,7 @@ static void describe_noise(struct transcode_stream *s, uint32_t n_decoded)
 	uint32_t wait =
 		n_decoded + s->frame_samples + s->timeline.sample_hz / 1000 * NOISE_PATIENCE_MS;
 
-	s->noise_due_tsc = s->current.put_tsc + (uint64_t)wait * s->sample_tsc;
+	s->noise_due_tsc = s->current->put_tsc + (uint64_t)wait * s->sample_tsc;
 	s->noise_left = s->timeline.sample_hz * STREAM_NOISE_MAX_S;
 }
 
@@ -340,7 +374,7 @@ void stream_tick(struct transcode_stream *s, uint64_t now_tsc)
 	}
 	if (s->silence && s->silence->on && s->silence->due_tsc <= now_tsc) {
 		silence_tick(s);
-		s->silence->due_tsc += s->frame_tsc;
+		s->silence->due_tsc += (uint64_t)s->frame_samples * s->sample_tsc;
 	}
 }
 
@@ -354,7 +388,7 @@ void stream_finish_decode(
 	if (job->request && s->spec.from_feedback)
 		__atomic_store_n(&s->spec.from_feedback->request, job->request, __ATOMIC_RELAXED);
 	if (job->n_decoded > 0) {
-		timeline_decoded(&s->timeline, (uint32_t)job->n_decoded, s->current.arrived_ns);
+		timeline_decoded(&s->timeline, (uint32_t)job->n_decoded, s->current->arrived_ns);
 		s->in_noise = job->is_noise;
 		if (s->in_noise)
 			describe_noise(s, (uint32_t)job->n_decoded);
@@ -367,8 +401,9 @@ void stream_finish_decode(
 		s->missing++;
 		STAT_ADD(s->stats.bad, 1);
 	}
-	rte_pktmbuf_free(s->current.mbuf);
-	s->current.mbuf = NULL;
+	rte_pktmbuf_free(s->current->mbuf);
+	s->current = NULL;
+	settle(s);
 }
 
 uint32_t stream_pcm_timestamp(const struct transcode_stream *s)

@@ -4,7 +4,8 @@
 // decides what the gap before it means, and says what a codec has to do next; the engine runs the
 // job in a batch with those of other streams and calls stream_finish_decode() or
 // stream_finish_encode(). A stream has at most one job at a time. Decoded samples wait in `pcm`
-// until a frame of the output is full, so any packet length becomes any other. Where the encoder
+// until a frame of the output is full, so any packet length becomes any other; that is in a buffer
+// of the lcore (scratch.h) while there is as much, else in `rest`. Where the encoder
 // runs at another rate than the decoder, the frame is resampled then; everything else, the timeline
 // too, counts in samples of the decoder. Timestamps say nothing of the resampler's 1 or 2 ms.
 #pragma once
@@ -17,6 +18,7 @@
 #include "dtmf.h"
 #include "playout.h"
 #include "reorder.h"
+#include "scratch.h"
 #include "silence.h"
 #include "timeline.h"
 #include "transcode.h"
@@ -32,24 +34,21 @@ struct transcode_lane;
 struct transcode_stream {
 	// Written by main before the first packet, read by the stream's transcode lcore.
 	struct transcode_spec spec;
-	struct codec_params decoder_params;
 	struct transcode_lane *lane;
-	struct rte_mempool *pool;
 	void *encoder, *decoder;
-	struct silence *silence;	   // NULL: no comfort noise
-	struct playout *playout;	   // NULL: no jitter buffer
-	uint64_t frame_tsc;		   // length of an output packet
-	struct digits *digits;		   // NULL: no tones to find or to make
-	int16_t *pcm;			   // at the decoder's rate
-	uint32_t pcm_room;		   // samples
-	uint32_t frame_samples;		   // of an output packet, in `pcm`
-	void *resampler;		   // NULL: encoder and decoder run at one rate
-	int16_t *resampled;		   // a frame at the encoder's rate
-	uint32_t encode_samples;	   // of it
-	uint32_t ssrc;			   // of the output
-	unsigned int from_index, to_index; // in codecs[]
-	uint32_t cost_ns;		   // main: estimate of 20 ms, for placing
-	uint32_t least_ns;		   // main: the same, with quality given up
+	struct silence *silence; // NULL: no comfort noise
+	struct playout *playout; // NULL: no jitter buffer
+	struct digits *digits;	 // NULL: no tones to find or to make
+	int16_t *rest;		 // less than a frame, from one packet to the next
+	uint32_t pcm_room;	 // samples
+	uint32_t frame_samples;	 // of an output packet, in `pcm`
+	void *resampler;	 // NULL: encoder and decoder run at one rate
+	uint32_t encode_samples; // of it
+	uint32_t ssrc;		 // of the output
+	uint32_t cost_ns;	 // main: estimate of 20 ms, for placing
+	uint32_t least_ns;	 // main: the same, with quality given up
+
+	struct scratch *scratch; // of the lcore
 
 	_Atomic(void *) cookie; // main: rw, worker: ro
 
@@ -57,7 +56,8 @@ struct transcode_stream {
 	struct reorder window;
 	struct timeline timeline;
 	struct dtmf_mapper dtmf;
-	struct reorder_packet current; // audio, taken and not decoded yet
+	struct reorder_packet *current; // audio, taken and not decoded yet, in its mbuf
+	int16_t *pcm;			// at the decoder's rate: `rest`, or lent by `scratch`
 	uint32_t pcm_fill;
 	uint32_t conceal; // samples to make up before `current`
 	uint32_t jump;	  // samples to leave out after that
@@ -71,12 +71,20 @@ struct transcode_stream {
 	bool give_up;	  // waited long enough for what is missing
 	bool recoverable; // the last sample to make up is in the FEC of `current`
 	bool queued, holding, dead;
-	bool in_noise;			   // silence was described last: what is missing is noise
-	uint64_t noise_due_tsc;		   // then: when to go on without a packet
-	uint32_t noise_left;		   // samples, before we stop
-	uint32_t sample_tsc;		   // TSC cycles of a sample in `pcm`
-	uint64_t taken_until, given_until; // when dead: see engine.c
-	TAILQ_ENTRY(transcode_stream) run_entry, hold_entry, dying_entry;
+	uint8_t from_index, to_index; // main sets: in codecs[]
+	bool in_noise;		      // silence was described last: what is missing is noise
+	uint64_t noise_due_tsc;	      // then: when to go on without a packet
+	uint32_t noise_left;	      // samples, before we stop
+	uint32_t sample_tsc;	      // TSC cycles of a sample in `pcm`
+	union {
+		struct {
+			TAILQ_ENTRY(transcode_stream) run_entry, hold_entry;
+		};
+		struct { // when dead: see turn.c
+			TAILQ_ENTRY(transcode_stream) dying_entry;
+			uint64_t taken_until, given_until;
+		};
+	};
 	struct wheel_timer timer;
 
 	struct transcode_stats stats; // lcore: rw, others: ro; busy_ns counts TSC cycles
@@ -104,9 +112,9 @@ void feedback_put_digit(struct transcode_feedback *feedback, uint8_t code, uint3
 #define STAT_ADD(field, n) __atomic_store_n(&(field), (field) + (n), __ATOMIC_RELAXED)
 
 // main: allocate and set up. NULL with errno set.
-struct transcode_stream *stream_create(
-	const struct transcode_spec *spec, struct rte_mempool *pool, int socket_id);
-void stream_free(struct transcode_stream *stream); // main; also what it holds
+struct transcode_stream *stream_create(const struct transcode_spec *spec, int socket_id);
+int stream_start_decoder(struct transcode_stream *stream); // of a new source; 0 or an errno
+void stream_free(struct transcode_stream *stream);	   // main; also what it holds
 
 void stream_put(
 	struct transcode_stream *stream, struct rte_mbuf *packet, uint64_t now_ns, uint64_t tsc);
@@ -120,7 +128,15 @@ bool stream_ready(const struct transcode_stream *stream);
 // Fill in the next job. Events among the packets are sent on the way.
 enum stream_job stream_next_job(struct transcode_stream *stream, struct codec_decode_job *decode,
 	struct codec_encode_job *encode, struct rte_mbuf **output);
-void stream_resample(struct transcode_stream *stream); // once, right before an encode job is run
+// Once, right before an encode job is run, where encoder and decoder run at different rates; `out`
+// has room for CODEC_FRAME_SAMPLES_MAX.
+void stream_resample(struct transcode_stream *stream, struct codec_encode_job *job, int16_t *out);
+void stream_forget_frames(struct transcode_stream *stream); // of a stream that ends
+// Has a frame to be encoded: then it goes before others, which may need its buffer.
+static inline bool stream_has_frame(const struct transcode_stream *stream)
+{
+	return stream->pcm_fill >= stream->frame_samples;
+}
 // Silence goes on and no packet has come: make the noise of one more output frame.
 void stream_make_noise(struct transcode_stream *stream);
 // When time has something to do for the stream, in TSC cycles; 0: never.

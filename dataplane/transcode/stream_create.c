@@ -59,9 +59,9 @@ void transcode_feedback_release(struct transcode_feedback *feedback)
 		rte_free(feedback);
 }
 
-static unsigned int codec_index(const struct codec *codec)
+static uint8_t codec_index(const struct codec *codec)
 {
-	unsigned int i = 0;
+	uint8_t i = 0;
 
 	while (codecs[i] != codec)
 		i++;
@@ -132,11 +132,9 @@ static struct transcode_stream *stream_allocate(const struct transcode_spec *spe
 	size_t silence_at = digits_at + (has_digits ? aligned(sizeof(struct digits)) : 0);
 	bool has_playout = spec->jitter != TRANSCODE_JITTER_NONE;
 	size_t playout_at = silence_at + (has_silence ? aligned(sizeof(struct silence)) : 0);
-	size_t pcm_at = playout_at + (has_playout ? aligned(sizeof(struct playout)) : 0);
-	size_t resampler_at = pcm_at + aligned(pcm_room * sizeof(int16_t));
-	size_t resampled_at =
-		resampler_at + aligned(resampler_size(rates->decode_hz, rates->encode_hz));
-	size_t size = resampled_at + (is_resampled ? encode_samples * sizeof(int16_t) : 0);
+	size_t rest_at = playout_at + (has_playout ? aligned(sizeof(struct playout)) : 0);
+	size_t resampler_at = rest_at + aligned(frame_samples * sizeof(int16_t));
+	size_t size = resampler_at + resampler_size(rates->decode_hz, rates->encode_hz);
 	uint8_t *block = rte_zmalloc_socket("transcode_stream", size, ALIGN, socket_id);
 	struct transcode_stream *stream = (struct transcode_stream *)block;
 
@@ -147,13 +145,11 @@ static struct transcode_stream *stream_allocate(const struct transcode_spec *spe
 	stream->digits = has_digits ? (struct digits *)(block + digits_at) : NULL;
 	stream->silence = has_silence ? (struct silence *)(block + silence_at) : NULL;
 	stream->playout = has_playout ? (struct playout *)(block + playout_at) : NULL;
-	stream->frame_tsc = rte_get_tsc_hz() / 1000 * frame_ms;
-	stream->pcm = (int16_t *)(block + pcm_at);
+	stream->rest = stream->pcm = (int16_t *)(block + rest_at);
 	stream->pcm_room = pcm_room;
 	stream->frame_samples = frame_samples;
 	stream->encode_samples = encode_samples;
 	stream->resampler = is_resampled ? block + resampler_at : NULL;
-	stream->resampled = is_resampled ? (int16_t *)(block + resampled_at) : NULL;
 	return stream;
 }
 
@@ -171,15 +167,21 @@ static int codecs_start(
 	};
 	int error;
 
-	s->decoder_params = (struct codec_params){
-		.sample_hz = rates->decode_hz,
+	if (s->resampler)
+		resampler_init(s->resampler, rates->decode_hz, rates->encode_hz);
+	error = stream_start_decoder(s);
+	return error ? error : s->spec.to->encoder_init(s->encoder, &encoder);
+}
+
+int stream_start_decoder(struct transcode_stream *s)
+{
+	const struct codec_params params = {
+		.sample_hz = s->timeline.sample_hz,
 		.channels = 1,
 		.options = s->spec.from_options,
 	};
-	if (s->resampler)
-		resampler_init(s->resampler, rates->decode_hz, rates->encode_hz);
-	error = s->spec.from->decoder_init(s->decoder, &s->decoder_params);
-	return error ? error : s->spec.to->encoder_init(s->encoder, &encoder);
+
+	return s->spec.from->decoder_init(s->decoder, &params);
 }
 
 static void codecs_stop(struct transcode_stream *s)
@@ -206,8 +208,6 @@ static void stream_start(struct transcode_stream *s, const struct codec_rates *r
 		playout_init(s->playout, &s->spec, rte_get_tsc_hz());
 	if (s->digits)
 		digits_init(s->digits, rates->decode_hz);
-	timeline_init(&s->timeline, s->spec.from->clock_hz, s->spec.to->clock_hz, rates->decode_hz,
-		(uint32_t)rte_rand());
 	dtmf_mapper_init(&s->dtmf, s->spec.dtmf_from_hz, s->spec.dtmf_to_hz);
 	reorder_init(&s->window);
 	s->ssrc = (uint32_t)rte_rand();
@@ -221,8 +221,7 @@ static void stream_start(struct transcode_stream *s, const struct codec_rates *r
 	feedback_hold(s->spec.to_feedback);
 }
 
-struct transcode_stream *stream_create(
-	const struct transcode_spec *spec, struct rte_mempool *pool, int socket_id)
+struct transcode_stream *stream_create(const struct transcode_spec *spec, int socket_id)
 {
 	int error = transcode_supported(spec);
 	struct transcode_stream *stream;
@@ -241,7 +240,8 @@ struct transcode_stream *stream_create(
 		return NULL;
 	}
 	stream->spec = *spec;
-	stream->pool = pool;
+	timeline_init(&stream->timeline, spec->from->clock_hz, spec->to->clock_hz, rates.decode_hz,
+		(uint32_t)rte_rand());
 	error = codecs_start(stream, &rates, frame_ms);
 	if (error) {
 		codecs_stop(stream);
@@ -256,7 +256,8 @@ struct transcode_stream *stream_create(
 void stream_free(struct transcode_stream *stream)
 {
 	reorder_empty(&stream->window);
-	rte_pktmbuf_free(stream->current.mbuf);
+	if (stream->current)
+		rte_pktmbuf_free(stream->current->mbuf);
 	codecs_stop(stream);
 	transcode_feedback_release(stream->spec.from_feedback);
 	transcode_feedback_release(stream->spec.to_feedback);

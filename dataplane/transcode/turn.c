@@ -2,7 +2,8 @@
 //
 // A turn takes what the workers sent, lets each stream say what it has to do next, and runs that in
 // batches of one codec. A stream gives one job at a time and goes to the end of the line, so a
-// backlog of one delays the others by one job only.
+// backlog of one delays the others by one packet only; with a frame to be encoded it goes to the
+// head, since the buffer that the frame is in is lent to it (scratch.h).
 #include <rte_cycles.h>
 #include <rte_prefetch.h>
 
@@ -13,7 +14,10 @@ static void run_insert(struct transcode_lcore *lcore, struct transcode_stream *s
 	if (stream->queued)
 		return;
 	stream->queued = true;
-	TAILQ_INSERT_TAIL(&lcore->run, stream, run_entry);
+	if (stream_has_frame(stream))
+		TAILQ_INSERT_HEAD(&lcore->run, stream, run_entry);
+	else
+		TAILQ_INSERT_TAIL(&lcore->run, stream, run_entry);
 }
 
 static void hold_update(struct transcode_lcore *lcore, struct transcode_stream *stream)
@@ -178,7 +182,8 @@ static void run_encode(struct transcode_lcore *lcore, unsigned int index)
 	uint64_t begun = rte_rdtsc();
 
 	for (unsigned int i = 0; i < batch->n; i++)
-		stream_resample(batch->streams[i]);
+		stream_resample(batch->streams[i], &batch->jobs[i],
+			lcore->resampled + (size_t)i * CODEC_FRAME_SAMPLES_MAX);
 	codecs[index]->encode(batch->jobs, batch->n);
 	charge(lcore, batch->streams, batch->n, begun);
 	for (unsigned int i = 0; i < batch->n; i++) {
@@ -216,6 +221,7 @@ static void begin_removal(struct transcode_lcore *lcore, struct transcode_stream
 		TAILQ_REMOVE(&lcore->holding, stream, hold_entry);
 	stream->queued = stream->holding = false;
 	stream->dead = true;
+	stream_forget_frames(stream);
 	timer_update(lcore, stream);
 	stream->taken_until = lane->taken + rte_ring_count(lane->in);
 	stream->given_until = lane->given;
