@@ -346,8 +346,7 @@ static bool default_trunk_limits(struct file_trunk *trunk)
 static bool default_trunk(struct file_trunk *trunk)
 {
 	return default_peers(trunk) && default_number(&trunk->ptime, 20) &&
-	       default_text(&trunk->dtmf, "rfc4733") &&
-	       default_text(&trunk->jitter_buffer, "none") &&
+	       default_text(&trunk->dtmf, "auto") && default_text(&trunk->jitter_buffer, "none") &&
 	       default_number(&trunk->jitter_ms, 60) &&
 	       default_number(&trunk->jitter_max_ms, 200) &&
 	       default_text(&trunk->rtcp_mux, "accept") && default_text(&trunk->srtp, "never") &&

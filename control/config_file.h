@@ -75,7 +75,7 @@ struct file_trunk {
 	bool quality_log;
 	char *jitter_buffer; // "none", "fixed", "adaptive"
 	uint32_t *jitter_ms, *jitter_max_ms;
-	char *dtmf;	    // "rfc4733", "none"
+	char *dtmf;	    // "auto", "rfc4733", "inband", "info", "none"
 	char *rel100;	    // "never", "supported", "required"
 	char *early_media;  // "always", "authorized", "never"
 	char *rtcp_mux;	    // "offer", "accept", "never"

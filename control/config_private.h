@@ -22,9 +22,11 @@ int config_read_realm_tls(const struct check *check, const struct file_realm *fr
 int config_read_trunk_tls(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk *trunk);
 
-// One of three words; the index is the value.
+#define CONFIG_WORDS_MAX 5
+
+// One of some words; the index is the value. NULL ends where there are fewer.
 struct config_words {
-	const char *text[3];
+	const char *text[CONFIG_WORDS_MAX];
 	const char *expected;
 };
 int config_read_choice(const struct check *check, const char *where, const char *text,

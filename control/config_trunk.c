@@ -45,10 +45,17 @@ static const struct config_words srtp_words = {{[SDP_SRTP_NEVER] = "never",
 						       [SDP_SRTP_REQUIRED] = "required"},
 	"never, optional or required"};
 
+static const struct config_words dtmf_words = {{[SDP_DTMF_NONE] = "none",
+						       [SDP_DTMF_EVENTS] = "rfc4733",
+						       [SDP_DTMF_AUTO] = "auto",
+						       [SDP_DTMF_INBAND] = "inband",
+						       [SDP_DTMF_INFO] = "info"},
+	"auto, rfc4733, inband, info or none"};
+
 int config_read_choice(const struct check *check, const char *where, const char *text,
 	const struct config_words *words, uint8_t *out)
 {
-	for (uint8_t i = 0; i < 3; i++) {
+	for (uint8_t i = 0; i < CONFIG_WORDS_MAX && words->text[i]; i++) {
 		if (!strcmp(text, words->text[i])) {
 			*out = i;
 			return 0;
@@ -119,13 +126,12 @@ static int read_policy(const struct check *check, const struct file_trunk *from,
 	trunk->media.ptime_ms = (uint8_t)*from->ptime;
 	trunk->media.dtx = from->dtx;
 	trunk->logs_quality = from->quality_log;
-	trunk->media.telephone_event = !strcmp(from->dtmf, "rfc4733");
-	if (!trunk->media.telephone_event && strcmp(from->dtmf, "none"))
-		return check_failed(check, check_where(where, "trunks[%u].dtmf", number),
-			"expected rfc4733 or none, not '%s'", from->dtmf);
 	trunk->media.address_family = realm_media_family(trunk->realm);
-	rc = config_read_choice(check, check_where(where, "trunks[%u].rtcp_mux", number),
-		from->rtcp_mux, &rtcp_mux_words, &trunk->media.rtcp_mux);
+	rc = config_read_choice(check, check_where(where, "trunks[%u].dtmf", number), from->dtmf,
+		&dtmf_words, &trunk->media.dtmf);
+	if (!rc)
+		rc = config_read_choice(check, check_where(where, "trunks[%u].rtcp_mux", number),
+			from->rtcp_mux, &rtcp_mux_words, &trunk->media.rtcp_mux);
 	if (!rc)
 		rc = config_read_choice(check, check_where(where, "trunks[%u].srtp", number),
 			from->srtp, &srtp_words, &trunk->media.srtp);

@@ -72,6 +72,9 @@ struct calls_counters {
 	uint64_t media_loops;
 	uint64_t rates_exceeded;
 	uint64_t unknown_dialogs; // 481
+	uint64_t infos_relayed;	  // from leg to leg
+	uint64_t digits_by_info;  // taken from one or sent by one
+	uint64_t digits_lost;	  // that could not be sent to the other leg
 	uint64_t cdrs, cdr_errors;
 };
 const struct calls_counters *calls_counters(const struct calls *calls);

@@ -16,6 +16,8 @@
 //   reliable.c   provisional responses to a, and what waits for its PRACK
 //   offer.c      offers by UPDATE and PRACK
 //   extension.c  Allow, Supported, Require
+//   info.c       INFO from one leg to the other
+//   digits.c     DTMF between INFO and the dataplane; info_digit.c: what INFO says
 //   description.c  descriptions and codecs of both legs, into the media session
 //   record.c     the call as bytes in its session, for the next run
 //   cdr.c, describe.c  the call as JSON: for ever, and now
@@ -43,13 +45,31 @@
 
 extern struct log_module log_call;
 
-// What a transaction's user pointer points to: a leg, an attempt or a probe.
-enum owner_kind { OWNER_LEG, OWNER_ATTEMPT, OWNER_PROBE };
+// What a transaction's user pointer points to: a leg, an attempt, a probe, an INFO.
+enum owner_kind { OWNER_LEG, OWNER_ATTEMPT, OWNER_PROBE, OWNER_DIGITS, OWNER_INFO };
 struct owner {
 	enum owner_kind kind;
 };
 
 enum { LEG_A, LEG_B, LEGS };
+
+// A digit, as SIP INFO carries it.
+struct info_digit {
+	char digit; // '0'..'9', '*', '#', 'A'..'D'; '!': a flash of the hook
+	uint16_t duration_ms;
+};
+
+#define DIGITS_WAITING_MAX 16
+
+// How digits come from a leg and go to it; digits.c.
+struct digits {
+	struct owner owner; // of `info`
+	uint8_t mode;	    // enum media_digits, as negotiated
+	bool by_info;	    // it has no events, and has sent INFO: that counts from then on
+	uint8_t n_waiting;  // to be sent by INFO, one after the other
+	struct info_digit waiting[DIGITS_WAITING_MAX];
+	struct transaction *info; // of the first of them
+};
 
 enum leg_state {
 	LEG_IDLE,
@@ -119,6 +139,7 @@ struct leg {
 	struct retransmit *answer; // our 2xx, until its ACK
 	uint32_t accepted_cseq;	   // of the INVITE that it answers
 	bool bye_due;		   // a BYE must wait for that ACK (RFC 3261 15)
+	struct digits digits;
 };
 
 enum call_state {
@@ -357,7 +378,7 @@ static inline struct call *call_of_session(struct media_session *session)
 }
 
 // leg.c
-#define LEG_ALLOW     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE"
+#define LEG_ALLOW     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"
 #define LEG_SUPPORTED "100rel"
 void leg_init(struct leg *leg, struct call *call, uint8_t index);
 // Whatever its state: final response, CANCEL, BYE, or nothing; `cause` as for call_over().
@@ -499,6 +520,36 @@ const char *description_suite(const struct call *call, unsigned int leg);
 void description_keys_restore(struct call *call);
 // Keys of a call that is to be freed.
 void description_wipe(struct call *call);
+
+// info_digit.c
+// The digit that an INFO carries. Returns 0, -ENOENT (it carries none), -EBADMSG.
+int info_digit_read(const struct sip_message *info, struct info_digit *out);
+// As a body of INFO_DIGIT_TYPE. Returns `out`.
+#define INFO_DIGIT_TYPE	    "application/dtmf-relay"
+#define INFO_DIGIT_TEXT_MAX 32
+const char *info_digit_write(const struct info_digit *digit, char out[INFO_DIGIT_TEXT_MAX]);
+
+// info.c
+// An INFO from a leg: a digit, or something that the other leg is to answer.
+void info_received(struct leg *leg, struct transaction *transaction);
+// Of transactions whose owner is OWNER_INFO: a response, none (a status), or the end of it.
+struct info_relay;
+void info_response(struct info_relay *relay, const struct sip_message *response);
+void info_failed(struct info_relay *relay, struct transaction *transaction, unsigned int status);
+void info_closed(struct info_relay *relay, struct transaction *transaction);
+
+// digits.c
+void digits_init(struct leg *leg);
+void digits_fini(struct leg *leg);
+// The flags of session leg `index`, once the modes of both legs are known.
+uint16_t digits_flags(const struct call *call, int index);
+// A digit came from the leg by INFO. Returns false where the INFO itself has to go to the other
+// leg, which will know what to do with it; else it has been seen to.
+bool digits_received(struct leg *leg, const struct info_digit *digit);
+// The dataplane has heard a digit from the leg.
+void digits_reported(struct leg *leg, const struct info_digit *digit);
+// Of transactions whose owner is OWNER_DIGITS: the final status.
+void digits_answered(struct owner *owner, unsigned int status);
 
 // describe.c
 // "2026-11-20T10:11:12.123Z". Returns `out`.

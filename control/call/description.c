@@ -298,6 +298,12 @@ static void jitter_fill(struct sl_leg *leg, const struct trunk_jitter *jitter)
 	leg->jitter_max_ms = jitter->buffer == TRUNK_JITTER_ADAPTIVE ? jitter->max_ms : 0;
 }
 
+static void digit_modes_set(struct call *call, const struct media_summary *media)
+{
+	for (int i = 0; i < LEGS; i++)
+		call->legs[i].digits.mode = media->legs[i].digits;
+}
+
 static void session_leg_fill(struct call *call, const struct media_summary *media, int index)
 {
 	const struct calls_settings *settings = &call->calls->settings;
@@ -310,7 +316,8 @@ static void session_leg_fill(struct call *call, const struct media_summary *medi
 	leg->flags = (from->receive ? SL_LEG_RECEIVE : SL_LEG_HELD) |
 		     (from->send ? SL_LEG_SEND : 0) | (from->rtcp_mux ? SL_LEG_RTCP_MUX : 0) |
 		     (from->rtcp_reduced ? SL_LEG_RTCP_REDUCED : 0) |
-		     (call->legs[index].trunk->logs_quality ? SL_LEG_QUALITY_REPORT : 0);
+		     (call->legs[index].trunk->logs_quality ? SL_LEG_QUALITY_REPORT : 0) |
+		     digits_flags(call, index);
 	leg->source =
 		media->agreed && !(call->gated && index == LEG_A) ? (uint8_t)!index : SL_NO_LEG;
 	leg->start_timeout_ms = answered ? settings->media_start_s * 1000 : 0;
@@ -326,6 +333,7 @@ void description_keys_restore(struct call *call)
 	struct media_summary media;
 
 	negotiation_media(&call->negotiation, &media);
+	digit_modes_set(call, &media);
 	for (int i = 0; i < LEGS; i++)
 		session_keys_fill(&call->session.legs[i], &media.legs[i]);
 	explicit_bzero(&media, sizeof(media));
@@ -357,6 +365,7 @@ void description_apply(struct call *call)
 	struct media_summary media;
 
 	negotiation_media(&call->negotiation, &media);
+	digit_modes_set(call, &media);
 	for (int i = 0; i < LEGS; i++)
 		session_leg_fill(call, &media, i);
 	explicit_bzero(&media, sizeof(media));

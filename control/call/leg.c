@@ -15,6 +15,7 @@ void leg_init(struct leg *leg, struct call *call, uint8_t index)
 	leg->call = call;
 	leg->index = index;
 	leg->state = LEG_IDLE;
+	digits_init(leg);
 }
 
 void leg_fini(struct leg *leg)
@@ -24,6 +25,7 @@ void leg_fini(struct leg *leg)
 	if (leg->invite)
 		transaction_user_set(leg->invite, NULL);
 	leg->invite = NULL;
+	digits_fini(leg);
 	offer_forget(leg);
 	reliable_fini(leg);
 	early_drop(leg);

@@ -66,6 +66,9 @@ static void on_event(struct media_session *session, const struct sl_media_event 
 	case SL_EVENT_FIRST_PACKET:
 		log_info(&log_call, "media", "call=%s leg=%s", call->id_text, leg_name(event.leg));
 		break;
+	case SL_EVENT_DTMF:
+		digits_reported(event.leg, &(struct info_digit){media->digit, media->duration_ms});
+		break;
 	case SL_EVENT_QUALITY:
 		log_quality(event.leg, media);
 		break;

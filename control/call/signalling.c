@@ -20,7 +20,9 @@ static bool refuse(struct transaction *transaction, const struct sip_message *re
 	const struct request_rules rules = {
 		.allowed = SLICE(LEG_ALLOW),
 		.supported = SLICE(LEG_SUPPORTED),
-		.accepted = SLICE("application/sdp"),
+		// What INFO carries is for the other leg to judge.
+		.accepted = request->method == METHOD_INFO ? (struct slice){}
+							   : SLICE("application/sdp"),
 		.forwards = request->method == METHOD_INVITE && !request->to_tag.p,
 	};
 
@@ -137,6 +139,9 @@ static void request_inside(
 		event.type = EVENT_BYE;
 		call_event(leg->call, &event);
 		break;
+	case METHOD_INFO:
+		info_received(leg, transaction);
+		break;
 	default:
 		transaction_reply_with(transaction, 200, (struct slice){},
 			SLICE("Allow: " LEG_ALLOW "\r\nAccept: application/sdp\r\n"));
@@ -239,6 +244,10 @@ static void on_response(
 		attempt_response((struct attempt *)owner, response);
 	else if (owner && owner->kind == OWNER_PROBE)
 		probe_response(owner, response);
+	else if (owner && owner->kind == OWNER_INFO)
+		info_response((struct info_relay *)owner, response);
+	else if (owner && owner->kind == OWNER_DIGITS)
+		digits_answered(owner, response->status);
 	else if (owner)
 		leg_response((struct leg *)owner, transaction, response);
 	else if (is_2xx && response->method == METHOD_INVITE)
@@ -256,8 +265,16 @@ static void on_failed(void *, struct transaction *transaction, unsigned int stat
 	struct leg *leg = (struct leg *)owner;
 	struct call_event event = {.type = EVENT_MODIFY_REFUSAL, .leg = leg, .status = 408};
 
+	if (owner && owner->kind == OWNER_INFO) {
+		info_failed((struct info_relay *)owner, transaction, status);
+		return;
+	}
 	if (!owner || !transaction_is_client(transaction))
 		return; // BYE and the like; a server's: its response was final
+	if (owner->kind == OWNER_DIGITS) {
+		digits_answered(owner, status);
+		return;
+	}
 	if (owner->kind == OWNER_ATTEMPT) {
 		attempt_failed((struct attempt *)owner, status);
 		return;
@@ -279,6 +296,10 @@ static void on_closed(void *, struct transaction *transaction)
 		attempt_destroy((struct attempt *)owner);
 	else if (owner && owner->kind == OWNER_PROBE)
 		probe_closed(owner);
+	else if (owner && owner->kind == OWNER_INFO)
+		info_closed((struct info_relay *)owner, transaction);
+	else if (owner && owner->kind == OWNER_DIGITS)
+		digits_answered(owner, 408); // the stack ends
 	else if (owner)
 		leg_done(leg, transaction);
 }

@@ -144,6 +144,13 @@ static int session_send_set(struct media_session *session)
 	return 0;
 }
 
+int media_session_set_now(struct media_session *session)
+{
+	if (!session->media->up)
+		return -ENOTCONN;
+	return session->dirty && !session->closing ? session_send_set(session) : 0;
+}
+
 static int session_send_get(struct media_session *session)
 {
 	struct media_request request = {.type = SL_SESSION_GET, .id = session->id};

@@ -111,6 +111,9 @@ int media_get(struct media *media, const struct sl_id *id, media_answer_fn *fn, 
 int media_list(struct media *media, media_answer_fn *fn, void *arg);
 int media_stats(struct media *media, media_answer_fn *fn, void *arg);
 int media_codecs(struct media *media, media_answer_fn *fn, void *arg);
+// Have a digit sent to the far end of a leg, whose state goes out first; `id` is filled in.
+int media_session_dtmf(
+	struct media_session *session, const struct sl_dtmf *dtmf, media_answer_fn *fn, void *arg);
 int media_profile(struct media *media, bool on, media_answer_fn *fn, void *arg);
 
 // How the connection is doing, for status pages.

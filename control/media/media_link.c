@@ -257,6 +257,8 @@ int media_link_send(struct media_link *link, const struct media_request *request
 		id = sl_client_stats_get(link->client);
 	else if (request->type == SL_CODECS_GET)
 		id = sl_client_codecs_get(link->client);
+	else if (request->type == SL_DTMF)
+		id = sl_client_dtmf(link->client, &request->dtmf);
 	else if (request->type == SL_PROFILE)
 		id = sl_client_profile(link->client, request->on);
 	if (id == -EAGAIN)

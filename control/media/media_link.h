@@ -15,6 +15,7 @@ struct media_request {
 	enum sl_type type;
 	struct sl_id id; // SET, DELETE and GET: of which session
 	bool on;	 // PROFILE
+	struct sl_dtmf dtmf;
 	media_answer_fn *fn;
 	void *arg;
 	uint64_t sent_ms;

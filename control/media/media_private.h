@@ -38,6 +38,10 @@ struct media {
 	struct media_status counts;
 };
 
+// media.c
+// What is wanted goes out at once, before what is asked next. Returns 0 or a negative errno.
+int media_session_set_now(struct media_session *session);
+
 // media_srtp.c
 // The dataplane has lost the session, which is to be set again.
 void media_srtp_lost(struct media_session *session);

@@ -53,12 +53,22 @@ enum sdp_mux_policy {
 	SDP_MUX_OFFER,	// and offer it
 };
 
+// How digits cross the side of a trunk. They are taken from it in one form only, so that none comes
+// twice.
+enum sdp_dtmf_policy {
+	SDP_DTMF_NONE,	 // as they come: in the audio, or not at all
+	SDP_DTMF_EVENTS, // RFC 4733, where the far end has that
+	SDP_DTMF_AUTO,	 // RFC 4733, where the far end has that; else in the audio
+	SDP_DTMF_INBAND, // in the audio, no events
+	SDP_DTMF_INFO,	 // SIP INFO, no events
+};
+
 // What a trunk allows in its descriptions.
 struct sdp_policy {
 	struct sdp_encoding codecs[SDP_POLICY_CODECS_MAX]; // best first
 	uint8_t n_codecs;
 	uint8_t ptime_ms;	// that we ask for; 0: what the other leg asks for, or 20
-	bool telephone_event;	// RFC 4733, where the other leg has it too
+	uint8_t dtmf;		// enum sdp_dtmf_policy
 	bool dtx;		// send next to nothing in silence, where the far end takes that
 	uint8_t rtcp_mux;	// RFC 5761, enum sdp_mux_policy
 	uint8_t address_family; // of our media addresses, 4 or 6; 0: there is one of each
@@ -143,12 +153,21 @@ struct media_summary_format {
 	struct sdp_fmtp params; // the far end's, that our encoder keeps to
 };
 
+// How digits come from the far end of a leg, and are to go to it.
+enum media_digits {
+	MEDIA_DIGITS_NONE, // not known
+	MEDIA_DIGITS_EVENTS,
+	MEDIA_DIGITS_INBAND,
+	MEDIA_DIGITS_INFO,
+};
+
 struct media_summary_leg {
 	struct sdp_address remote, remote_rtcp;	   // family 0: none
 	uint16_t remote_port, remote_rtcp_port;	   // 0: none
 	struct sdp_crypto srtp_receive, srtp_send; // both or none of suite NONE
 	bool send, receive, rtcp_mux, rtcp_reduced;
 	uint8_t ptime_ms;  // to packetise with towards it
+	uint8_t digits;	   // enum media_digits
 	uint8_t n_formats; // 0: not agreed yet
 	struct media_summary_format formats[NEGOTIATION_FORMATS_MAX];
 };

@@ -64,10 +64,15 @@ static bool is_wideband(const struct sdp_encoding *encoding)
 	return audio_hz(encoding) > 8000;
 }
 
+static bool policy_has_events(const struct sdp_policy *policy)
+{
+	return policy->dtmf == SDP_DTMF_EVENTS || policy->dtmf == SDP_DTMF_AUTO;
+}
+
 static bool policy_allows(const struct sdp_policy *policy, const struct sdp_encoding *encoding)
 {
 	if (encoding_is_event(encoding))
-		return policy->telephone_event;
+		return policy_has_events(policy);
 	if (encoding_is_noise(encoding))
 		return policy->dtx;
 	for (uint8_t i = 0; i < policy->n_codecs; i++)
@@ -142,7 +147,7 @@ static void formats_of_policy(const struct sdp_policy *policy, struct format_lis
 	*out = (struct format_list){};
 	for (uint8_t i = 0; i < policy->n_codecs; i++)
 		out->list[out->n++].format = (struct media_format){policy->codecs[i], SDP_NO_PT};
-	if (policy->telephone_event)
+	if (policy_has_events(policy))
 		out->list[out->n++].format = (struct media_format){event, SDP_NO_PT};
 }
 
@@ -361,6 +366,33 @@ static uint32_t event_clock(const struct format_list *others, const struct sdp_e
 	return event ? event->format.encoding.clock_hz : voice->clock_hz;
 }
 
+static bool has_transcodable(const struct negotiation *n, const struct format_list *formats)
+{
+	for (uint8_t i = 0; i < formats->n; i++)
+		if (encoding_is_voice(&formats->list[i].format.encoding) &&
+			is_transcodable(n, &formats->list[i]))
+			return true;
+	return false;
+}
+
+// Digits have another form at the far end of leg `leg` than events, and the dataplane, which has to
+// pass the audio through a codec for it, can make the one into the other.
+static bool digits_are_converted(
+	const struct negotiation *n, int leg, const struct format_list *formats)
+{
+	uint8_t dtmf = n->policies[leg]->dtmf;
+
+	return (dtmf == SDP_DTMF_AUTO || dtmf == SDP_DTMF_INBAND || dtmf == SDP_DTMF_INFO) &&
+	       has_transcodable(n, formats);
+}
+
+bool formats_pass_digits(const struct negotiation *n, int leg, const struct format_list lists[2])
+{
+	return formats_have_event(&lists[1 - leg]) ||
+	       (digits_are_converted(n, 1 - leg, &lists[1 - leg]) &&
+		       has_transcodable(n, &lists[leg]));
+}
+
 static void offer_events(struct negotiation_leg *leg, const struct format_list *others)
 {
 	uint8_t n_voice = leg->n_local;
@@ -391,23 +423,31 @@ static void offer_noise(struct negotiation_leg *leg)
 		}
 }
 
+static void formats_local(const struct negotiation_leg *leg, struct format_list *out)
+{
+	*out = (struct format_list){.n = leg->n_local};
+	for (uint8_t i = 0; i < leg->n_local; i++)
+		out->list[i].format = leg->local_formats[i];
+}
+
 bool formats_offer(struct negotiation *n, int to)
 {
 	const struct sdp_policy *policy = n->policies[to];
 	struct negotiation_leg *leg = &n->legs[to];
-	struct format_list others;
+	struct format_list lists[2], *others = &lists[1 - to];
 	uint8_t pt;
 
-	formats_of_leg(n, 1 - to, &others);
+	formats_of_leg(n, 1 - to, others);
 	leg->n_local = 0;
 	for (enum pair_rank rank = PAIR_SAME; rank < PAIR_NONE; rank++)
 		for (uint8_t i = 0; i < policy->n_codecs; i++)
-			if (best_rank(n, &others, &policy->codecs[i], &pt) == rank)
+			if (best_rank(n, others, &policy->codecs[i], &pt) == rank)
 				add_local(leg, &policy->codecs[i], pt);
 	if (!leg->n_local)
 		return false;
-	if (policy->telephone_event && formats_have_event(&others))
-		offer_events(leg, &others);
+	formats_local(leg, &lists[to]);
+	if (policy_has_events(policy) && formats_pass_digits(n, to, lists))
+		offer_events(leg, others);
 	if (policy->dtx)
 		offer_noise(leg);
 	return true;
@@ -478,8 +518,8 @@ bool formats_answer(struct negotiation *n, int to)
 		for (uint8_t j = 0; j < others->n; j++)
 			if (formats_rank(n, &own->list[i], &others->list[j]) == PAIR_SAME)
 				answer_with(leg, &own->list[i]);
-	if (formats_have_event(others))
-		answer_events(leg, others, pair.rank == PAIR_SAME);
+	if (formats_pass_digits(n, to, lists))
+		answer_events(leg, others, pair.rank == PAIR_SAME && formats_have_event(others));
 	answer_noise(leg);
 	return true;
 }

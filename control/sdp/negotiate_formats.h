@@ -36,6 +36,8 @@ bool encoding_is_noise(const struct sdp_encoding *encoding);
 bool encoding_is_voice(const struct sdp_encoding *encoding);
 bool formats_have_voice(const struct format_list *formats);
 bool formats_have_event(const struct format_list *formats);
+// Whether events of leg `leg` get to the other leg and back, be it in another form there.
+bool formats_pass_digits(const struct negotiation *n, int leg, const struct format_list lists[2]);
 
 bool negotiation_can_transcode(const struct negotiation *n, const struct sdp_encoding *encoding);
 

@@ -76,7 +76,7 @@ static void summarise_formats(const struct negotiation *n, int leg,
 	for (uint8_t i = 0; i < own->n; i++)
 		if (i != first && is_deliverable(n, &own->list[i], others, pair->formats[1 - leg]))
 			summarise_format(&n->legs[leg], &own->list[i], out);
-	if (formats_have_event(own) && formats_have_event(others)) {
+	if (formats_have_event(own) && formats_pass_digits(n, leg, lists)) {
 		uint32_t clock_hz = own->list[first].format.encoding.clock_hz;
 
 		summarise_events(&n->legs[leg], own, true, clock_hz, out);
@@ -85,6 +85,24 @@ static void summarise_formats(const struct negotiation *n, int leg,
 	summarise_noise(&n->legs[leg], own, out);
 	for (uint8_t i = 0; i < out->n_formats; i++)
 		out->formats[i].params.dtx &= n->policies[leg]->dtx;
+}
+
+static bool has_events(const struct media_summary_leg *leg)
+{
+	for (uint8_t i = 0; i < leg->n_formats; i++)
+		if (encoding_is_event(&leg->formats[i].encoding))
+			return true;
+	return false;
+}
+
+static void summarise_digits(const struct sdp_policy *policy, struct media_summary_leg *out)
+{
+	if (policy->dtmf == SDP_DTMF_INFO)
+		out->digits = MEDIA_DIGITS_INFO;
+	else if (has_events(out))
+		out->digits = MEDIA_DIGITS_EVENTS;
+	else if (policy->dtmf == SDP_DTMF_INBAND || policy->dtmf == SDP_DTMF_AUTO)
+		out->digits = MEDIA_DIGITS_INBAND;
 }
 
 static void summarise_remote(const struct negotiation_leg *leg, const struct sdp_policy *policy,
@@ -171,6 +189,7 @@ void negotiation_media(const struct negotiation *n, struct media_summary *out)
 	out->transcoded = pair.rank != PAIR_SAME;
 	for (int i = 0; i < 2; i++) {
 		summarise_formats(n, i, lists, &pair, &out->legs[i]);
+		summarise_digits(n->policies[i], &out->legs[i]);
 		summarise_ptime(&n->legs[i], &out->legs[i]);
 		summarise_directions(&n->legs[i], &out->legs[i]);
 	}

@@ -236,7 +236,8 @@ enum {					  // sl_leg.flags
 				      // "telephone-event"): tones from it become the events of
 				      // the legs that it feeds, and events for it become tones
 	SL_LEG_DTMF_REPORT = 1 << 9,  // tell control the digits that come from it
-				      // (SL_EVENT_DTMF)
+				      // (SL_EVENT_DTMF). With DTMF_INBAND these are tones, which
+				      // are left out of the audio whatever it feeds
 
 	// Tell control how it sounds, every SL_QUALITY_MS with media (SL_EVENT_QUALITY)
 	SL_LEG_QUALITY_REPORT = 1 << 10,

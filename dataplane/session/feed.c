@@ -109,6 +109,13 @@ static bool detects_tones(const struct sl_leg *audio, const struct sl_leg *event
 	       feed_find_event(events, 0);
 }
 
+// Control wants to know of its digits, which are in the audio.
+static bool reports_tones(const struct sl_leg *audio)
+{
+	return audio->flags & SL_LEG_DTMF_INBAND && audio->flags & SL_LEG_DTMF_REPORT &&
+	       !feed_find_event(audio, 0);
+}
+
 // Digits are known, and comfort noise is heard by who does not take it, only where media passes a
 // codec, even if both ends have the same.
 static bool needs_stream(const struct sl_leg *from, const struct sl_leg *to)
@@ -155,7 +162,7 @@ static struct transcode_spec stream_spec(
 		.dtmf_to_pt = event_out ? event_out->pt : NONE,
 		.dtmf_from_hz = event_in ? event_in->clock_hz : 0,
 		.dtmf_to_hz = event_out ? event_out->clock_hz : 0,
-		.detect_tones = detects_tones(from, to),
+		.detect_tones = detects_tones(from, to) || reports_tones(from),
 		.generate_tones = detects_tones(to, from),
 		.report_digits = from->flags & SL_LEG_DTMF_REPORT,
 		.from_options = options_of(format),

@@ -280,7 +280,7 @@ class TcpPeer(Peer):
 
 
 def finish(lines, body):
-    if body:
+    if body and not any(line.lower().startswith("content-type:") for line in lines):
         lines = [*lines, "Content-Type: application/sdp"]
     return "\r\n".join([*lines, f"Content-Length: {len(body.encode())}", "", body])
 

@@ -17,14 +17,14 @@ static const struct sdp_policy carrier = {
 	.codecs = {{"PCMU", 8000, 1}, {"PCMA", 8000, 1}, {"G729", 8000, 1}, {"AMR", 8000, 1}},
 	.n_codecs = 4,
 	.ptime_ms = 20,
-	.telephone_event = true,
+	.dtmf = SDP_DTMF_EVENTS,
 	.suites = {SDP_SUITE_AES_CM_128_HMAC_SHA1_80, SDP_SUITE_AES_256_CM_HMAC_SHA1_32},
 	.n_suites = 2,
 };
 static const struct sdp_policy agents = {
 	.codecs = {{"opus", 48000, 2}, {"PCMA", 8000, 1}, {"AMR", 8000, 1}},
 	.n_codecs = 3,
-	.telephone_event = true,
+	.dtmf = SDP_DTMF_EVENTS,
 	.rtcp_mux = SDP_MUX_OFFER,
 	.suites = {SDP_SUITE_AEAD_AES_256_GCM, SDP_SUITE_AES_CM_128_HMAC_SHA1_80},
 	.n_suites = 2,

@@ -2,6 +2,7 @@
 //
 //   # what the case shows
 //   a: codecs=PCMU,opus ptime=20 events mux family=4     the policy of each leg
+//      events: or dtmf=auto, dtmf=inband, dtmf=info
 //      mux: offer it, mux=accept; srtp=optional, srtp=required suites=NAME,NAME
 //   b: codecs=opus
 //   transcode: PCMU PCMA opus                            what the dataplane can
@@ -76,6 +77,18 @@ static void parse_suites(struct sdp_policy *policy, char *names)
 	}
 }
 
+static void parse_dtmf(struct sdp_policy *policy, const char *text)
+{
+	static const char *const names[] = {
+		[SDP_DTMF_AUTO] = "auto", [SDP_DTMF_INBAND] = "inband", [SDP_DTMF_INFO] = "info"};
+
+	for (uint8_t i = SDP_DTMF_AUTO; i <= SDP_DTMF_INFO; i++)
+		if (!strcmp(text, names[i]))
+			policy->dtmf = i;
+	if (!policy->dtmf)
+		golden_die("unknown way of DTMF", text);
+}
+
 static void parse_policy(struct sdp_policy *policy, char *text)
 {
 	for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) {
@@ -91,7 +104,9 @@ static void parse_policy(struct sdp_policy *policy, char *text)
 		} else if (!strcmp(word, "dtx")) {
 			policy->dtx = true;
 		} else if (!strcmp(word, "events")) {
-			policy->telephone_event = true;
+			policy->dtmf = SDP_DTMF_EVENTS;
+		} else if (!strncmp(word, "dtmf=", 5)) {
+			parse_dtmf(policy, word + 5);
 		} else if (!strcmp(word, "mux")) {
 			policy->rtcp_mux = SDP_MUX_OFFER;
 		} else if (!strcmp(word, "mux=accept")) {
@@ -266,6 +281,12 @@ static void put_key(struct golden_text *out, const char *what, const struct sdp_
 
 static void play_media(struct play *play)
 {
+	static const char *const digits[] = {
+		[MEDIA_DIGITS_NONE] = "",
+		[MEDIA_DIGITS_EVENTS] = "",
+		[MEDIA_DIGITS_INBAND] = " digits=inband",
+		[MEDIA_DIGITS_INFO] = " digits=info",
+	};
 	struct media_summary media;
 	char address[48];
 
@@ -278,9 +299,9 @@ static void play_media(struct play *play)
 	for (int i = 0; i < 2; i++) {
 		const struct media_summary_leg *leg = &media.legs[i];
 
-		golden_put(play->out, "%c:%s%s%s%s ptime=%u", 'a' + i, leg->send ? " send" : "",
+		golden_put(play->out, "%c:%s%s%s%s%s ptime=%u", 'a' + i, leg->send ? " send" : "",
 			leg->receive ? " receive" : "", leg->rtcp_mux ? " mux" : "",
-			leg->rtcp_reduced ? " rsize" : "", leg->ptime_ms);
+			leg->rtcp_reduced ? " rsize" : "", digits[leg->digits], leg->ptime_ms);
 		sdp_address_text(&leg->remote, address, sizeof(address));
 		golden_put(play->out, " remote=%s:%u", address, leg->remote_port);
 		sdp_address_text(&leg->remote_rtcp, address, sizeof(address));

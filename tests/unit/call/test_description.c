@@ -38,8 +38,8 @@ static struct call *opus_call(const char *answer)
 {
 	struct call *call = call_fixture_call(&fixture);
 
-	fixture.trunk_list[0].media.telephone_event = true;
-	fixture.trunk_list[1].media.telephone_event = true;
+	fixture.trunk_list[0].media.dtmf = SDP_DTMF_EVENTS;
+	fixture.trunk_list[1].media.dtmf = SDP_DTMF_EVENTS;
 	fixture.trunk_list[1].media.codecs[0] = (struct sdp_encoding){"opus", 48000, 2};
 	description_init(call);
 	assert_int_equal(negotiation_take_offer(&call->negotiation, LEG_A,
@@ -162,6 +162,36 @@ static void keys_of_each_leg_reach_its_side_of_the_session(void **)
 	assert_string_equal(description_suite(call, LEG_B), "AEAD_AES_128_GCM");
 }
 
+static void flags_of_legs_follow_from_how_both_have_digits(void **)
+{
+	enum { NONE = MEDIA_DIGITS_NONE, EVENTS, INBAND, INFO, MODES };
+	static const uint16_t tones = SL_LEG_DTMF_INBAND,
+			      both = SL_LEG_DTMF_REPORT | SL_LEG_DTMF_SEND;
+	// [the leg's][the other leg's]
+	const uint16_t flags[MODES][MODES] = {
+		[NONE] = {0, 0, 0, 0},
+		[EVENTS] = {0, 0, 0, both},
+		[INBAND] = {0, tones, 0, tones | both},
+		[INFO] = {0, 0, 0, 0},
+	};
+	struct call *call = call_fixture_call(&fixture);
+
+	for (uint8_t a = NONE; a < MODES; a++)
+		for (uint8_t b = NONE; b < MODES; b++) {
+			call->legs[LEG_A].digits.mode = a;
+			call->legs[LEG_B].digits.mode = b;
+			assert_int_equal(digits_flags(call, LEG_A), flags[a][b]);
+			assert_int_equal(digits_flags(call, LEG_B), flags[b][a]);
+		}
+	call->legs[LEG_A].digits.by_info = true;
+	call->legs[LEG_A].digits.mode = INBAND;
+	call->legs[LEG_B].digits.mode = EVENTS;
+	assert_int_equal(digits_flags(call, LEG_A), 0);
+	assert_int_equal(digits_flags(call, LEG_B), both);
+	call->legs[LEG_A].digits.mode = EVENTS; // agreed on later: they count
+	assert_int_equal(digits_flags(call, LEG_A), 0);
+}
+
 static void index_of_the_far_end_stays_with_its_key(void **)
 {
 	struct call *call = secure_call();
@@ -269,6 +299,8 @@ int main(void)
 			numbers_that_were_swapped_are_taken_as_we_offered_them, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			keys_of_each_leg_reach_its_side_of_the_session, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			flags_of_legs_follow_from_how_both_have_digits, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			index_of_the_far_end_stays_with_its_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(

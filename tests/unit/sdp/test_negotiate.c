@@ -15,9 +15,9 @@ static const struct sdp_encoding pcmu = {"PCMU", 8000, 1}, pcma = {"PCMA", 8000,
 				 opus = {"opus", 48000, 2};
 static const struct sdp_encoding *const transcoders[] = {&pcmu, &pcma, &opus, NULL};
 static const struct sdp_policy phones = {
-	.codecs = {{"PCMU", 8000, 1}, {"opus", 48000, 2}}, .n_codecs = 2, .telephone_event = true};
+	.codecs = {{"PCMU", 8000, 1}, {"opus", 48000, 2}}, .n_codecs = 2, .dtmf = SDP_DTMF_EVENTS};
 static const struct sdp_policy agents = {
-	.codecs = {{"opus", 48000, 2}}, .n_codecs = 1, .telephone_event = true};
+	.codecs = {{"opus", 48000, 2}}, .n_codecs = 1, .dtmf = SDP_DTMF_EVENTS};
 static const struct negotiation_local local = {{{192, 0, 2, 1}, 4}, 10000};
 static struct sdp sdp;
 
