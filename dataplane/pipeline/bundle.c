@@ -109,13 +109,13 @@ static enum drop_reason move(struct worker *worker, struct burst *burst, unsigne
 {
 	const struct leg_config *config = burst->configs[i];
 	const struct rtp_view *view = &burst->views[i];
-	uint8_t index =
-		leg_of_packet(worker, burst->legs[i], config->bundle, view, burst->payloads[i]);
+	uint8_t index = leg_of_packet(
+		worker, burst->legs[i], config->shared->bundle, view, burst->payloads[i]);
 
 	if (index == LEG_NO_MEMBER)
 		return DROP_unknown_stream;
-	if (config->bundle->legs[index] != burst->legs[i]) {
-		burst->legs[i] = config->bundle->legs[index];
+	if (config->shared->bundle->legs[index] != burst->legs[i]) {
+		burst->legs[i] = config->shared->bundle->legs[index];
 		config = leg_config(burst->legs[i]);
 		burst->configs[i] = config;
 	}
@@ -151,7 +151,7 @@ void bundle(struct worker *worker)
 struct leg *bundle_leg_of_ssrc(
 	const struct leg *transport, const struct leg_config *config, uint32_t ssrc)
 {
-	const struct leg_bundle *bundle = config->bundle;
+	const struct leg_bundle *bundle = config->shared->bundle;
 	uint8_t index = leg_bundle_of_ssrc(bundle, ssrc);
 	const struct leg_stream *stream = find_stream(transport, bundle, ssrc);
 
@@ -163,14 +163,14 @@ struct leg *bundle_leg_of_ssrc(
 void bundle_void_headers(const struct leg_config *config)
 {
 	for (unsigned int i = 0; i < SL_LEGS_MAX; i++)
-		if (config->bundle->legs[i])
-			config->bundle->legs[i]->tx.header.generation = 0;
+		if (config->shared->bundle->legs[i])
+			config->shared->bundle->legs[i]->tx.header.generation = 0;
 }
 
 bool bundle_write_mid(struct rte_mbuf *mbuf, struct rtp_view *view, const struct leg_config *config)
 {
 	uint8_t header[RTP_HEADER_MAX];
-	uint16_t n = rtp_mid_write(&config->mid, rte_pktmbuf_mtod(mbuf, uint8_t *), header);
+	uint16_t n = rtp_mid_write(&config->shared->mid, rte_pktmbuf_mtod(mbuf, uint8_t *), header);
 
 	if (n < view->payload_offset)
 		rte_pktmbuf_adj(mbuf, (uint16_t)(view->payload_offset - n));

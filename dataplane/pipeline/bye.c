@@ -8,13 +8,14 @@
 int bye_build(const struct leg *leg, uint32_t ssrc, uint8_t *out, size_t room)
 {
 	int report = rtcp_report_build(out, room, ssrc, NULL, NULL, 0);
+	char cname[LEG_CNAME_BYTES];
 	int sdes, bye;
 
 	if (report < 0)
 		return report;
 	out += report;
 	room -= (size_t)report;
-	sdes = rtcp_sdes_build(out, room, ssrc, leg->cname);
+	sdes = rtcp_sdes_build(out, room, ssrc, leg_cname(leg, cname));
 	if (sdes < 0)
 		return sdes;
 	bye = rtcp_bye_build(out + sdes, room - (size_t)sdes, ssrc);

@@ -94,7 +94,7 @@ static void close_up(struct dial *dial, struct leg *leg)
 	struct rtp_continuity *c = &leg->tx.continuity;
 
 	c->sequence_offset = (uint16_t)(c->last_sequence - dial->newest);
-	leg->tx.source_packets = leg->tx.packets; // reports are about what follows
+	leg->tx.source_packets = (uint32_t)leg->tx.packets; // reports are about what follows
 	leg->tx.source_sequence = (uint16_t)(c->last_sequence + 1);
 	dial->marks = true;
 	leg->dialled = SETTLES;

@@ -12,8 +12,8 @@
 static inline bool take_known(
 	struct leg *leg, const struct leg_rates *rates, uint32_t now, uint32_t length)
 {
-	uint32_t packets = meter_owes(leg->packets_until, now, rates->packet_far);
-	uint32_t bytes = meter_owes(leg->bytes_until, now, rates->byte_far);
+	uint32_t packets = meter_owes(leg->packets_until, now, LEG_PACKET_FAR);
+	uint32_t bytes = meter_owes(leg->bytes_until, now, leg_byte_far(rates));
 
 	if (unlikely(packets > LEG_RATE_BURST || bytes > LEG_RATE_BURST))
 		return false;
@@ -26,7 +26,7 @@ static inline bool take_known(
 // Of packets alone: it is their number that keeps the ciphers busy.
 static bool take_strange(struct leg *leg, const struct leg_rates *rates, uint32_t now)
 {
-	uint32_t packets = meter_owes(leg->rx.strangers_until, now, rates->packet_far);
+	uint32_t packets = meter_owes(leg->rx.strangers_until, now, LEG_PACKET_FAR);
 
 	if (packets > LEG_RATE_BURST)
 		return false;

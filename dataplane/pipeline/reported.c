@@ -54,42 +54,55 @@ static void note_sender(struct leg *leg, const struct rtcp_packet *packet, uint6
 	if (rtcp_sender_ssrc(packet) != leg->rx.reception.ssrc)
 		return;
 	rtcp_sender_read(packet, &sender);
-	leg->rx.sr_ntp = sender.ntp;
+	leg->rx.sr_time = (uint32_t)(sender.ntp >> 16);
 	leg->rx.sr_ns = now_ns;
+}
+
+// Memory for what it says, at its first extended report. Where there is none just now, the next one
+// is as good: they come all the time.
+static bool has_xr(const struct worker *worker, struct leg *leg)
+{
+	struct leg_xr *xr;
+
+	if (leg->xr)
+		return true;
+	xr = session_take_xr(worker->shared->config.sessions, worker->index);
+	__atomic_store_n(&leg->xr, xr, __ATOMIC_RELEASE);
+	return xr;
 }
 
 static void note_xr(
 	struct leg *leg, uint32_t ssrc, const struct rtcp_packet *packet, uint64_t now_ns)
 {
-	struct leg_reported *reported = &leg->rx.reported;
+	struct leg_xr *xr = leg->xr;
 	struct rtcp_xr_block block = {};
 	struct rtcp_xr_dlrr dlrr;
 
-	reported->speaks_xr = true;
 	while (rtcp_xr_next(packet, &block)) {
 		if (block.type == RTCP_XR_RECEIVER_TIME) {
-			reported->receiver_time = get_be32(block.data + 6);
-			reported->receiver_ssrc = rtcp_sender_ssrc(packet);
-			reported->receiver_ns = now_ns;
+			xr->receiver_time = get_be32(block.data + 6);
+			xr->receiver_ssrc = rtcp_sender_ssrc(packet);
+			xr->receiver_ns = now_ns;
 		} else if (block.type == RTCP_XR_DLRR && rtcp_xr_dlrr_find(&block, ssrc, &dlrr)) {
-			if (dlrr.last_rr && dlrr.last_rr == leg->tx.xr_time)
-				note_round_trip(leg, leg->tx.xr_ns, dlrr.delay_last_rr, now_ns);
+			if (dlrr.last_rr && dlrr.last_rr == xr->sent_time)
+				note_round_trip(leg, xr->sent_ns, dlrr.delay_last_rr, now_ns);
 		} else if (block.type == RTCP_XR_VOIP && get_be32(block.data + 4) == ssrc) {
-			memcpy(reported->voip, block.data, sizeof(reported->voip));
+			memcpy(xr->voip, block.data, sizeof(xr->voip));
 		}
 	}
 }
 
-void reports_note(struct leg *leg, const struct leg_config *config, const uint8_t *datagram,
-	uint16_t length, uint64_t now_ns)
+void reports_note(struct worker *worker, struct leg *leg, const struct leg_config *config,
+	const uint8_t *datagram, uint16_t length)
 {
+	uint64_t now_ns = worker->now_ns;
 	uint32_t ssrc = sent_ssrc(config);
 	struct rtcp_packet packet = {};
 
 	while (rtcp_next(datagram, length, &packet)) {
 		unsigned int at = packet.pt == RTCP_SR ? 28 : RTCP_HEADER_BYTES;
 
-		if (packet.pt == RTCP_XR)
+		if (packet.pt == RTCP_XR && has_xr(worker, leg))
 			note_xr(leg, ssrc, &packet, now_ns);
 		if (packet.pt != RTCP_SR && packet.pt != RTCP_RR)
 			continue;
@@ -105,26 +118,26 @@ void reports_note(struct leg *leg, const struct leg_config *config, const uint8_
 int reports_build_xr(
 	struct leg *leg, uint32_t ssrc, bool sends, uint64_t now_ns, uint8_t *out, size_t room)
 {
-	struct leg_reported *reported = &leg->rx.reported;
+	struct leg_xr *xr = leg->xr;
 	int n = 0, time;
 
-	if (!reported->speaks_xr)
+	if (!xr)
 		return 0;
-	if (reported->receiver_ns) {
-		uint64_t delay_ns = now_ns - reported->receiver_ns;
-		const struct rtcp_xr_dlrr dlrr = {.ssrc = reported->receiver_ssrc,
-			.last_rr = reported->receiver_time,
+	if (xr->receiver_ns) {
+		uint64_t delay_ns = now_ns - xr->receiver_ns;
+		const struct rtcp_xr_dlrr dlrr = {.ssrc = xr->receiver_ssrc,
+			.last_rr = xr->receiver_time,
 			.delay_last_rr = (uint32_t)((delay_ns << 16) / SECOND_NS)};
 
 		n = rtcp_xr_dlrr_build(out, room, ssrc, &dlrr);
-		reported->receiver_ns = 0; // an answer is given once
+		xr->receiver_ns = 0; // an answer is given once
 	}
 	if (sends || n < 0)
 		return n;
-	leg->tx.xr_ns = now_ns;
+	xr->sent_ns = now_ns;
 	time = rtcp_xr_receiver_time_build(out + n, room - (size_t)n, ssrc, ntp_now());
 	if (time < 0)
 		return time;
-	leg->tx.xr_time = get_be32(out + n + 14);
+	xr->sent_time = get_be32(out + n + 14);
 	return n + time;
 }

@@ -67,8 +67,9 @@ static struct stream_map map_of(
 		.timestamp_offset = continuity->timestamp_offset,
 		.sequence_offset = continuity->sequence_offset,
 		.sequence_last = continuity->last_sequence,
-		.sequence_span =
-			leg->tx.packets - leg->tx.source_packets > INT16_MAX ? INT16_MAX : began,
+		.sequence_span = (uint32_t)leg->tx.packets - leg->tx.source_packets > INT16_MAX
+					 ? INT16_MAX
+					 : began,
 		.known = continuity->started,
 	};
 }
@@ -76,7 +77,7 @@ static struct stream_map map_of(
 // How RTCP of `from` reads to `to`: it goes with the media of `from`, and reports about the media
 // of `to`.
 static struct rtcp_relay relay_between(const struct leg *from, const struct leg_config *from_config,
-	const struct leg *to, const struct leg_config *to_config)
+	const struct leg *to, const struct leg_config *to_config, char cname[LEG_CNAME_BYTES])
 {
 	struct stream_map same_way = map_of(to, to_config, from);
 	struct stream_map other_way = map_of(from, from_config, to);
@@ -94,7 +95,7 @@ static struct rtcp_relay relay_between(const struct leg *from, const struct leg_
 		.media_known = other_way.known,
 		// Elsewhere our stream goes on under its SSRC, and says so itself when it ends.
 		.pass_bye = to_config->flags & SL_LEG_TRANSPARENT_SSRC,
-		.cname = to->cname,
+		.cname = leg_cname(to, cname),
 	};
 }
 
@@ -102,7 +103,7 @@ void report_send(struct worker *worker, struct leg *leg, const struct leg_config
 	struct rte_mbuf *mbuf)
 {
 	struct reports *reports = &worker->reports;
-	struct leg *carrier = config->carried ? config->carrier : leg;
+	struct leg *carrier = config->carried ? config->shared->carrier : leg;
 	struct leg_endpoint local, to;
 	enum drop_reason reason;
 	const struct next_hop *hop;
@@ -141,6 +142,7 @@ static int copy_report(struct rte_mbuf *mbuf, const struct leg *to,
 	const struct leg_config *to_config, const uint8_t *datagram, uint16_t length)
 {
 	uint8_t *out = rte_pktmbuf_mtod(mbuf, uint8_t *);
+	char cname[LEG_CNAME_BYTES];
 	size_t room = rte_pktmbuf_tailroom(mbuf), n = 0;
 	struct rtcp_packet packet = {};
 
@@ -151,7 +153,9 @@ static int copy_report(struct rte_mbuf *mbuf, const struct leg *to,
 		int bytes = packet.length;
 
 		if (packet.pt == RTCP_SDES) {
-			bytes = ssrc ? rtcp_sdes_build(out + n, room - n, ssrc, to->cname) : 0;
+			bytes = ssrc ? rtcp_sdes_build(
+					       out + n, room - n, ssrc, leg_cname(to, cname))
+				     : 0;
 		} else if (packet.length > room - n) {
 			bytes = -ENOSPC;
 		} else { // its padding, if it has some, is not copied
@@ -186,7 +190,8 @@ static void relay(struct worker *worker, struct leg *from, const struct leg_conf
 {
 	struct leg *to = config->feeds[0]->to;
 	const struct leg_config *to_config = leg_config(to);
-	struct rtcp_relay relay = relay_between(from, config, to, to_config);
+	char cname[LEG_CNAME_BYTES];
+	struct rtcp_relay relay = relay_between(from, config, to, to_config, cname);
 	struct rte_mbuf *mbuf = rte_pktmbuf_alloc(worker->shared->config.pool);
 	int n;
 
@@ -212,7 +217,7 @@ static void take_report(struct worker *worker, struct leg *leg, const struct leg
 	const uint8_t *datagram, uint16_t length)
 {
 	leg->rx.rtcp++;
-	reports_note(leg, config, datagram, length, worker->now_ns);
+	reports_note(worker, leg, config, datagram, length);
 	if (config->relays_rtcp)
 		relay(worker, leg, config, datagram, length);
 	else
@@ -239,7 +244,7 @@ static void take_bundled(struct worker *worker, const struct leg_config *transpo
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < SL_LEGS_MAX; i++) {
-		struct leg *leg = transport->bundle->legs[i];
+		struct leg *leg = transport->shared->bundle->legs[i];
 		const struct leg_config *config = leg ? leg_config(leg) : NULL;
 
 		if (!leg || !concerns(leg, config, datagram, length))
@@ -308,7 +313,7 @@ static struct rtcp_block reception_block(struct leg *leg, uint64_t now_ns)
 	block.last_sr = 0;
 	block.delay_last_sr = 0;
 	if (leg->rx.sr_ns) {
-		block.last_sr = (uint32_t)(leg->rx.sr_ntp >> 16);
+		block.last_sr = leg->rx.sr_time;
 		block.delay_last_sr = (uint32_t)(((now_ns - leg->rx.sr_ns) << 16) / 1000000000);
 	}
 	return block;
@@ -320,7 +325,8 @@ static int build_report(struct leg *leg, const struct leg_config *config, uint64
 {
 	struct rtcp_sender sender = sender_info(leg, config, now_ns);
 	bool receives = leg->rx.reception.started;
-	bool sends = leg->tx.packets != leg->tx.packets_reported;
+	bool sends = (uint32_t)leg->tx.packets != leg->tx.packets_reported;
+	char cname[LEG_CNAME_BYTES];
 	struct rtcp_block block;
 	int report, sdes, xr;
 
@@ -330,7 +336,8 @@ static int build_report(struct leg *leg, const struct leg_config *config, uint64
 		out, room, config->ssrc, sends ? &sender : NULL, &block, receives);
 	if (report < 0)
 		return report;
-	sdes = rtcp_sdes_build(out + report, room - (size_t)report, config->ssrc, leg->cname);
+	sdes = rtcp_sdes_build(
+		out + report, room - (size_t)report, config->ssrc, leg_cname(leg, cname));
 	if (sdes < 0)
 		return sdes;
 	note_sender_report(leg, out, now_ns);
@@ -354,7 +361,7 @@ static void send_report(struct worker *worker, struct leg *leg)
 	}
 	n = build_report(
 		leg, config, worker->now_ns, rte_pktmbuf_mtod(mbuf, uint8_t *), REPORT_ROOM);
-	leg->tx.packets_reported = leg->tx.packets;
+	leg->tx.packets_reported = (uint32_t)leg->tx.packets;
 	if (n < 0) {
 		drop(worker, mbuf, DROP_bad_rtcp);
 		return;

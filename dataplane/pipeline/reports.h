@@ -9,8 +9,8 @@ uint64_t ntp_now(void);
 
 // reported.c: take note of what a datagram (rtcp_parse() has passed it) of the far end says of the
 // media that we send, and of its own.
-void reports_note(struct leg *leg, const struct leg_config *config, const uint8_t *datagram,
-	uint16_t length, uint64_t now_ns);
+void reports_note(struct worker *worker, struct leg *leg, const struct leg_config *config,
+	const uint8_t *datagram, uint16_t length);
 
 // Whether the far end may be answered with extended reports, and what: returns the bytes of an XR
 // packet under `ssrc`, 0 where there is nothing to say, or -ENOSPC.

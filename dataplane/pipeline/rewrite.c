@@ -30,7 +30,7 @@ static void continue_stream(
 	if (unlikely(rtp_continuity_map(&leg->tx.continuity, view, now_ns, config->clock_hz,
 		    &view->sequence, &view->timestamp))) {
 		view->marker = true;
-		leg->tx.source_packets = leg->tx.packets;
+		leg->tx.source_packets = (uint32_t)leg->tx.packets;
 		leg->tx.source_sequence = view->sequence;
 	}
 	view->ssrc = config->ssrc;
@@ -106,7 +106,7 @@ static __rte_noinline enum drop_reason find_way(
 	enum drop_reason reason;
 
 	if (way->config->carried) {
-		way->leg = way->config->carrier;
+		way->leg = way->config->shared->carrier;
 		way->config = leg_config(way->leg);
 	}
 	way->hop = leg_rtp_destination(way->leg, way->config, &way->to, &reason);

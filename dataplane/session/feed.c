@@ -173,9 +173,26 @@ static struct transcode_spec stream_spec(
 // What the far end of a leg asks for outlives the streams that pass it on.
 static struct transcode_feedback *feedback_of(struct leg *leg, bool is_needed)
 {
-	if (is_needed && !leg->control.feedback)
-		leg->control.feedback = transcode_feedback_create();
-	return is_needed ? leg->control.feedback : NULL;
+	struct leg_codecs *coded = leg->control.codecs;
+
+	if (is_needed && !coded->feedback)
+		coded->feedback = transcode_feedback_create();
+	return is_needed ? coded->feedback : NULL;
+}
+
+// Returns 0 or -ENOMEM.
+static int require_codecs(struct leg *leg)
+{
+	if (!leg->control.codecs)
+		leg->control.codecs = calloc(1, sizeof(*leg->control.codecs));
+	return leg->control.codecs ? 0 : -ENOMEM;
+}
+
+void leg_codecs_destroy(struct leg_codecs *coded)
+{
+	if (coded)
+		transcode_feedback_release(coded->feedback);
+	free(coded);
 }
 
 static bool can_transcode(const struct transcode_spec *spec)
@@ -189,7 +206,7 @@ static int open_stream(struct feed *feed, unsigned int i, struct transcode_spec 
 {
 	if (!feed->streams)
 		feed->streams = calloc(feed->n_formats, sizeof(struct transcode_stream *));
-	if (!feed->streams)
+	if (!feed->streams || require_codecs(from) || require_codecs(feed->to))
 		return -ENOMEM;
 	spec->from_feedback = feedback_of(from, spec->from->has_requests || spec->report_digits);
 	spec->to_feedback = feedback_of(feed->to, spec->to->has_requests);

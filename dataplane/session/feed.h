@@ -29,5 +29,7 @@ void feed_destroy(struct feed *feed, struct transcode *engine);
 void feed_stats_add(
 	const struct feed *feed, uint64_t *frames, uint64_t *concealed, uint64_t *busy_ns);
 
+void leg_codecs_destroy(struct leg_codecs *coded); // may be NULL
+
 // What its streams say of late packets and jitter buffers, added.
 void feed_jitter_stats(const struct feed *feed, struct sl_leg_stats *stats);

@@ -32,7 +32,7 @@
 #include "table.h"
 #include "transcode.h"
 
-#define LEG_CNAME_BYTES 20
+#define LEG_CNAME_BYTES 17
 
 struct leg;
 struct session;
@@ -58,16 +58,16 @@ struct feed {
 };
 
 // Rates of a leg as police.c checks them: what a packet costs and a byte, in ticks of time. A debt
-// beyond `far` is none: it lies in the past, or so long ago that the ticks have wrapped since.
+// beyond LEG_PACKET_FAR, or leg_byte_far(), is none: it lies in the past, or so long ago that the
+// ticks have wrapped since.
 struct leg_rates {
 	uint32_t packet_cost; // 0: no limit
-	uint32_t packet_far;
-	uint32_t byte_cost; // << LEG_RATE_BYTE_SHIFT
-	uint32_t byte_far;
+	uint32_t byte_cost;   // << LEG_RATE_BYTE_SHIFT
 };
 
 #define LEG_RATE_TICK_SHIFT 7 // a tick is 128 ns
 #define LEG_RATE_BYTE_SHIFT 8
+#define LEG_PACKET_FAR	    (2 * LEG_RATE_BURST) // the least rate has a packet cost a burst
 #define LEG_RATE_BURST	    (100000000u >> LEG_RATE_TICK_SHIFT) // a tenth of a second
 
 // As control set them, 0: never.
@@ -77,7 +77,7 @@ struct leg_timeouts {
 	uint32_t hold_ms;
 };
 
-#define LEG_FEEDS 2 // that have a place in every configuration
+#define LEG_FEEDS 1 // that have a place in every configuration
 
 // What every packet needs comes first: the first cache line for packets to the leg, the first two
 // and the format's byte for packets from it.
@@ -98,9 +98,9 @@ struct leg_config {
 	bool reports : 1;     // ... and what the far end gets is ours
 	bool secure : 1;      // SRTP both ways
 	bool mixed : 1;	      // several SSRCs, or no RTP: not every packet is measured
-	bool bundled : 1;     // what comes may be of other legs: see `bundle`
-	bool carried : 1;     // what is sent leaves by `carrier`
-	bool tags : 1;	      // what is sent gets another MID: see `mid`
+	bool bundled : 1;     // what comes may be of other legs: see `shared`
+	bool carried : 1;     // what is sent leaves by shared->carrier
+	bool tags : 1;	      // what is sent gets another MID: see `shared`
 	uint8_t source;	      // index of the leg whose media is sent here
 	struct leg_formats *formats;
 	uint64_t latch_until_ns; // UINT64_MAX: no limit
@@ -108,15 +108,13 @@ struct leg_config {
 	struct feed *feeds[LEG_FEEDS]; // the rest is in more_feeds
 	struct leg_endpoint local;
 	struct leg_endpoint remote_rtcp;
+	bool restarts[2]; // indices, where a context takes over (SL_SRTP_RESTART)
 	const struct next_hop *hop_rtcp;
 	const struct next_hop *hop_latched;
-	struct leg *source_leg;		  // NULL: none
-	struct srtp_context *contexts[2]; // by enum srtp_direction, held; NULL: plain RTP
-	struct leg_bundle *bundle;	  // of all legs that have its transport
-	struct leg *carrier;		  // whose transport it has
-	struct rtp_mid mid;
-	bool restarts[2]; // indices, where a context takes over (SL_SRTP_RESTART)
-	union {		  // main
+	struct leg *source_leg;		      // NULL: none
+	struct srtp_context *contexts[2];     // by enum srtp_direction, held; NULL: plain RTP
+	struct leg_shared *shared;	      // where it is bundled, carried or tags; else NULL
+	union {				      // main
 		struct leg_timeouts timeouts; // while it is in force
 		struct deferred deferred;     // on its way out
 	};
@@ -125,6 +123,8 @@ struct leg_config {
 
 static_assert(offsetof(struct leg_config, rates) == RTE_CACHE_LINE_SIZE,
 	"packets to a leg need one line of its configuration");
+
+static_assert(sizeof(struct leg_config) == 3 * RTE_CACHE_LINE_SIZE, "this is counted on");
 
 #define LEG_CONFIG_MORE_BYTES ((SL_LEGS_MAX - LEG_FEEDS) * sizeof(struct feed *))
 
@@ -137,8 +137,8 @@ static inline struct feed *leg_config_feed(const struct leg_config *config, unsi
 // leg_latch_read().
 struct leg_latch {
 	struct leg_endpoint from;
-	uint32_t changes; // how often, twice; odd while it is being written
 	uint16_t epoch;
+	uint32_t changes; // how often, twice; odd while it is being written
 };
 
 // What the far end's reports said last, of what we send to it.
@@ -147,10 +147,16 @@ struct leg_reported {
 	uint32_t lost;
 	uint32_t jitter; // in units of the clock that is sent by
 	uint8_t fraction_lost;
-	bool speaks_xr;			  // it has sent extended reports
-	uint32_t receiver_time;		  // its own time (RFC 3611 4.4), the middle of NTP's, ...
+};
+
+// Of a far end that sends extended reports (RFC 3611): from the worker's spares, when the first one
+// comes. worker: rw, main: ro
+struct leg_xr {
+	uint32_t receiver_time;		  // its own time (4.4), the middle of NTP's, ...
 	uint32_t receiver_ssrc;		  // ... who said so ...
 	uint64_t receiver_ns;		  // ... and when; 0: nothing to answer
+	uint64_t sent_ns;		  // when we sent our own time ...
+	uint32_t sent_time;		  // ... and that
 	uint8_t voip[RTCP_XR_VOIP_BYTES]; // its VoIP metrics block, as it came
 };
 
@@ -171,9 +177,9 @@ struct leg_rx {
 	uint64_t punted;
 	uint64_t dropped_rate;
 	uint32_t strangers_until; // their own debt, see police.c
+	uint32_t sr_time;	  // the middle of the NTP time of the last sender report, ...
+	uint64_t sr_ns;		  // ... and when it came
 	uint64_t measured_ns;	  // of a mixed leg: when `reception` last took a packet
-	uint64_t sr_ntp;	  // of the last sender report, and when it came
-	uint64_t sr_ns;
 	struct leg_reported reported;
 };
 
@@ -208,16 +214,15 @@ struct leg_tx {
 	uint64_t octets; // of payload, for sender reports
 	// A line that packets over IPv4 do not touch, up to their header.
 	uint64_t rtcp;
-	uint64_t report_ns; // when our next report is due
-	uint64_t sr_ns;	    // when we sent our last sender report, or passed one on, ...
-	uint64_t xr_ns;	    // ... and our own time (RFC 3611 4.4)
-	uint32_t sr_time;   // the middle of the NTP time in it
-	uint32_t xr_time;
-	uint32_t ssrc; // that media was sent with, and no BYE was; 0: none
-	struct leg_header header;
-	uint64_t packets_reported; // value of `packets` at our last report
-	uint64_t source_packets;   // and when the source that it is made from now began ...
+	uint64_t report_ns;	   // when our next report is due
+	uint64_t sr_ns;		   // when we sent our last sender report, or passed one on
+	uint32_t sr_time;	   // the middle of the NTP time in it
+	uint32_t ssrc;		   // that media was sent with, and no BYE was; 0: none
+	uint32_t packets_reported; // value of `packets`, its low half, at our last report ...
+	uint32_t source_packets;   // ... and when the source that it is made from now began ...
 	uint16_t source_sequence;  // ... with this one
+	uint16_t reserved;
+	struct leg_header header;
 };
 
 static_assert(offsetof(struct leg_tx, header.bytes) + LEG_HEADER_BYTES - LEG_HEADER_IPV4_BYTES ==
@@ -235,6 +240,14 @@ struct leg_quality {
 	struct sl_quality now, worst;
 };
 
+// Of a leg whose media passes a codec, or has. main only
+struct leg_codecs {
+	uint64_t transcoded; // of feeds that are gone
+	uint64_t concealed;
+	uint64_t transcode_ns;
+	struct transcode_feedback *feedback; // of its far end; NULL: no codec of its has any
+};
+
 // main only
 struct leg_control {
 	struct session *session; // NULL: the leg is on its way out
@@ -249,46 +262,55 @@ struct leg_control {
 	bool timed_out;
 	bool one_way;
 	bool looping;
-	uint64_t collided_ns; // when
-	uint64_t one_way_ns;  // when it was told
-	uint64_t sending_ns;  // since when it has been sent media without a long pause ...
-	uint64_t sent_ns;     // ... and when that was seen last, ...
-	uint64_t tx_seen;     // ... by tx.packets
-	uint64_t rate_seen;   // rx.dropped_rate that was told
-	uint64_t transcoded;  // of feeds that are gone
-	uint64_t concealed;
-	uint64_t transcode_ns;
-	struct transcode_feedback *feedback; // of its far end; NULL: no codec of its has any
-	struct leg_quality *quality;	     // NULL: too little has come
+	uint64_t collided_ns;	     // when
+	uint64_t one_way_ns;	     // when it was told
+	uint64_t sending_ns;	     // since when it has been sent media without a long pause ...
+	uint64_t sent_ns;	     // ... and when that was seen last, ...
+	uint32_t tx_seen;	     // ... by the low half of tx.packets
+	uint32_t rate_seen;	     // rx.dropped_rate that was told, its low half
+	struct leg_codecs *codecs;   // NULL: its media has passed none
+	struct leg_quality *quality; // NULL: too little has come
 	union {
 		uint32_t told_ms[LEG_EVENTS]; // by type of event: when, 0: never
 		struct deferred deferred;     // on its way out
 	};
 };
 
+// By cache lines, and which of them a packet of the plain relay touches where nothing is new:
+//
+//   0, 1     from the leg: who sends it, rates, counters, reception
+//   2 to 4   seldom: drops, RTCP, reports, keys
+//   5        to the leg: sequence and timestamps, counters
+//   6        seldom, but for IPv6 and for when a report is due
+//   7        to the leg: headers
+//   8 to 10  main's own notes; nothing for a packet
 struct leg {
 	struct leg_config *config; // main: rw, worker: ro
 	struct leg_latch latch;	   // worker: rw, main: ro through leg_latch_read()
 	uint16_t worker;	   // who owns it, never changes
+	uint8_t index;		   // in the session. Never changes
+	uint8_t dial;		   // its place among the worker's dials ...
+	bool has_dial;		   // ... if it has one. main: rw, worker: ro
+	uint8_t dialled;	   // worker: rw. See pipeline/dial.c
 	uint32_t packets_until;	   // worker: rw. Until when what came has used up its rates ...
 	uint32_t bytes_until;	   // ... in ticks (police.c)
 	struct leg_rx rx;
-	uint8_t index;	       // in the session. Never changes
-	uint8_t dial;	       // its place among the worker's dials ...
-	bool has_dial;	       // ... if it has one. main: rw, worker: ro
-	uint8_t dialled;       // worker: rw. See pipeline/dial.c
-	uint32_t flow_label;   // of what we send, never changes
-	struct leg_srtp *srtp; // by enum srtp_direction, of a leg that has keys, or had some: in
-			       // memory of its own. Set once, before such a configuration
+	struct leg_xr *xr;     // worker: sets once; NULL: its far end does not speak XR
+	struct leg_srtp *srtp; // by enum srtp_direction, of a leg that has keys, or had some:
+			       // in memory of its own. Set once, before such a configuration
 	struct leg_latch latch_rtcp; // worker: rw
 	struct leg_streams *streams; // worker: rw. Of a bundle's transport
+	uint32_t flow_label;	     // of what we send, never changes
 	struct leg_tx tx __rte_cache_aligned;
-	uint64_t punt_due_ns;	     // worker: rw. See punt.c
-	struct sl_id session;	     // never changes
-	char cname[LEG_CNAME_BYTES]; // never changes (RFC 7022: random, one a leg)
+	uint64_t punt_due_ns; // worker: rw. See punt.c
+	struct sl_id session; // never changes
+	uint64_t cname;	      // never changes, see leg_cname()
 	struct leg_control control;
 } __rte_cache_aligned;
 
+static_assert(offsetof(struct leg, tx) == 5 * RTE_CACHE_LINE_SIZE &&
+		      sizeof(struct leg) == 11 * RTE_CACHE_LINE_SIZE,
+	"the lines are as said");
 static_assert(offsetof(struct leg, rx.reception.base) <= 2 * RTE_CACHE_LINE_SIZE,
 	"packets from a leg need two lines of it");
 
@@ -341,16 +363,29 @@ static inline struct leg_latch leg_latch_read(const struct leg_latch *latch)
 static inline struct leg_rates leg_rates_of(uint32_t packets, uint32_t bytes)
 {
 	const uint64_t ticks = 1000000000u >> LEG_RATE_TICK_SHIFT;
-	struct leg_rates rates = {.packet_far = LEG_RATE_BURST, .byte_far = LEG_RATE_BURST};
+	struct leg_rates rates = {};
 
 	if (packets)
 		rates.packet_cost = (uint32_t)(ticks / RTE_MAX(packets, 10u));
 	if (bytes)
 		rates.byte_cost =
 			(uint32_t)((ticks << LEG_RATE_BYTE_SHIFT) / RTE_MAX(bytes, 1000u));
-	rates.packet_far += rates.packet_cost;
-	rates.byte_far += (uint32_t)((uint64_t)UINT16_MAX * rates.byte_cost >> LEG_RATE_BYTE_SHIFT);
 	return rates;
+}
+
+static inline uint32_t leg_byte_far(const struct leg_rates *rates)
+{
+	return LEG_RATE_BURST +
+	       (uint32_t)((uint64_t)UINT16_MAX * rates->byte_cost >> LEG_RATE_BYTE_SHIFT);
+}
+
+// The leg's CNAME (RFC 7022: random, one a leg), as text.
+static inline const char *leg_cname(const struct leg *leg, char text[LEG_CNAME_BYTES])
+{
+	for (unsigned int i = 0; i < LEG_CNAME_BYTES - 1; i++)
+		text[i] = "0123456789abcdef"[leg->cname >> (60 - 4 * i) & 15];
+	text[LEG_CNAME_BYTES - 1] = '\0';
+	return text;
 }
 
 // worker: the context for the next packet of a secure leg.

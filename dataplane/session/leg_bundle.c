@@ -54,3 +54,11 @@ struct leg_bundle *leg_bundle_create(const struct sl_session *session, uint8_t t
 	bundle->layout = old && is_same_layout(old, bundle) ? old->layout : layout;
 	return bundle;
 }
+
+void leg_shared_release(struct leg_shared *shared)
+{
+	if (!shared || --shared->n_configs)
+		return;
+	rte_free(shared->bundle);
+	rte_free(shared);
+}

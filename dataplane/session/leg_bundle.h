@@ -28,6 +28,17 @@ struct leg_bundle {
 	uint32_t ssrcs[SL_LEGS_MAX * SL_SSRCS_MAX]; // as signalled
 };
 
+// What a configuration has to say of other legs, and of itself among them. main: writes before it
+// is published, workers: ro
+struct leg_shared {
+	struct leg_bundle *bundle; // of all legs that have its transport; NULL: it is its own
+	struct leg *carrier;	   // whose transport it has; NULL: its own
+	struct rtp_mid mid;
+	uint16_t n_configs; // main: that have it
+};
+
+void leg_shared_release(struct leg_shared *shared); // no worker sees it. NULL is none
+
 struct leg_stream {
 	uint64_t heard_ns;
 	uint32_t ssrc;

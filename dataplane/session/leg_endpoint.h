@@ -11,7 +11,7 @@
 #include "sl_api.h"
 
 // Half an address, as it is in memory.
-typedef uint64_t leg_half __attribute__((aligned(4)));
+typedef uint64_t leg_half __attribute__((aligned(2)));
 
 // In network byte order; port 0: none.
 struct leg_endpoint {

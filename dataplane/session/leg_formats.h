@@ -13,6 +13,7 @@
 
 // main: writes before it is published, workers: ro
 struct leg_formats {
+	struct sl_format wanted[SL_FORMATS_MAX]; // main; zero where there is none
 	uint32_t clocks_hz[SL_FORMATS_MAX];
 	uint8_t format_of[128];	  // payload type to index of format, LEG_NO_FORMAT: refuse
 	struct leg_formats *next; // main: in its bucket

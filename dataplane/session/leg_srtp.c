@@ -3,8 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <rte_errno.h>
-#include <stdio.h>
 #include <string.h>
 
 static_assert(SL_SRTP_KEY_MAX == SRTP_KEY_MAX && SL_SRTP_SALT_MAX == SRTP_SALT_MAX &&
@@ -21,12 +19,12 @@ static void wipe(void *memory, size_t bytes)
 	explicit_bzero(memory, bytes);
 }
 
-#define SPARES 64 // contexts of a worker that may get a second SSRC within a tick of main
-
 static void *take(void *context, size_t bytes)
 {
 	struct leg_srtp_memory *memory = context;
 
+	if (bytes == SRTP_MORE_BYTES)
+		return slab_take(&memory->more);
 	for (unsigned int i = 0; i < LEG_SRTP_SLABS; i++) {
 		struct slab *slab = &memory->slabs[i];
 
@@ -40,22 +38,16 @@ static void *take(void *context, size_t bytes)
 
 int leg_srtp_memory_init(struct leg_srtp_memory *memory, unsigned int worker, int socket_id)
 {
-	char name[RTE_RING_NAMESIZE];
-
 	memory->socket_id = socket_id;
 	memory->memory = (struct srtp_memory){take, slab_return, memory};
-	snprintf(name, sizeof(name), "srtp-spares-%u", worker);
-	memory->spares = rte_ring_create(name, SPARES, socket_id, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	return memory->spares ? 0 : -rte_errno;
+	slab_init(&memory->more, SRTP_MORE_BYTES, socket_id);
+	return spares_init(&memory->spares, &memory->more, "srtp", worker);
 }
 
 void leg_srtp_memory_fini(struct leg_srtp_memory *memory)
 {
-	void *spare;
-
-	while (memory->spares && rte_ring_sc_dequeue(memory->spares, &spare) == 0)
-		slab_return(spare);
-	rte_ring_free(memory->spares);
+	spares_fini(&memory->spares);
+	slab_fini(&memory->more);
 	for (unsigned int i = 0; i < LEG_SRTP_SLABS; i++)
 		slab_fini(&memory->slabs[i]);
 }
@@ -63,20 +55,13 @@ void leg_srtp_memory_fini(struct leg_srtp_memory *memory)
 // Only where there is SRTP at all.
 void leg_srtp_memory_refill(struct leg_srtp_memory *memory)
 {
-	void *spare;
-
-	if (!memory->slabs[0].n_taken)
-		return;
-	while (!rte_ring_full(memory->spares) && (spare = take(memory, SRTP_MORE_BYTES)))
-		rte_ring_sp_enqueue(memory->spares, spare);
+	if (memory->slabs[0].n_taken)
+		spares_refill(&memory->spares);
 }
 
-void *leg_srtp_take_spare(void *context)
+void *leg_srtp_take_spare(void *memory)
 {
-	struct leg_srtp_memory *memory = context;
-	void *spare;
-
-	return rte_ring_sc_dequeue(memory->spares, &spare) == 0 ? spare : NULL;
+	return spares_take(&((struct leg_srtp_memory *)memory)->spares);
 }
 
 static void keying_of(

@@ -9,11 +9,11 @@
 // Contexts are in slabs of the worker's NUMA node, by their size: suites and MKIs make few sizes.
 #pragma once
 
-#include <rte_ring.h>
 #include <stdbool.h>
 
 #include "sl_api.h"
 #include "slab.h"
+#include "spares.h"
 #include "srtp.h"
 
 #define LEG_SRTP_SLABS 12
@@ -22,7 +22,8 @@
 struct leg_srtp_memory {
 	struct srtp_memory memory;
 	struct slab slabs[LEG_SRTP_SLABS];
-	struct rte_ring *spares; // SRTP_MORE_BYTES each
+	struct slab more; // of SRTP_MORE_BYTES
+	struct spares spares;
 	int socket_id;
 };
 

@@ -30,7 +30,7 @@ static void config_free(struct sessions *sessions, struct leg_config *config)
 	release_hop(sessions, config->hop_latched);
 	leg_key_release(config->contexts[SRTP_RECEIVE]);
 	leg_key_release(config->contexts[SRTP_SEND]);
-	rte_free(config->bundle);
+	leg_shared_release(config->shared);
 	leg_formats_release(config->formats);
 	slab_return(config);
 }
@@ -57,7 +57,8 @@ static void leg_passed(struct deferred *deferred, void *context)
 	config_free(sessions, leg->config);
 	leg_srtp_destroy(leg->srtp);
 	rte_free(leg->streams);
-	transcode_feedback_release(leg->control.feedback);
+	leg_codecs_destroy(leg->control.codecs);
+	slab_return(leg->xr);
 	free(leg->control.quality);
 	slab_return(leg);
 }
@@ -86,8 +87,10 @@ static void leg_unlink(struct sessions *sessions, struct leg *leg)
 // The feed is in no published configuration any more.
 static void feed_unlink(struct sessions *sessions, struct feed *feed, struct leg *from)
 {
-	feed_stats_add(feed, &from->control.transcoded, &from->control.concealed,
-		&from->control.transcode_ns);
+	struct leg_codecs *coded = from->control.codecs;
+
+	if (coded)
+		feed_stats_add(feed, &coded->transcoded, &coded->concealed, &coded->transcode_ns);
 	feed_stop(feed);
 	deferred_add(&sessions->deferred, &feed->deferred, feed_passed);
 }
@@ -136,6 +139,8 @@ int leg_change_ssrc(struct sessions *sessions, struct leg *leg)
 	}
 	memcpy(config, old, configs->object_bytes);
 	leg_formats_hold(config->formats);
+	if (config->shared)
+		config->shared->n_configs++;
 	config->ssrc = ssrc_choose();
 	config->generation = ++sessions->generation;
 	config->hop = config->hop_rtcp = config->hop_latched = NULL;
@@ -247,6 +252,7 @@ static struct session *session_enter(
 		return NULL;
 	}
 	session->id = *id;
+	session->legs = session->few;
 	session->created_ns = now_ns;
 	session->slot = sessions->free_slots[--sessions->n_free_slots];
 	sessions->slots[session->slot] = session;
@@ -263,7 +269,34 @@ static void session_leave(struct sessions *sessions, struct session *session)
 	sessions->free_slots[sessions->n_free_slots++] = session->slot;
 	sessions->n_sessions--;
 	wanted_state_destroy(session->wanted);
+	if (session->legs != session->few)
+		slab_return(session->legs);
 	slab_return(session);
+}
+
+static int make_place(struct sessions *sessions, struct session *session, unsigned int n_legs)
+{
+	struct leg **legs;
+
+	if (n_legs <= SESSION_LEGS || session->legs != session->few)
+		return 0;
+	legs = slab_take(&sessions->more_legs);
+	if (!legs)
+		return -ENOMEM;
+	memcpy(legs, session->few, sizeof(session->few));
+	session->legs = legs;
+	return 0;
+}
+
+// What was wanted, but for what session_wanted() finds in the legs.
+static struct wanted_state *keep(const struct sl_session *session, const void *record)
+{
+	struct sl_session kept;
+
+	memcpy(&kept, session, session_bytes(session));
+	for (unsigned int i = 0; i < kept.n_legs; i++)
+		memset(kept.legs[i].formats, 0, sizeof(kept.legs[i].formats));
+	return wanted_state_create(&kept, record);
 }
 
 // Plan, keep what was wanted, commit: `session` is there, new or old.
@@ -277,7 +310,11 @@ static int session_apply(
 		return rc;
 	forget_keys(plan->session);
 	*why = "memory";
-	wanted = wanted_state_create(plan->session, record);
+	if (make_place(plan->sessions, session, plan->session->n_legs)) {
+		session_plan_undo(plan);
+		return -ENOMEM;
+	}
+	wanted = keep(plan->session, record);
 	if (!wanted) {
 		session_plan_undo(plan);
 		return -ENOMEM;
@@ -388,13 +425,25 @@ static void reclaim(struct sessions *sessions, uint64_t now_ns)
 	deferred_free(&passed, sessions);
 }
 
+// What workers may need without asking.
+static void refill(struct worker_memory *memory)
+{
+	leg_srtp_memory_refill(&memory->keys);
+	spares_refill(&memory->xr_spares);
+}
+
+struct leg_xr *session_take_xr(const struct sessions *sessions, unsigned int worker)
+{
+	return spares_take(&sessions->memory[worker].xr_spares);
+}
+
 void sessions_tick(struct sessions *sessions, uint64_t now_ns)
 {
 	sessions_drain_notices(sessions, now_ns);
 	sessions_scan(sessions, now_ns);
 	reclaim(sessions, now_ns);
 	for (unsigned int i = 0; i < sessions->config.n_workers; i++)
-		leg_srtp_memory_refill(&sessions->memory[i].keys);
+		refill(&sessions->memory[i]);
 }
 
 static int socket_of(const struct sessions *sessions, unsigned int worker)
@@ -450,8 +499,14 @@ static int create_slabs(struct sessions *sessions)
 		memory->dials = rte_zmalloc_socket(
 			"dials", sizeof(struct dials), RTE_CACHE_LINE_SIZE, socket_id);
 		rc = memory->dials ? leg_srtp_memory_init(&memory->keys, i, socket_id) : -ENOMEM;
+		slab_init(&memory->xr, sizeof(struct leg_xr), socket_id);
+		if (rc == 0)
+			rc = spares_init(&memory->xr_spares, &memory->xr, "xr", i);
+		if (rc == 0)
+			spares_refill(&memory->xr_spares);
 	}
 	slab_init(&sessions->session_memory, sizeof(struct session), SOCKET_ID_ANY);
+	slab_init(&sessions->more_legs, SL_LEGS_MAX * sizeof(struct leg *), SOCKET_ID_ANY);
 	return rc;
 }
 
@@ -466,9 +521,12 @@ static void destroy_slabs(struct sessions *sessions)
 		slab_fini(&sessions->memory[i].srtp);
 		rte_free(sessions->memory[i].dials);
 		leg_srtp_memory_fini(&sessions->memory[i].keys);
+		spares_fini(&sessions->memory[i].xr_spares);
+		slab_fini(&sessions->memory[i].xr);
 	}
 	free(sessions->memory);
 	slab_fini(&sessions->session_memory);
+	slab_fini(&sessions->more_legs);
 }
 
 size_t sessions_memory_bytes(unsigned int n_sessions)

@@ -66,6 +66,9 @@ const void *session_report(const struct session *session, struct sl_session_repo
 int session_dtmf(
 	struct sessions *sessions, const struct session *session, const struct sl_dtmf *dtmf);
 
+// worker: memory for what a far end says in extended reports; NULL: try again later.
+struct leg_xr *session_take_xr(const struct sessions *sessions, unsigned int worker);
+
 // What packets of leg `i` that control makes itself have to say.
 struct session_origin {
 	struct sl_address local; // its RTP port

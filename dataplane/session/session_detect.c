@@ -17,7 +17,7 @@
 static void note_sending(struct leg *leg, uint64_t now_ns)
 {
 	struct leg_control *control = &leg->control;
-	uint64_t packets = __atomic_load_n(&leg->tx.packets, __ATOMIC_RELAXED);
+	uint32_t packets = (uint32_t)__atomic_load_n(&leg->tx.packets, __ATOMIC_RELAXED);
 
 	if (packets == control->tx_seen)
 		return;
@@ -119,7 +119,7 @@ static void detect_own_ssrc(struct sessions *sessions, struct leg *leg, uint64_t
 
 static void detect_rate(struct sessions *sessions, struct leg *leg, uint64_t now_ns)
 {
-	uint64_t dropped = __atomic_load_n(&leg->rx.dropped_rate, __ATOMIC_RELAXED);
+	uint32_t dropped = (uint32_t)__atomic_load_n(&leg->rx.dropped_rate, __ATOMIC_RELAXED);
 
 	if (dropped != leg->control.rate_seen &&
 		leg_tell(sessions, leg, SL_EVENT_RATE_EXCEEDED, now_ns))

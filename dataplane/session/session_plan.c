@@ -118,7 +118,7 @@ static struct leg *create_leg(const struct session_plan *plan, unsigned int i)
 	leg->worker = (uint16_t)plan->worker;
 	leg->session = plan->session->id;
 	leg->index = (uint8_t)i;
-	snprintf(leg->cname, sizeof(leg->cname), "%016lx", rte_rand());
+	leg->cname = rte_rand();
 	leg->flow_label = 2 + (uint32_t)rte_rand_max(FLOW_LABELS - 2); // RTCP's: ^ 1, nor 0
 	leg->rx.pt = SL_NO_PT;
 	leg->control.created_ns = plan->now_ns;
@@ -245,6 +245,7 @@ static int plan_formats(struct session_plan *plan, unsigned int i, const char **
 	for (unsigned int j = 0; j < leg->n_formats; j++) {
 		formats.format_of[leg->formats[j].receive_pt] = (uint8_t)j;
 		formats.clocks_hz[j] = leg->formats[j].clock_hz;
+		formats.wanted[j] = leg->formats[j];
 	}
 	let_in(&formats, plan->session, i);
 	*why = "memory";
@@ -421,18 +422,19 @@ static int plan_config(struct session_plan *plan, unsigned int i, const char **w
 	return 0;
 }
 
-static void fill_mid(struct leg_config *config, const struct session_plan *plan, unsigned int i)
+static struct rtp_mid mid_of(const struct session_plan *plan, unsigned int i)
 {
 	const struct sl_leg *leg = &plan->session->legs[i];
+	struct rtp_mid mid = {};
 
 	if (leg->source != SL_NO_LEG)
-		config->mid.from_id = plan->session->legs[leg->source].mid_extension;
+		mid.from_id = plan->session->legs[leg->source].mid_extension;
 	if (leg->mid_extension && leg->mid[0]) {
-		config->mid.id = leg->mid_extension;
-		config->mid.n_bytes = (uint8_t)strlen(leg->mid);
-		memcpy(config->mid.bytes, leg->mid, config->mid.n_bytes);
+		mid.id = leg->mid_extension;
+		mid.n_bytes = (uint8_t)strlen(leg->mid);
+		memcpy(mid.bytes, leg->mid, mid.n_bytes);
 	}
-	config->tags = config->mid.id || config->mid.from_id;
+	return mid;
 }
 
 static bool is_shared(const struct sl_session *session, unsigned int transport)
@@ -450,23 +452,31 @@ static int plan_bundle(struct session_plan *plan, unsigned int i, const char **w
 	struct leg_config *config = plan->legs[i].config;
 	struct leg *leg = plan->legs[i].leg;
 	struct leg *legs[SL_LEGS_MAX] = {};
+	struct rtp_mid mid = mid_of(plan, i);
+	struct leg_shared *shared;
 
 	*why = "memory";
-	fill_mid(config, plan, i);
+	config->tags = mid.id || mid.from_id;
+	config->carried = session->legs[i].transport != SL_NO_LEG;
+	if (!config->tags && !config->carried && !is_shared(session, i))
+		return 0;
+	shared = rte_zmalloc("leg_shared", sizeof(*shared), RTE_CACHE_LINE_SIZE);
+	if (!shared)
+		return -ENOMEM;
+	*shared = (struct leg_shared){.mid = mid, .n_configs = 1};
+	config->shared = shared;
 	for (unsigned int j = 0; j < session->n_legs; j++)
 		legs[j] = plan->legs[j].leg;
-	if (session->legs[i].transport != SL_NO_LEG) {
-		config->carried = true;
-		config->carrier = legs[session->legs[i].transport];
-	}
+	if (config->carried)
+		shared->carrier = legs[session->legs[i].transport];
 	if (!is_shared(session, i))
 		return 0;
 	if (!leg->streams)
 		leg->streams =
 			rte_zmalloc("leg_streams", sizeof(*leg->streams), RTE_CACHE_LINE_SIZE);
-	config->bundle = leg_bundle_create(
-		session, (uint8_t)i, legs, old ? old->bundle : NULL, config->generation);
-	if (!leg->streams || !config->bundle)
+	shared->bundle = leg_bundle_create(session, (uint8_t)i, legs,
+		old && old->shared ? old->shared->bundle : NULL, config->generation);
+	if (!leg->streams || !shared->bundle)
 		return -ENOMEM;
 	config->bundled = true;
 	return 0;
@@ -482,7 +492,7 @@ void session_plan_undo(struct session_plan *plan)
 		if (leg->config) {
 			leg_key_release(leg->config->contexts[SRTP_RECEIVE]);
 			leg_key_release(leg->config->contexts[SRTP_SEND]);
-			rte_free(leg->config->bundle);
+			leg_shared_release(leg->config->shared);
 			leg_formats_release(leg->config->formats);
 		}
 		slab_return(leg->config);
@@ -491,7 +501,7 @@ void session_plan_undo(struct session_plan *plan)
 			feed_destroy(leg->feed, sessions->config.transcode);
 		}
 		if (leg->leg_is_new && leg->leg) {
-			transcode_feedback_release(leg->leg->control.feedback);
+			leg_codecs_destroy(leg->leg->control.codecs);
 			leg_srtp_destroy(leg->leg->srtp);
 			rte_free(leg->leg->streams);
 			slab_return(leg->leg);

@@ -69,12 +69,14 @@ static struct sl_voip_metrics voip_of(const uint8_t *block)
 static void report_reported(struct sl_leg_stats *stats, const struct leg *leg)
 {
 	const struct leg_reported *reported = &leg->rx.reported;
+	const struct leg_xr *xr = __atomic_load_n(&leg->xr, __ATOMIC_ACQUIRE);
 
 	stats->rtt_us = reported->rtt_us;
 	stats->remote_lost = reported->lost;
 	stats->remote_jitter_us = ticks_to_us(reported->jitter, leg->config->clock_hz);
 	stats->remote_fraction_lost = reported->fraction_lost;
-	stats->voip = voip_of(reported->voip);
+	if (xr)
+		stats->voip = voip_of(xr->voip);
 }
 
 static void report_leg(struct sl_leg_stats *stats, const struct leg *leg,
@@ -82,6 +84,7 @@ static void report_leg(struct sl_leg_stats *stats, const struct leg *leg,
 {
 	const struct leg_rx *rx = &leg->rx;
 	const struct leg_tx *tx = &leg->tx;
+	const struct leg_codecs *coded = leg->control.codecs;
 	uint64_t since_ns = rx->last_ns ? rx->last_ns : leg->control.created_ns;
 
 	*stats = (struct sl_leg_stats){
@@ -100,9 +103,9 @@ static void report_leg(struct sl_leg_stats *stats, const struct leg *leg,
 		.dropped_replay = rx->dropped_replay,
 		.punted = rx->punted,
 		.dropped_rate = rx->dropped_rate,
-		.transcoded = leg->control.transcoded,
-		.concealed = leg->control.concealed,
-		.transcode_ns = leg->control.transcode_ns,
+		.transcoded = coded ? coded->transcoded : 0,
+		.concealed = coded ? coded->concealed : 0,
+		.transcode_ns = coded ? coded->transcode_ns : 0,
 		.jitter_us = ticks_to_us(rtp_reception_jitter(&rx->reception), rx->clock_hz),
 		.jitter_max_us = ticks_to_us(rx->jitter_max, rx->clock_hz),
 		.rx_ssrc = rx->reception.ssrc,
@@ -118,13 +121,20 @@ static void report_leg(struct sl_leg_stats *stats, const struct leg *leg,
 	stats->srtp_sent = indices_of(leg->config->contexts[SRTP_SEND], stats->tx_ssrc);
 }
 
-// A collision changes an SSRC without a SET.
+// What the kept state leaves out since the leg has it anyway. And a collision changes an SSRC
+// without a SET.
+static void recall(struct sl_leg *wanted, const struct leg_config *config)
+{
+	wanted->ssrc = config->ssrc;
+	memcpy(wanted->formats, config->formats->wanted, sizeof(wanted->formats));
+}
+
 const void *session_wanted(const struct session *session, struct sl_session *wanted)
 {
 	const void *record = wanted_state_read(session->wanted, wanted);
 
 	for (unsigned int i = 0; i < wanted->n_legs; i++)
-		wanted->legs[i].ssrc = session->legs[i]->config->ssrc;
+		recall(&wanted->legs[i], session->legs[i]->config);
 	return record;
 }
 
@@ -163,7 +173,7 @@ bool session_origin(const struct session *session, unsigned int i, struct sessio
 		return false;
 	leg = session->legs[i];
 	if (leg->config->carried)
-		leg = leg->config->carrier;
+		leg = leg->config->shared->carrier;
 	*origin = (struct session_origin){
 		.local = leg_endpoint_address(&leg->config->local),
 		.flow_label = leg->flow_label,

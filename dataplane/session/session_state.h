@@ -7,6 +7,9 @@
 #include "session.h"
 #include "session_wanted.h"
 #include "slab.h"
+#include "spares.h"
+
+#define SESSION_LEGS 2 // that have a place in every session
 
 struct session {
 	struct sl_id id;
@@ -15,8 +18,11 @@ struct session {
 	uint8_t n_legs;
 	uint64_t created_ns;
 	struct wanted_state *wanted; // with ports and SSRCs chosen, and the record
-	struct leg *legs[SL_LEGS_MAX];
+	struct leg **legs;	     // `few`, or SL_LEGS_MAX of a slab
+	struct leg *few[SESSION_LEGS];
 };
+
+static_assert(sizeof(struct session) == RTE_CACHE_LINE_SIZE, "one line each");
 
 // Of the sessions that a worker owns.
 struct worker_memory {
@@ -28,6 +34,8 @@ struct worker_memory {
 	struct slab srtp; // two struct leg_srtp each
 	struct dials *dials;
 	struct leg_srtp_memory keys;
+	struct slab xr;
+	struct spares xr_spares;
 };
 
 static inline struct slab *worker_configs(struct worker_memory *memory, unsigned int n_feeds)
@@ -51,6 +59,7 @@ struct sessions {
 	unsigned int *worker_legs;    // how many each worker has
 	struct worker_memory *memory; // per worker
 	struct slab session_memory;
+	struct slab more_legs;
 	struct sl_session was;	   // what is about to be replaced
 	struct rte_ring **notices; // per worker; one producer, one consumer
 	leg_farewell_fn farewell;  // may be NULL

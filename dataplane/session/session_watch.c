@@ -57,9 +57,11 @@ bool leg_tell(
 static void watch_digits(struct sessions *sessions, const struct leg *leg)
 {
 	static const char names[] = "0123456789*#ABCD";
+	const struct leg_codecs *coded = leg->control.codecs;
+	struct transcode_feedback *feedback = coded ? coded->feedback : NULL;
 	struct transcode_digit digit;
 
-	while (leg->control.feedback && transcode_feedback_digit(leg->control.feedback, &digit)) {
+	while (feedback && transcode_feedback_digit(feedback, &digit)) {
 		struct sl_media_event message = {
 			.id = leg->session,
 			.address = source_of(leg),

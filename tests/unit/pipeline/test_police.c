@@ -149,18 +149,21 @@ static void rates_become_costs(void **)
 	static const struct {
 		uint32_t packets, bytes;
 		struct leg_rates rates;
+		uint32_t byte_far;
 	} rows[] = {
-		{0, 0, {0, 781250, 0, 781250}},
-		{10, 1000, {781250, 1562500, 2000000, 781250 + 511992187}},
-		{1, 1, {781250, 1562500, 2000000, 781250 + 511992187}},
-		{5000, 6250000, {1562, 782812, 320, 781250 + 81918}},
-		{4000000000, 4000000000, {0, 781250, 0, 781250}},
+		{0, 0, {0, 0}, 781250},
+		{10, 1000, {781250, 2000000}, 781250 + 511992187},
+		{1, 1, {781250, 2000000}, 781250 + 511992187},
+		{5000, 6250000, {1562, 320}, 781250 + 81918},
+		{4000000000, 4000000000, {0, 0}, 781250},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct leg_rates rates = leg_rates_of(rows[i].packets, rows[i].bytes);
 
 		assert_memory_equal(&rates, &rows[i].rates, sizeof(rates));
+		assert_int_equal(leg_byte_far(&rates), rows[i].byte_far);
+		assert_in_range(LEG_PACKET_FAR, LEG_RATE_BURST + rates.packet_cost, UINT32_MAX);
 	}
 }
 

@@ -18,8 +18,8 @@
 #define RECORD_TEXT "the record"
 
 // README states these: bytes a leg of a session of two, with everything that is there for it.
-#define PLAIN_LEG_MAX  1450
-#define SECURE_LEG_MAX 2300
+#define PLAIN_LEG_MAX  1150
+#define SECURE_LEG_MAX 2000
 
 static struct rig rig;
 

@@ -10,6 +10,7 @@
 
 #include "session_rig.h"
 #include "slab.h"
+#include "spares.h"
 
 #define BYTES 700
 #define MANY  1000
@@ -96,6 +97,35 @@ static void an_object_costs_its_size(void **)
 	slab_fini(&slab);
 }
 
+// What a worker takes is there without the slab being asked, until main has not come by for long.
+static void spares_are_bounded_and_come_back(void **)
+{
+	unsigned int n = 0, ready;
+	struct spares spares;
+	struct slab slab;
+	void *taken[256];
+
+	slab_init(&slab, 64, SOCKET_ID_ANY);
+	assert_int_equal(spares_init(&spares, &slab, "test", 0), 0);
+	assert_null(spares_take(&spares));
+	spares_refill(&spares);
+	ready = slab.n_taken;
+	assert_in_range(ready, 32, 128);
+	spares_refill(&spares);
+	assert_int_equal(slab.n_taken, ready);
+	while ((taken[n] = spares_take(&spares)))
+		n++;
+	assert_int_equal(n, ready);
+	spares_refill(&spares);
+	assert_int_equal(slab.n_taken, 2 * ready);
+	assert_non_null(taken[n] = spares_take(&spares));
+	for (unsigned int i = 0; i <= n; i++)
+		slab_return(taken[i]);
+	spares_fini(&spares);
+	assert_int_equal(slab.n_taken, 0);
+	slab_fini(&slab);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -103,6 +133,7 @@ int main(void)
 		cmocka_unit_test(what_is_given_back_is_taken_again_and_zeroed),
 		cmocka_unit_test(an_object_goes_back_to_its_own_slab),
 		cmocka_unit_test(an_object_costs_its_size),
+		cmocka_unit_test(spares_are_bounded_and_come_back),
 	};
 
 	return cmocka_run_group_tests(tests, eal, NULL);
