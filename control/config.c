@@ -314,6 +314,7 @@ static int read_process(const struct check *check, struct config *config)
 	config->cdr_file = file->cdr ? file->cdr->file : NULL;
 	config->limits.calls = *file->limits->calls;
 	config->limits.trace_megabytes = *file->trace->megabytes;
+	config->limits.bindings = *file->limits->bindings;
 	rc = check_name(check, "node", file->node);
 	if (!rc)
 		rc = check_path(check, "dataplane", file->dataplane);
@@ -345,7 +346,8 @@ struct config *config_load_text(
 	config->file = config_file_load(name, text, length, error, error_size);
 	if (!config->file || read_process(&check, config) || read_realms(&check, config) ||
 		config_read_trunks(&check, config) || read_routes(&check, config) ||
-		read_timers(&check, config) || read_log(&check, config)) {
+		read_timers(&check, config) || config_read_auth(&check, config) ||
+		read_log(&check, config)) {
 		config_free(config);
 		return NULL;
 	}
@@ -377,6 +379,7 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->n_realms; i++)
 		free(config->realms[i].listeners);
 	free(config->realms);
+	config_auth_free(config);
 	for (size_t i = 0; i < config->trunks.n; i++)
 		free(config->trunks.list[i].peers);
 	free(config->trunks.list);

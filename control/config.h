@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "digest_nonce.h"
 #include "log.h"
 #include "realm.h"
 #include "route.h"
@@ -25,6 +26,15 @@ struct config_log {
 struct config_limits {
 	uint32_t trace_megabytes; // of SIP messages, for sluicectl trace
 	uint32_t calls;		  // at the same time, 0: no limit
+	uint32_t bindings;	  // of registered users
+};
+
+// Of proofs that others give us.
+struct config_auth {
+	bool has_secret;			  // else one is made at start
+	unsigned char secret[DIGEST_SECRET_SIZE]; // of nonces, the same on all nodes
+	uint32_t nonce_s;
+	uint32_t failures, failures_s, ban_s; // so many of a host in that time: it is not heard
 };
 
 struct config {
@@ -39,6 +49,7 @@ struct config {
 	struct routes routes;
 	struct config_timers timers;
 	struct config_limits limits;
+	struct config_auth auth;
 	struct config_log *logs; // in order
 	size_t n_logs;
 	struct config_file *file; // what was read, with defaults filled in

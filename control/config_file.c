@@ -9,15 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config_schema.h"
 #include "route.h"
 #include "yaml_file.h"
 
-#define NAME_MAX_BYTES	  63
-#define TEXT_MAX_BYTES	  512
 #define SUN_PATH_MAX	  107 // of a unix socket
 #define LIST_MAX	  10000
 #define STATUS_LIST_MAX	  64
-#define DOMAIN_MAX_BYTES  253
 #define SIP_PORT_DEFAULT  5060
 #define SIPS_PORT_DEFAULT 5061
 #define HTTP_PORT_DEFAULT 9090
@@ -25,14 +23,6 @@
 #define DATAPLANE_DEFAULT "/run/sluice/dataplane.sock"
 #define ADMIN_DEFAULT	  "/run/sluice/control.sock"
 
-#define TEXT(key, type, field, max) \
-	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, type, field, 1, max)
-#define OPTIONAL_TEXT(key, type, field, min, max) \
-	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, field, min, max)
-#define OPTIONAL_NUMBER(key, type, field) \
-	CYAML_FIELD_UINT_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, field)
-#define OPTIONAL_MAPPING(key, type, field, fields) \
-	CYAML_FIELD_MAPPING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, field, fields)
 static const cyaml_schema_field_t listener_fields[] = {
 	OPTIONAL_TEXT("transport", struct file_listener, transport, 1, NAME_MAX_BYTES),
 	TEXT("address", struct file_listener, address, NAME_MAX_BYTES),
@@ -121,8 +111,8 @@ static const cyaml_schema_field_t trunk_tls_fields[] = {
 static const cyaml_schema_field_t trunk_fields[] = {
 	TEXT("name", struct file_trunk, name, NAME_MAX_BYTES),
 	TEXT("realm", struct file_trunk, realm, NAME_MAX_BYTES),
-	CYAML_FIELD_SEQUENCE(
-		"peers", CYAML_FLAG_POINTER, struct file_trunk, peers, &peer_schema, 1, 64),
+	CYAML_FIELD_SEQUENCE("peers", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file_trunk,
+		peers, &peer_schema, 1, 64),
 	CYAML_FIELD_SEQUENCE("codecs", CYAML_FLAG_POINTER, struct file_trunk, codecs, &name_schema,
 		1, SDP_POLICY_CODECS_MAX),
 	OPTIONAL_NUMBER("ptime", struct file_trunk, ptime),
@@ -139,6 +129,8 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	CYAML_FIELD_SEQUENCE("srtp_suites", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct file_trunk, srtp_suites, &name_schema, 1, SDP_N_SUITES),
 	OPTIONAL_MAPPING("tls", struct file_trunk, tls, trunk_tls_fields),
+	OPTIONAL_MAPPING("auth", struct file_trunk, auth, file_keys_fields),
+	OPTIONAL_MAPPING("users", struct file_trunk, users, file_users_fields),
 	OPTIONAL_MAPPING("limits", struct file_trunk, limits, trunk_limits_fields),
 	OPTIONAL_MAPPING("health", struct file_trunk, health, health_fields),
 	OPTIONAL_MAPPING("failover", struct file_trunk, failover, failover_fields),
@@ -185,6 +177,7 @@ static const cyaml_schema_field_t trace_fields[] = {
 
 static const cyaml_schema_field_t limits_fields[] = {
 	OPTIONAL_NUMBER("calls", struct file_limits, calls),
+	OPTIONAL_NUMBER("bindings", struct file_limits, bindings),
 	CYAML_FIELD_END,
 };
 
@@ -210,19 +203,19 @@ static const cyaml_schema_field_t file_fields[] = {
 	OPTIONAL_MAPPING("http", struct config_file, http, http_fields),
 	OPTIONAL_MAPPING("trace", struct config_file, trace, trace_fields),
 	OPTIONAL_MAPPING("limits", struct config_file, limits, limits_fields),
+	OPTIONAL_MAPPING("auth", struct config_file, auth, file_auth_fields),
 	OPTIONAL_MAPPING("log", struct config_file, log, log_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config_file, file_fields)};
 
-// Whether memory was there for all; libcyaml frees what is set here together with its own.
-static bool default_text(char **field, const char *value)
+bool default_text(char **field, const char *value)
 {
 	return *field || (*field = strdup(value));
 }
 
-static bool default_number(uint32_t **field, uint32_t value)
+bool default_number(uint32_t **field, uint32_t value)
 {
 	if (*field)
 		return true;
@@ -232,7 +225,7 @@ static bool default_number(uint32_t **field, uint32_t value)
 	return *field;
 }
 
-static bool default_mapping(void *field, size_t size)
+bool default_mapping(void *field, size_t size)
 {
 	void **mapping = field;
 
@@ -263,7 +256,7 @@ static bool default_realm(struct file_realm *realm)
 	return !realm->tls || default_text(&realm->tls->verify, "none");
 }
 
-static bool default_list(char ***list, uint32_t *count, const char *const *values, uint32_t n)
+bool default_list(char ***list, uint32_t *count, const char *const *values, uint32_t n)
 {
 	if (*list)
 		return true;
@@ -275,9 +268,6 @@ static bool default_list(char ***list, uint32_t *count, const char *const *value
 	}
 	return *list;
 }
-
-#define DEFAULT_LIST(list, count, values) \
-	default_list(&(list), &(count), values, sizeof(values) / sizeof((values)[0]))
 
 // No suite with a tag of 32 bits, and few enough that an INVITE with keys for all of them still
 // fits into a UDP packet.
@@ -352,8 +342,8 @@ static bool default_trunk(struct file_trunk *trunk)
 	       default_text(&trunk->rtcp_mux, "accept") && default_text(&trunk->srtp, "never") &&
 	       default_text(&trunk->rel100, "supported") &&
 	       default_text(&trunk->early_media, "always") && default_suites(trunk) &&
-	       default_trunk_limits(trunk) && default_health(trunk->health) &&
-	       default_failover(trunk);
+	       default_users(trunk) && default_trunk_limits(trunk) &&
+	       default_health(trunk->health) && default_failover(trunk);
 }
 
 static bool default_timers(struct config_file *file)
@@ -393,7 +383,9 @@ static bool fill_defaults(struct config_file *file)
 	       default_mapping(&file->trace, sizeof(*file->trace)) &&
 	       default_number(&file->trace->megabytes, TRACE_MB_DEFAULT) &&
 	       default_mapping(&file->limits, sizeof(*file->limits)) &&
-	       default_number(&file->limits->calls, 0) && default_log(file);
+	       default_number(&file->limits->calls, 0) &&
+	       default_number(&file->limits->bindings, 100000) && default_auth(file) &&
+	       default_log(file);
 }
 
 struct config_file *config_file_load(
@@ -411,12 +403,20 @@ struct config_file *config_file_load(
 	return loaded;
 }
 
-char *config_file_print(const struct config_file *file)
+// Secrets are not for whoever reads the print.
+char *config_file_print(struct config_file *file)
 {
-	return yaml_text_save(&schema, file);
+	char *text;
+
+	config_secrets_swap(file);
+	text = yaml_text_save(&schema, file);
+	config_secrets_swap(file);
+	return text;
 }
 
 void config_file_free(struct config_file *file)
 {
+	if (file)
+		config_secrets_wipe(file);
 	yaml_file_free(&schema, file);
 }

@@ -63,6 +63,25 @@ struct file_trunk_tls {
 	char *certificate, *key, *ca;
 };
 
+// Who we are to those who want a proof.
+struct file_keys {
+	char *user;
+	char *password, *password_file; // one of them
+	char *realm;			// NULL: whoever asks
+	char *hidden;			// the password while a placeholder is in its place
+};
+
+// Who must prove to be one of ours.
+struct file_users {
+	char *domain, *file;
+	char **algorithms;
+	uint32_t algorithms_count;
+	bool *registers; // NULL until defaults are filled in: where there are no peers
+	uint32_t *expires_s, *expires_min_s, *expires_max_s;
+	uint32_t *contacts;
+	uint32_t *keepalive_s; // 0: never
+};
+
 struct file_trunk {
 	char *name;
 	char *realm;
@@ -83,6 +102,8 @@ struct file_trunk {
 	char **srtp_suites; // best first
 	uint32_t srtp_suites_count;
 	struct file_trunk_tls *tls; // NULL: as the realm has it
+	struct file_keys *auth;	    // NULL: we have no proof for it
+	struct file_users *users;   // NULL: its address says who it is
 	struct file_trunk_limits *limits;
 	struct file_health *health; // NULL: no OPTIONS are sent
 	struct file_failover *failover;
@@ -115,6 +136,14 @@ struct file_trace {
 
 struct file_limits {
 	uint32_t *calls;
+	uint32_t *bindings;
+};
+
+// Of proofs that others give us.
+struct file_auth {
+	char *secret_file; // NULL: of this process only
+	uint32_t *nonce_s;
+	uint32_t *failures, *failures_s, *ban_s;
 };
 
 // Modules of this process that log, in the order of the file when printed.
@@ -141,11 +170,12 @@ struct config_file {
 	struct file_http *http; // NULL: none
 	struct file_trace *trace;
 	struct file_limits *limits;
+	struct file_auth *auth;
 	struct file_log *log;
 };
 
 // Read the text, fill in the defaults. Returns NULL with one line in `error`.
 struct config_file *config_file_load(
 	const char *name, const char *text, size_t length, char *error, size_t error_size);
-char *config_file_print(const struct config_file *file);
+char *config_file_print(struct config_file *file);
 void config_file_free(struct config_file *file);

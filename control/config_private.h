@@ -37,6 +37,12 @@ struct trunk_signalling;
 int config_read_trunk_signalling(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk_signalling *signalling);
 
+// config_auth.c; peers of the trunk are read already.
+int config_read_trunk_auth(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct trunk *trunk);
+int config_read_auth(const struct check *check, struct config *config);
+void config_auth_free(struct config *config);
+
 // config_trunk.c; realms are read already.
 int config_read_trunks(const struct check *check, struct config *config);
 

@@ -165,6 +165,8 @@ static int read_trunk(const struct check *check, struct config *config,
 	if (!rc)
 		rc = config_read_trunk_tls(check, from, number, trunk);
 	if (!rc)
+		rc = config_read_trunk_auth(check, from, number, trunk);
+	if (!rc)
 		rc = read_policy(check, from, number, trunk);
 	if (!rc)
 		rc = config_read_trunk_signalling(check, from, number, &trunk->signalling);

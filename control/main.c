@@ -116,6 +116,12 @@ static int calls_start(struct program *program)
 		.media_hold_s = config->timers.media_hold_s,
 		.trace_bytes = (size_t)config->limits.trace_megabytes << 20,
 		.calls_max = config->limits.calls,
+		.auth = {.secret = config->auth.has_secret ? config->auth.secret : NULL,
+			.nonce_s = config->auth.nonce_s,
+			.failures = config->auth.failures,
+			.failures_s = config->auth.failures_s,
+			.ban_s = config->auth.ban_s,
+			.bindings = config->limits.bindings},
 	};
 
 	program->calls = calls_create(&settings, program->error, sizeof(program->error));

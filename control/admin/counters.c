@@ -33,6 +33,8 @@ json_t *own_counters(const struct admin_settings *settings)
 		{"call.digits_by_info", calls->digits_by_info},
 		{"call.digits_lost", calls->digits_lost},
 		{"call.unknown_dialogs", calls->unknown_dialogs},
+		{"call.challenges", calls->challenges},
+		{"call.bad_proofs", calls->bad_proofs},
 		{"call.cdrs", calls->cdrs},
 		{"call.cdr_errors", calls->cdr_errors},
 		{"sip.transactions_now", stack_n_transactions(stack)},

@@ -21,6 +21,7 @@ struct attempt {
 	struct owner owner;
 	struct calls *calls;
 	struct call *call; // NULL: abandoned or won
+	const struct trunk *trunk;
 	struct transaction *transaction;
 	struct dialog_request request; // slices of `text`
 	char id_text[ULID_TEXT_SIZE];  // of the call, for logs
@@ -218,6 +219,7 @@ struct attempt *attempt_start(struct call *call, const struct sockaddr *peer,
 	attempt->owner.kind = OWNER_ATTEMPT;
 	attempt->calls = call->calls;
 	attempt->call = call;
+	attempt->trunk = call->legs[LEG_B].trunk;
 	memcpy(attempt->id_text, call->id_text, sizeof(attempt->id_text));
 	SLIST_INIT(&attempt->strays);
 	errno = EINVAL;
@@ -268,6 +270,16 @@ const struct dialog_request *attempt_request(const struct attempt *attempt)
 	return &attempt->request;
 }
 
+const struct trunk *attempt_trunk(const struct attempt *attempt)
+{
+	return attempt->trunk;
+}
+
+void attempt_credentials(const struct attempt *attempt, struct dialog *dialog)
+{
+	dialog_credentials_take(dialog, attempt->transaction);
+}
+
 // Answers.
 
 static void stray_end(struct attempt *attempt, const struct sip_message *response)
@@ -284,6 +296,7 @@ static void stray_end(struct attempt *attempt, const struct sip_message *respons
 		goto fail_dialog;
 	SLIST_INSERT_HEAD(&attempt->strays, stray, next);
 	dialog_flow_update(&stray->dialog);
+	attempt_credentials(attempt, &stray->dialog);
 	dialog_ack(&stray->dialog, stack, (struct slice){}, (struct slice){});
 	dialog_bye(&stray->dialog, stack, NULL, (struct slice){});
 	log_info(&log_call, "unwanted_answer", "call=%s status=%u", attempt->id_text,

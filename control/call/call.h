@@ -19,6 +19,14 @@ struct trace;
 struct calls;
 struct call;
 
+// How others prove who they are.
+struct calls_auth {
+	const unsigned char *secret; // DIGEST_SECRET_SIZE bytes, of nonces; NULL: one is made
+	uint32_t nonce_s;	     // that a nonce lives
+	uint32_t failures, failures_s, ban_s; // as struct bans_rules has them
+	uint32_t bindings;		      // of registered users, at most
+};
+
 // What calls need to know; everything outlives them.
 struct calls_settings {
 	struct event_base *base;
@@ -36,6 +44,7 @@ struct calls_settings {
 	uint32_t media_hold_s;	 // no media on hold, 0: never
 	size_t trace_bytes;	 // of SIP messages kept for sluicectl trace, 0: none
 	uint32_t calls_max;	 // at the same time, 0: no limit
+	struct calls_auth auth;
 };
 
 // Opens the CDR file, the SIP stack without listeners, and the way to the dataplane. Calls of an
@@ -75,6 +84,8 @@ struct calls_counters {
 	uint64_t infos_relayed;	  // from leg to leg
 	uint64_t digits_by_info;  // taken from one or sent by one
 	uint64_t digits_lost;	  // that could not be sent to the other leg
+	uint64_t challenges;	  // 401 and 407 that asked for a proof
+	uint64_t bad_proofs;	  // wrong ones
 	uint64_t cdrs, cdr_errors;
 };
 const struct calls_counters *calls_counters(const struct calls *calls);

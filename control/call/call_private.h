@@ -9,6 +9,7 @@
 //   early.c      actions from b's first response to the answer that a gets
 //   modify.c     actions of a re-INVITE, and of offers by UPDATE and PRACK
 //   teardown.c   actions that end a call
+//   proof.c      who is who: digests of callers, and ours for those who ask
 //   attempt.c    one INVITE to one peer of the far trunk: forks, late and crossing answers
 //   probe.c      OPTIONS to the peers of trunks
 //   fork.c       b's early dialogs, PRACKs to them
@@ -223,6 +224,7 @@ struct call {
 	bool emergency; // exempt from limits
 	struct route_target target;
 	char from[CALL_NAME_MAX]; // user part of From
+	char user[CALL_NAME_MAX]; // who the caller has proved to be; "": nobody asked
 
 	struct negotiation negotiation;
 	struct negotiation *before;	     // an exchange is under way: what held before it
@@ -265,6 +267,8 @@ struct calls {
 	size_t n_listeners;
 	struct tls_ends *tls_ends;
 	struct probes *probes;
+	struct digest_nonces *nonces;
+	struct bans *bans;
 	struct sdp *sdp; // scratch: one description is parsed at a time
 	const struct timeval *setup_timeout, *no_answer_timeout, *max_duration;
 	struct calls_counters counters;
@@ -309,6 +313,23 @@ bool cdr_is_written(struct cdr_file *file, const char *id);
 // Append the call's CDR. `report` may be NULL. Returns 0 or a negative errno.
 int cdr_write(
 	struct cdr_file *file, const struct call *call, const struct sl_session_report *report);
+
+// proof.c
+// The trunk that a request outside of dialogs belongs to: that of its source, else that of
+// registered users. NULL: none.
+struct trunk *trunk_of_request(const struct calls *calls, const struct sip_message *request);
+// Whether the sender has proved who it is, where its trunk wants that; else the request is
+// answered. `user` is who it is, absent where nobody asked.
+bool proof_check(struct calls *calls, struct transaction *transaction,
+	const struct sip_message *request, bool is_proxy, struct slice *user);
+// As struct stack_user has them.
+const struct digest_keys *proof_keys(
+	void *calls, struct transaction *transaction, const struct sip_message *response);
+uint32_t proof_next_cseq(void *calls, const struct sip_message *response);
+bool proof_accepts(
+	struct calls *calls, const struct listener *listener, const struct sockaddr *source);
+int proof_open(struct calls *calls);
+void proof_close(struct calls *calls);
 
 // signalling.c, session.c
 extern const struct stack_user signalling;
@@ -482,6 +503,9 @@ void attempt_abandon(struct attempt *attempt, const struct sip_message *cause);
 // The call has taken its answer: acknowledge repetitions, end other forks.
 void attempt_won(struct attempt *attempt);
 const struct dialog_request *attempt_request(const struct attempt *attempt);
+const struct trunk *attempt_trunk(const struct attempt *attempt);
+// What its INVITE proved with, for the ACK in this dialog.
+void attempt_credentials(const struct attempt *attempt, struct dialog *dialog);
 void attempt_response(struct attempt *attempt, const struct sip_message *response);
 void attempt_failed(struct attempt *attempt, unsigned int status);
 void attempt_destroy(struct attempt *attempt); // its transaction is closed

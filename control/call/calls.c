@@ -228,6 +228,8 @@ static int parts_create(struct calls *calls, char *error, size_t error_size)
 	calls->grace_timer = evtimer_new(settings->base, on_grace_over, calls);
 	if (settings->trace_bytes && !calls->trace)
 		return -ENOMEM;
+	if (proof_open(calls))
+		return -errno;
 	if (!calls->sdp || !calls->dialogs || !calls->stack || !calls->media || !calls->grace_timer)
 		return -ENOMEM;
 	evtimer_add(calls->grace_timer, &grace);
@@ -403,6 +405,7 @@ void calls_destroy(struct calls *calls)
 		event_free(calls->grace_timer);
 	if (calls->stop_timer)
 		event_free(calls->stop_timer);
+	proof_close(calls);
 	cdr_close(calls->cdr);
 	for (size_t i = 0; calls->settings.trunks && i < calls->settings.trunks->n; i++)
 		trunk_close(&calls->settings.trunks->list[i]);

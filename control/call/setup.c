@@ -32,12 +32,11 @@ static unsigned int routes_choose(struct call *call, const struct sip_message *i
 	const struct calls_settings *settings = &call->calls->settings;
 	struct leg *a_leg = &call->legs[LEG_A];
 	struct slice number = uri_number(invite->uri);
-	const struct realm *realm = calls_realm(call->calls, invite->flow.listener);
 	int err;
 
 	snprintf(call->target.number, sizeof(call->target.number), SLICE_FMT, SLICE_ARG(number));
 	a_leg->listener = invite->flow.listener;
-	a_leg->trunk = trunk_match(settings->trunks, realm, &invite->flow.remote.any);
+	a_leg->trunk = trunk_of_request(call->calls, invite);
 	if (!a_leg->trunk)
 		return 403; // a known host, but not in this realm
 	err = route_find(settings->routes, a_leg->trunk, number.p, number.n, &call->hunt.routes[0]);
@@ -133,6 +132,7 @@ static int far_answer_take(struct call *call, const struct sip_message *response
 	forks_drop(b_leg);
 	extensions_learn(b_leg, response);
 	dialog_flow_update(&b_leg->dialog);
+	attempt_credentials(call->attempt, &b_leg->dialog);
 	dialog_ack(&b_leg->dialog, call->calls->stack, (struct slice){}, (struct slice){});
 	attempt_won(call->attempt);
 	call->attempt = NULL;

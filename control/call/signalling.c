@@ -3,15 +3,15 @@
 // run have been recovered nothing is taken in: the far end repeats it, and a 481 would end a call
 // that is about to come back.
 #include <errno.h>
+#include <stdio.h>
 
 #include "call_private.h"
-#include "guard.h"
 
-static bool on_accept(void *arg, const struct listener *, const struct sockaddr *source)
+static bool on_accept(void *arg, const struct listener *listener, const struct sockaddr *source)
 {
-	const struct calls *calls = arg;
+	struct calls *calls = arg;
 
-	return guard_check(calls->settings.guard, source) && calls->ready;
+	return proof_accepts(calls, listener, source) && calls->ready;
 }
 
 // The usual refusals of RFC 3261 8.2. Returns whether the request was refused.
@@ -45,12 +45,17 @@ static void invite_take(
 	struct call_event event = {
 		.type = EVENT_INVITE, .transaction = transaction, .message = request};
 	struct ulid id = ulid_create(now_realtime_ms());
-	struct call *call = call_create(calls, &id);
+	struct slice user;
+	struct call *call;
 
+	if (!proof_check(calls, transaction, request, true, &user))
+		return;
+	call = call_create(calls, &id);
 	if (!call) {
 		transaction_reply(transaction, 503);
 		return;
 	}
+	snprintf(call->user, sizeof(call->user), SLICE_FMT, SLICE_ARG(user));
 	media_session_open(calls->media, &call->session);
 	calls->counters.invites++;
 	call->times.invite_ms = now_realtime_ms();
@@ -220,6 +225,8 @@ static void leg_response(
 	leg_done(leg, transaction);
 	extensions_learn(leg, response);
 	event.type = response->status < 300 ? EVENT_MODIFY_ANSWER : EVENT_MODIFY_REFUSAL;
+	if (response->status < 300)
+		dialog_credentials_take(&leg->dialog, transaction);
 	if (response->status < 300 && !dialog_refresh(&leg->dialog, response))
 		dialog_flow_update(&leg->dialog);
 	call_event(leg->call, &event);
@@ -318,6 +325,8 @@ const struct stack_user signalling = {
 	.cancel = on_cancel,
 	.ack = on_ack,
 	.response = on_response,
+	.keys = proof_keys,
+	.next_cseq = proof_next_cseq,
 	.stray_2xx = on_stray_2xx,
 	.failed = on_failed,
 	.closed = on_closed,

@@ -41,12 +41,44 @@ struct trunk *trunk_match(
 	return by_host;
 }
 
+static bool has_registered_users(const struct trunk *trunk, const struct realm *realm)
+{
+	return trunk->realm == realm && trunk->users && trunk->users->registers;
+}
+
+struct trunk *trunk_of_domain(
+	const struct trunks *trunks, const struct realm *realm, struct slice domain)
+{
+	struct trunk *only = NULL;
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < trunks->n; i++) {
+		struct trunk *trunk = &trunks->list[i];
+
+		if (!has_registered_users(trunk, realm))
+			continue;
+		if (slice_equal_nocase(slice_of(trunk->users->domain), domain))
+			return trunk;
+		only = trunk;
+		n++;
+	}
+	return n == 1 ? only : NULL;
+}
+
+bool trunks_are_open(const struct trunks *trunks, const struct realm *realm)
+{
+	for (size_t i = 0; i < trunks->n; i++)
+		if (has_registered_users(&trunks->list[i], realm))
+			return true;
+	return false;
+}
+
 bool trunk_is_secure(const struct trunk *trunk)
 {
 	for (size_t i = 0; i < trunk->n_peers; i++)
 		if (trunk->peers[i].transport != REALM_TLS)
 			return false;
-	return true;
+	return trunk->n_peers > 0;
 }
 
 struct trunk *trunk_find(const struct trunks *trunks, const char *name)

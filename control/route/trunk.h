@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "address.h"
+#include "digest.h"
 #include "negotiate.h"
 #include "realm.h"
 #include "target.h"
@@ -87,12 +88,27 @@ struct trunk_state {
 	struct target_list targets;
 };
 
+struct users;
+
+// Those of a domain, who prove who they are, wherever they are (RFC 3261 22).
+struct trunk_users {
+	const char *domain;
+	struct users *users;
+	unsigned int algorithms; // bit mask of enum digest_algorithm
+	bool registers;		 // they may register, and calls to the trunk go to them
+	uint32_t expires_s, expires_min_s, expires_max_s;
+	uint32_t contacts;    // of one user
+	uint32_t keepalive_s; // between packets to those behind NAT, 0: none
+};
+
 struct trunk {
 	const char *name;
 	const struct realm *realm;
 	struct trunk_peer *peers;
 	size_t n_peers;
-	struct tls_settings tls; // of connections to its peers, those of TLS
+	struct tls_settings tls;   // of connections to its peers, those of TLS
+	struct digest_keys auth;   // what we are known by to it; user NULL: nothing
+	struct trunk_users *users; // requests from it need a proof; NULL: its address is one
 	struct sdp_policy media;
 	struct trunk_signalling signalling;
 	bool logs_quality; // of calls, as they go on
@@ -115,6 +131,13 @@ struct trunk *trunk_match(
 
 // Whether all of its peers are reached by TLS.
 bool trunk_is_secure(const struct trunk *trunk);
+
+// The trunk whose users register in that realm: that of the domain, else the only one (phones may
+// know us by an address). NULL: there is none, or several and none of the domain.
+struct trunk *trunk_of_domain(
+	const struct trunks *trunks, const struct realm *realm, struct slice domain);
+// Whether anybody may talk to us in the realm, as users may be anywhere.
+bool trunks_are_open(const struct trunks *trunks, const struct realm *realm);
 
 struct trunk *trunk_find(const struct trunks *trunks, const char *name);
 

@@ -1,5 +1,5 @@
 // A nonce is hexadecimal: 4 bytes of seconds, 8 random ones, 16 of HMAC-SHA256 over both and the
-// realm.
+// scope.
 #include "digest_nonce.h"
 
 #include <errno.h>
@@ -41,22 +41,22 @@ struct digest_nonces {
 	TAILQ_HEAD(, used) order; // of first use
 };
 
-static void mac(const struct digest_nonces *nonces, const unsigned char *bytes, struct slice realm,
+static void mac(const struct digest_nonces *nonces, const unsigned char *bytes, struct slice scope,
 	unsigned char out[MAC_SIZE])
 {
 	unsigned char text[TIME_SIZE + RANDOM_SIZE + 256], code[EVP_MAX_MD_SIZE];
-	size_t n = realm.n < 256 ? realm.n : 256;
+	size_t n = scope.n < 256 ? scope.n : 256;
 
 	memcpy(text, bytes, TIME_SIZE + RANDOM_SIZE);
 	if (n)
-		memcpy(text + TIME_SIZE + RANDOM_SIZE, realm.p, n);
+		memcpy(text + TIME_SIZE + RANDOM_SIZE, scope.p, n);
 	memset(code, 0, sizeof(code));
 	HMAC(EVP_sha256(), nonces->secret, sizeof(nonces->secret), text,
 		TIME_SIZE + RANDOM_SIZE + n, code, NULL);
 	memcpy(out, code, MAC_SIZE);
 }
 
-void digest_nonce_make(const struct digest_nonces *nonces, struct slice realm, uint64_t now_s,
+void digest_nonce_make(const struct digest_nonces *nonces, struct slice scope, uint64_t now_s,
 	char out[DIGEST_NONCE_SIZE])
 {
 	unsigned char bytes[NONCE_BYTES];
@@ -64,7 +64,7 @@ void digest_nonce_make(const struct digest_nonces *nonces, struct slice realm, u
 	for (int i = 0; i < TIME_SIZE; i++)
 		bytes[i] = (unsigned char)(now_s >> 8 * (TIME_SIZE - 1 - i));
 	token_random(bytes + TIME_SIZE, RANDOM_SIZE);
-	mac(nonces, bytes, realm, bytes + TIME_SIZE + RANDOM_SIZE);
+	mac(nonces, bytes, scope, bytes + TIME_SIZE + RANDOM_SIZE);
 	chars_hex(bytes, sizeof(bytes), out);
 }
 
@@ -78,17 +78,36 @@ static bool from_hex(struct slice text, unsigned char out[NONCE_BYTES])
 	return true;
 }
 
-// Whether we (or another node) made it for the realm, not too long ago.
-static bool is_valid(const struct digest_nonces *nonces, const unsigned char bytes[NONCE_BYTES],
-	struct slice realm, uint32_t made_s, uint64_t now_s)
-{
-	unsigned char code[MAC_SIZE];
+struct nonce {
+	uint32_t made_s;
+	uint64_t id; // the random part
+};
 
-	mac(nonces, bytes, realm, code);
+// Whether we (or another node) made it for the scope, not too long ago; its parts, if so.
+static bool nonce_parse(const struct digest_nonces *nonces, struct slice scope, struct slice text,
+	uint64_t now_s, struct nonce *out)
+{
+	unsigned char bytes[NONCE_BYTES], code[MAC_SIZE];
+
+	if (!from_hex(text, bytes))
+		return false;
+	mac(nonces, bytes, scope, code);
 	if (CRYPTO_memcmp(code, bytes + TIME_SIZE + RANDOM_SIZE, MAC_SIZE))
 		return false;
-	return made_s <= now_s + CLOCK_DIFFERENCE_S &&
-	       now_s <= (uint64_t)made_s + nonces->lifetime_s;
+	out->made_s = 0;
+	for (int i = 0; i < TIME_SIZE; i++)
+		out->made_s = out->made_s << 8 | bytes[i];
+	memcpy(&out->id, bytes + TIME_SIZE, sizeof(out->id));
+	return out->made_s <= now_s + CLOCK_DIFFERENCE_S &&
+	       now_s <= (uint64_t)out->made_s + nonces->lifetime_s;
+}
+
+bool digest_nonce_is_valid(
+	const struct digest_nonces *nonces, struct slice scope, struct slice nonce, uint64_t now_s)
+{
+	struct nonce parsed;
+
+	return nonce_parse(nonces, scope, nonce, now_s, &parsed);
 }
 
 static void forget(struct digest_nonces *nonces, struct used *used)
@@ -148,24 +167,17 @@ static bool count(struct used *used, uint32_t nc)
 	return true;
 }
 
-bool digest_nonce_use(struct digest_nonces *nonces, struct slice realm, struct slice nonce,
+bool digest_nonce_use(struct digest_nonces *nonces, struct slice scope, struct slice nonce,
 	uint32_t nc, uint64_t now_s)
 {
-	unsigned char bytes[NONCE_BYTES];
-	uint32_t made_s = 0;
+	struct nonce parsed;
 	struct used *used;
-	uint64_t id;
 
-	if (!from_hex(nonce, bytes))
+	if (!nonce_parse(nonces, scope, nonce, now_s, &parsed))
 		return false;
-	for (int i = 0; i < TIME_SIZE; i++)
-		made_s = made_s << 8 | bytes[i];
-	if (!is_valid(nonces, bytes, realm, made_s, now_s))
-		return false;
-	memcpy(&id, bytes + TIME_SIZE, sizeof(id));
-	used = find(nonces, id, made_s);
+	used = find(nonces, parsed.id, parsed.made_s);
 	if (!used)
-		used = add(nonces, id, made_s, now_s);
+		used = add(nonces, parsed.id, parsed.made_s, now_s);
 	return used && count(used, nc ? nc : 1);
 }
 

@@ -24,13 +24,17 @@ struct digest_nonces *digest_nonces_create(
 void digest_nonces_destroy(struct digest_nonces *nonces);
 
 // `now_s` is the time of day, as several nodes agree on it.
-void digest_nonce_make(const struct digest_nonces *nonces, struct slice realm, uint64_t now_s,
+// `scope` is what the nonce is good for: the realm, and whom it was given to.
+void digest_nonce_make(const struct digest_nonces *nonces, struct slice scope, uint64_t now_s,
 	char out[DIGEST_NONCE_SIZE]);
 
-// Whether a nonce may be used with this count (0: without qop, good for once); if so, it counts as
-// used. Only for requests whose response is right: else anybody could fill the memory. False: it is
-// forged, of another realm, too old, or this count was used.
-bool digest_nonce_use(struct digest_nonces *nonces, struct slice realm, struct slice nonce,
+// Whether it was made for that scope, by whoever has the secret, and not too long ago.
+bool digest_nonce_is_valid(
+	const struct digest_nonces *nonces, struct slice scope, struct slice nonce, uint64_t now_s);
+
+// Whether a nonce is valid and may be used with this count (0: without qop, good for once); if so,
+// it counts as used. Only for requests whose response is right: else anybody could fill the memory.
+bool digest_nonce_use(struct digest_nonces *nonces, struct slice scope, struct slice nonce,
 	uint32_t nc, uint64_t now_s);
 
 // How many are remembered.

@@ -1,6 +1,6 @@
 // Judging credentials. Subtle: whoever is unknown takes the same way as who has a wrong password,
-// so that neither the answer nor its time says which users there are; and a nonce is looked at only
-// once the response is right, so that only who knows a secret can cost us memory.
+// so that neither the answer nor its time says which users there are; and a nonce is remembered
+// only once the response is right, so that only who knows a secret can cost us memory.
 #include "digest_server.h"
 
 #include <errno.h>
@@ -51,16 +51,42 @@ static bool response_is_right(const struct digest_server *server, const struct s
 	return is_equal & is_known;
 }
 
+// What a nonce is good for: this realm, for that host.
+static struct slice scope_of(
+	const struct digest_server *server, const struct sip_message *request, struct builder *b)
+{
+	const struct sip_address *host = &request->flow.remote;
+
+	builder_text(b, server->realm);
+	builder_char(b, '\0');
+	if (host->any.sa_family == AF_INET)
+		builder_slice(b, (struct slice){(const char *)&host->v4.sin_addr,
+					 sizeof(host->v4.sin_addr)});
+	else if (host->any.sa_family == AF_INET6)
+		builder_slice(b, (struct slice){(const char *)&host->v6.sin6_addr,
+					 sizeof(host->v6.sin6_addr)});
+	return builder_finish(b);
+}
+
+enum { SCOPE_SIZE = 512 };
+
 static enum digest_verdict judge(const struct digest_server *server,
 	const struct sip_message *request, uint64_t now_s, const struct digest_credentials *c)
 {
+	char text[SCOPE_SIZE];
+	struct builder b;
+	struct slice scope;
+
+	builder_init(&b, text, sizeof(text));
+	scope = scope_of(server, request, &b);
 	if (!uri_agrees(request, c->uri))
 		return DIGEST_MALFORMED;
+	if (!digest_nonce_is_valid(server->nonces, scope, c->nonce, now_s))
+		return DIGEST_STALE;
 	if (!response_is_right(server, request, c))
 		return DIGEST_WRONG;
-	return digest_nonce_use(server->nonces, slice_of(server->realm), c->nonce, c->nc, now_s)
-		       ? DIGEST_RIGHT
-		       : DIGEST_STALE;
+	return digest_nonce_use(server->nonces, scope, c->nonce, c->nc, now_s) ? DIGEST_RIGHT
+									       : DIGEST_STALE;
 }
 
 enum digest_verdict digest_verify(const struct digest_server *server,
@@ -102,14 +128,16 @@ static void challenge_write(struct builder *b, const struct digest_server *serve
 int digest_ask(const struct digest_server *server, struct transaction *transaction, bool is_stale,
 	uint64_t now_s)
 {
-	char text[2048], nonce[DIGEST_NONCE_SIZE];
-	struct builder b;
+	char text[2048], nonce[DIGEST_NONCE_SIZE], scope_text[SCOPE_SIZE];
+	struct builder b, scope;
 
+	builder_init(&scope, scope_text, sizeof(scope_text));
+	scope_of(server, transaction_request(transaction), &scope);
 	builder_init(&b, text, sizeof(text));
 	for (int i = DIGEST_ALGORITHMS - 1; i >= 0; i--) {
 		if (!(server->algorithms & 1u << i))
 			continue;
-		digest_nonce_make(server->nonces, slice_of(server->realm), now_s, nonce);
+		digest_nonce_make(server->nonces, builder_finish(&scope), now_s, nonce);
 		challenge_write(&b, server, (enum digest_algorithm)i,
 			(struct slice){nonce, sizeof(nonce)}, is_stale);
 	}

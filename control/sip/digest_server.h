@@ -9,7 +9,7 @@
 enum digest_verdict {
 	DIGEST_RIGHT,
 	DIGEST_ABSENT,	  // nothing that concerns the realm: challenge
-	DIGEST_STALE,	  // the right secret with a nonce that is used up: challenge, it may repeat
+	DIGEST_STALE,	  // its nonce is used up, or was never ours: challenge, it may repeat
 	DIGEST_WRONG,	  // unknown user or wrong secret, which nobody can tell apart: challenge
 	DIGEST_MALFORMED, // 400
 };
@@ -25,8 +25,10 @@ struct digest_server {
 	void *arg;
 };
 
-// Judge a request. `credentials`, where DIGEST_RIGHT or DIGEST_WRONG came back, are those that were
-// judged, slices of the request. `now_s` as in digest_nonce.h.
+// Judge a request. What has no valid nonce, given to that very host, is stale and no more is said
+// of it: so nobody can try secrets without having been asked, nor have somebody else banned for it.
+// `credentials`, where DIGEST_RIGHT or DIGEST_WRONG came back, are those that were judged, slices
+// of the request. `now_s` as in digest_nonce.h.
 enum digest_verdict digest_verify(const struct digest_server *server,
 	const struct sip_message *request, uint64_t now_s, struct digest_credentials *credentials);
 

@@ -160,6 +160,15 @@ static struct nonce nonce_at(const struct digest_nonces *nonces, uint64_t now_s)
 	return nonce;
 }
 
+// For whoever sends from 192.0.2.1.
+static struct nonce given_nonce(const struct digest_nonces *nonces)
+{
+	struct nonce nonce;
+
+	digest_nonce_make(nonces, SLICE("r\0\xc0\x00\x02\x01"), 1000, nonce.text);
+	return nonce;
+}
+
 static bool use(struct digest_nonces *nonces, const struct nonce *nonce, uint32_t nc, uint64_t now)
 {
 	return digest_nonce_use(
@@ -292,6 +301,8 @@ static void request_parse(struct asked *asked, const char *headers)
 
 	assert_int_equal(
 		message_parse(&asked->request, asked->headers, asked->text, (size_t)n, &error), 0);
+	assert_int_equal(
+		sip_address_parse(SLICE("192.0.2.1"), 5060, &asked->request.flow.remote), 0);
 }
 
 static void asked_init(struct asked *asked)
@@ -331,7 +342,7 @@ static void who_knows_the_secret_is_let_in(void **)
 	struct nonce nonce;
 
 	asked_init(&a);
-	nonce = nonce_at(a.server.nonces, 1000);
+	nonce = given_nonce(a.server.nonces);
 	assert_int_equal(
 		verdict(&a, &alice, &nonce, DIGEST_MD5, "sip:example.com", 1), DIGEST_RIGHT);
 	assert_int_equal(
@@ -361,6 +372,22 @@ static void a_forged_nonce_is_stale_and_not_wrong(void **)
 	assert_int_equal(
 		verdict(&a, &alice, &nonce, DIGEST_MD5, "sip:example.com", 1), DIGEST_STALE);
 	assert_int_equal(digest_nonces_used(a.server.nonces), 0);
+	digest_nonces_destroy(a.server.nonces);
+}
+
+// Else guessing would be free: no ban, and the answer tells when the guess was right.
+static void without_a_nonce_of_its_own_nobody_learns_anything(void **)
+{
+	const struct digest_keys wrong = {.user = "alice", .password = "Secret"};
+	struct nonce nonce;
+	struct asked a;
+
+	asked_init(&a);
+	nonce = nonce_at(a.server.nonces, 1000); // not given to that host
+	assert_int_equal(
+		verdict(&a, &wrong, &nonce, DIGEST_MD5, "sip:example.com", 1), DIGEST_STALE);
+	assert_int_equal(
+		verdict(&a, &alice, &nonce, DIGEST_MD5, "sip:example.com", 1), DIGEST_STALE);
 	digest_nonces_destroy(a.server.nonces);
 }
 
@@ -398,6 +425,7 @@ int main(void)
 		cmocka_unit_test(memory_is_bounded_and_no_replay_gets_through),
 		cmocka_unit_test(who_knows_the_secret_is_let_in),
 		cmocka_unit_test(a_forged_nonce_is_stale_and_not_wrong),
+		cmocka_unit_test(without_a_nonce_of_its_own_nobody_learns_anything),
 		cmocka_unit_test(credentials_for_others_do_not_count),
 	};
 

@@ -1,0 +1,88 @@
+// Where registered users are: the bindings of addresses of record (RFC 3261 10), in memory. This
+// node's bindings are the truth; a store that several nodes share stands behind struct
+// location_watcher: it is told of each change, and puts back what this node has lost
+// (location_change()).
+//
+// Memory is bounded: so many bindings of one address of record, so many in all. One thread.
+#pragma once
+
+#include <sys/queue.h>
+
+#include "slice.h"
+#include "transport.h"
+#include "uri.h"
+
+struct event_base;
+struct location;
+
+enum binding_string {
+	BINDING_CONTACT,    // URI
+	BINDING_CALL_ID,    // of the REGISTER that set it last
+	BINDING_PATH,	    // route to it, as for Route; empty: none (RFC 3327)
+	BINDING_INSTANCE,   // "<urn:uuid:...>" of +sip.instance; empty: none
+	BINDING_USER_AGENT, // for people
+	BINDING_STRINGS,
+};
+
+// What a binding is, however it is stored.
+struct binding_values {
+	struct slice strings[BINDING_STRINGS];
+	uint32_t cseq;
+	uint32_t reg_id;     // RFC 5626, with an instance; 0: none
+	uint16_t q;	     // 0 to 1000
+	uint64_t expires_ms; // time of day
+	struct flow flow;    // how it is reached where there is no path
+	bool is_natted;	     // only by that flow, which needs to be kept open
+};
+
+struct binding {
+	TAILQ_ENTRY(binding) in_record; // highest q first, then the newest
+	struct binding_values values;
+	struct record *record;
+	char text[];
+};
+
+TAILQ_HEAD(binding_list, binding);
+
+struct location_limits {
+	size_t bindings;	    // in all
+	unsigned int of_one_record; // of one address of record
+};
+
+// May be NULL, as may be its functions.
+struct location_watcher {
+	// A binding is new or renewed; is gone (for good, or as its time is over).
+	void (*set)(void *arg, struct slice aor, const struct binding *binding);
+	void (*removed)(
+		void *arg, struct slice aor, const struct binding *binding, bool has_expired);
+};
+
+// Returns NULL with errno.
+struct location *location_create(struct event_base *base, const struct location_limits *limits,
+	const struct location_watcher *watcher, void *arg);
+void location_destroy(struct location *location); // nobody is told
+
+// The bindings of an address of record ("alice@example.com", the domain in lower case) that have
+// not expired, for TAILQ_FOREACH (in_record); NULL where there is none. Good until the next turn of
+// the event loop or change.
+const struct binding_list *location_find(
+	struct location *location, struct slice aor, uint64_t now_ms);
+
+// One REGISTER's wishes for one address of record: all are done, or none. A wish with expires_ms 0
+// removes. Wishes match bindings by instance and reg-id, else by contact (RFC 3261 10.3, RFC 5626
+// 6). Returns 0, -EPROTO where one came later than what it would change, -ENOSPC beyond a limit,
+// -ENOMEM.
+int location_change(struct location *location, struct slice aor,
+	const struct binding_values *wishes, size_t n, uint64_t now_ms);
+// "Contact: *": remove all. Returns as location_change().
+int location_clear(struct location *location, struct slice aor, struct slice call_id, uint32_t cseq,
+	uint64_t now_ms);
+// That one, whose flow has failed.
+void location_drop(struct location *location, const struct binding *binding);
+
+// All of them; stops where `each` returns false.
+void location_each(const struct location *location,
+	bool (*each)(void *arg, struct slice aor, const struct binding *binding), void *arg);
+
+size_t location_n_bindings(const struct location *location);
+size_t location_n_records(const struct location *location);
