@@ -31,3 +31,22 @@ int session_plan_make(struct session_plan *plan, const char **why);
 
 // Give back all that a plan has taken, instead of the commit.
 void session_plan_undo(struct session_plan *plan);
+
+// What the files of a plan share.
+
+// What was wanted of leg `i`, or NULL: it is new.
+static inline const struct sl_leg *plan_old_leg(const struct session_plan *plan, unsigned int i)
+{
+	return plan->old && i < plan->was->n_legs ? &plan->was->legs[i] : NULL;
+}
+
+static inline struct worker_memory *plan_memory_of(const struct session_plan *plan)
+{
+	return &plan->sessions->memory[plan->worker];
+}
+
+// plan_config.c: steps, in this order, for each leg. They return 0, or a negative errno and `why`.
+int plan_config(struct session_plan *plan, unsigned int i, const char **why);
+int plan_formats(struct session_plan *plan, unsigned int i, const char **why);
+int plan_bundle(struct session_plan *plan, unsigned int i, const char **why);
+int plan_keys(struct session_plan *plan, unsigned int i, const char **why);

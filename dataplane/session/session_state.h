@@ -83,7 +83,7 @@ void leg_watch(struct sessions *sessions, struct leg *leg, uint64_t now_ns);
 void sessions_drain_notices(struct sessions *sessions, uint64_t now_ns);
 void sessions_scan(struct sessions *sessions, uint64_t now_ns);
 
-// session.c: the leg sends under another SSRC from its next packet on. Returns 0 or -ENOMEM.
+// session_commit.c: the leg sends under another SSRC from its next packet on. Returns 0 or -ENOMEM.
 int leg_change_ssrc(struct sessions *sessions, struct leg *leg);
 
 // session_detect.c: one-way media, SSRC collision, loop, rates; tells of what is new.
