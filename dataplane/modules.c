@@ -179,11 +179,11 @@ static void on_event(void *context, const struct sl_media_event *event)
 		server_event(dataplane->server, event);
 }
 
-// Memory is taken as sessions are set: say now if it will not do. (Hugepages that are free beyond
-// what is configured would be taken, too, but are nobody's promise.)
+// Memory is taken as sessions are set: say now if it will not do, should all have SRTP. (Hugepages
+// that are free beyond what is configured would be taken, too, but are nobody's promise.)
 static void check_memory(const struct config *config)
 {
-	size_t needed = sessions_memory_bytes(config->sessions_max), free_bytes = 0;
+	size_t needed = sessions_memory_bytes(config->sessions_max, true), free_bytes = 0;
 	struct rte_malloc_socket_stats stats;
 
 	for (unsigned int i = 0; i < rte_socket_count(); i++)

@@ -281,7 +281,7 @@ struct leg_control {
 //   0, 1     from the leg: who sends it, rates, counters, reception
 //   2 to 4   seldom: drops, RTCP, reports, keys
 //   5        to the leg: sequence and timestamps, counters
-//   6        seldom, but for IPv6 and for when a report is due
+//   6        seldom, but for IPv6, and where RTCP ends here and we report ourselves
 //   7        to the leg: headers
 //   8 to 10  main's own notes; nothing for a packet
 struct leg {

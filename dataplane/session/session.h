@@ -42,8 +42,9 @@ struct leg_srtp_memory *sessions_srtp_memory(const struct sessions *sessions, un
 struct leg_table *sessions_table(const struct sessions *sessions);
 struct dials *sessions_dials(const struct sessions *sessions, unsigned int worker);
 
-// Of DPDK's memory, that so many sessions of two legs will take as they are set, without bundles.
-size_t sessions_memory_bytes(unsigned int n_sessions);
+// Of DPDK's memory, that so many sessions of two legs will take as they are set, without bundles;
+// plain, or all of them with SRTP (AES_CM_128).
+size_t sessions_memory_bytes(unsigned int n_sessions, bool secure);
 
 // Create or replace. `session` (SL_LEGS_MAX legs of room) gets what is in force: ports and SSRCs
 // chosen. Errors are those of SL_SESSION_SET in sl_api.h; `why` then points to a few words for the

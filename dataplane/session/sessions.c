@@ -161,14 +161,19 @@ static void destroy_slabs(struct sessions *sessions)
 	slab_fini(&sessions->more_legs);
 }
 
-size_t sessions_memory_bytes(unsigned int n_sessions)
+size_t sessions_memory_bytes(unsigned int n_sessions, bool secure)
 {
-	const size_t leg_bytes[] = {sizeof(struct leg), sizeof(struct leg_config),
-		sizeof(struct feed), 2 * sizeof(struct leg_srtp)};
-	size_t bytes = slab_bytes(sizeof(struct session), n_sessions);
+	const size_t leg_bytes[] = {
+		sizeof(struct leg), sizeof(struct leg_config), sizeof(struct feed)};
+	const size_t context_bytes = srtp_context_least_bytes(SRTP_SUITE_AES_CM_128_HMAC_SHA1_80);
+	size_t bytes = slab_bytes(sizeof(struct session), n_sessions) +
+		       slab_bytes(sizeof(struct leg_formats), 1); // few, for all legs
 
 	for (size_t i = 0; i < RTE_DIM(leg_bytes); i++)
 		bytes += slab_bytes(leg_bytes[i], 2 * n_sessions);
+	if (secure)
+		bytes += slab_bytes(2 * sizeof(struct leg_srtp), 2 * n_sessions) +
+			 slab_bytes(context_bytes, 4 * n_sessions);
 	return bytes;
 }
 

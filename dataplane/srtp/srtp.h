@@ -145,6 +145,9 @@ struct srtp_owner {
 
 struct srtp_owner *srtp_context_owner(struct srtp_context *context);
 
+// What a context of a suite takes, without MKI and with one SSRC.
+size_t srtp_context_least_bytes(enum srtp_suite suite);
+
 // Whether a context is of this keying: suite, direction, master key and salt, MKI, plain SRTCP.
 // Returns 1, 0 or -ENOMEM.
 int srtp_context_is_of(struct srtp_engine *engine, const struct srtp_context *context,

@@ -130,6 +130,11 @@ struct srtp_owner *srtp_context_owner(struct srtp_context *context)
 	return &context->owner;
 }
 
+size_t srtp_context_least_bytes(enum srtp_suite suite)
+{
+	return context_bytes(srtp_backends[0], suite, 0);
+}
+
 size_t srtp_context_bytes(const struct srtp_context *context)
 {
 	return context_bytes(srtp_context_backend(context), (enum srtp_suite)context->suite,

@@ -424,6 +424,29 @@ static void what_was_learnt_is_void_when_the_mids_change(void **)
 	assert_int_equal(goes_to("v", PT_BOTH, 1, 4), 2);
 }
 
+// RFC 3550 8.2: what it knows of the others is in the configuration that takes the place, too.
+static void a_leg_that_gives_its_ssrc_up_keeps_its_bundle(void **)
+{
+	uint32_t ssrc = wanted.legs[0].ssrc;
+	uint8_t bytes[FRAME_MAX];
+	unsigned int n;
+
+	path_set(&wanted);
+	assert_int_equal(goes_to("v", PT_VIDEO, SSRC_VIDEO, 1), 3);
+	n = build(bytes, NULL, PT_AUDIO, SSRC_AUDIO, 1);
+	push_datagram1(FAR1, 5000, LOCAL1, bytes, n);
+	path_turn();
+	assert_int_equal(goes_to("a", PT_AUDIO, ssrc, 30000), 2);
+	for (unsigned int i = 0; i < 5; i++) {
+		path_pass(100);
+		path_turn();
+	}
+	assert_int_not_equal(report_now().stats[0].tx_ssrc, ssrc);
+	assert_int_equal(goes_to("a", PT_BOTH, SSRC_AUDIO, 1), 2);
+	assert_int_equal(goes_to(NULL, PT_BOTH, SSRC_VIDEO, 2), 3); // learnt before
+	assert_int_equal(drops(DROP_unknown_stream), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +465,7 @@ int main(void)
 		BUNDLE_TEST(reports_of_both_leave_by_the_transport),
 		BUNDLE_TEST(a_leg_leaves_the_bundle_and_returns),
 		BUNDLE_TEST(what_was_learnt_is_void_when_the_mids_change),
+		BUNDLE_TEST(a_leg_that_gives_its_ssrc_up_keeps_its_bundle),
 #undef BUNDLE_TEST
 	};
 
