@@ -176,80 +176,6 @@ static int read_realms(const struct check *check, struct config *config)
 	return rc;
 }
 
-static int check_route_alone(const struct check *check, const struct config *config,
-	const struct route *route, const char *where)
-{
-	for (size_t i = 0; i < config->routes.n; i++) {
-		const struct route *other = &config->routes.list[i];
-
-		if (!strcmp(other->prefix, route->prefix) && other->from == route->from)
-			return check_failed(check, where,
-				"routes[%zu] has the same prefix and condition, so this is never "
-				"taken",
-				i + 1);
-	}
-	return 0;
-}
-
-static int read_route_ends(const struct check *check, const struct config *config,
-	const struct file_route *from, unsigned int number, struct route *route)
-{
-	char where[CHECK_WHERE_SIZE];
-
-	route->to = trunk_find(&config->trunks, from->trunk);
-	if (!route->to)
-		return check_failed(check, check_where(where, "routes[%u].trunk", number),
-			"there is no trunk '%s'", from->trunk);
-	if (!from->from)
-		return 0;
-	route->from = trunk_find(&config->trunks, from->from);
-	if (!route->from)
-		return check_failed(check, check_where(where, "routes[%u].from", number),
-			"there is no trunk '%s'", from->from);
-	return 0;
-}
-
-static int read_route(const struct check *check, struct config *config,
-	const struct file_route *from, unsigned int number)
-{
-	struct route *route = &config->routes.list[number - 1];
-	char where[CHECK_WHERE_SIZE];
-	int rc;
-
-	route->prefix = from->prefix ? from->prefix : "";
-	route->strip = from->strip;
-	route->prepend = from->prepend ? from->prepend : "";
-	rc = read_route_ends(check, config, from, number, route);
-	if (!rc)
-		rc = check_number(
-			check, check_where(where, "routes[%u].prefix", number), route->prefix);
-	if (!rc)
-		rc = check_number(
-			check, check_where(where, "routes[%u].prepend", number), route->prepend);
-	if (!rc)
-		rc = check_range(check, check_where(where, "routes[%u].strip", number), from->strip,
-			0, ROUTE_NUMBER_MAX);
-	if (!rc)
-		rc = check_route_alone(
-			check, config, route, check_where(where, "routes[%u]", number));
-	config->routes.n++;
-	return rc;
-}
-
-static int read_routes(const struct check *check, struct config *config)
-{
-	int rc = 0;
-
-	config->routes.list = calloc(config->file->routes_count, sizeof(struct route));
-	if (!config->routes.list)
-		return check_memory(check);
-	for (uint32_t i = 0; !rc && i < config->file->routes_count; i++)
-		rc = read_route(check, config, &config->file->routes[i], i + 1);
-	if (!rc)
-		routes_sort(&config->routes);
-	return rc;
-}
-
 static int read_timers(const struct check *check, struct config *config)
 {
 	const struct file_timers *from = config->file->timers;
@@ -345,7 +271,7 @@ struct config *config_load_text(
 	}
 	config->file = config_file_load(name, text, length, error, error_size);
 	if (!config->file || read_process(&check, config) || read_realms(&check, config) ||
-		config_read_trunks(&check, config) || read_routes(&check, config) ||
+		config_read_trunks(&check, config) || config_read_routes(&check, config) ||
 		read_timers(&check, config) || config_read_auth(&check, config) ||
 		read_log(&check, config)) {
 		config_free(config);
@@ -383,7 +309,7 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->trunks.n; i++)
 		free(config->trunks.list[i].peers);
 	free(config->trunks.list);
-	free(config->routes.list);
+	config_free_routes(config);
 	free(config->logs);
 	config_file_free(config->file);
 	free(config);

@@ -47,6 +47,7 @@ struct config {
 	size_t n_realms;
 	struct trunks trunks;
 	struct routes routes;
+	struct config_route_parts *route_parts; // what routes point to
 	struct config_timers timers;
 	struct config_limits limits;
 	struct config_auth auth;

@@ -16,6 +16,8 @@
 #define SUN_PATH_MAX	  107 // of a unix socket
 #define LIST_MAX	  10000
 #define STATUS_LIST_MAX	  64
+#define SHORT_LIST_MAX	  16
+#define NUMBERS_MAX	  200000 // routes, and prefixes of one
 #define SIP_PORT_DEFAULT  5060
 #define SIPS_PORT_DEFAULT 5061
 #define HTTP_PORT_DEFAULT 9090
@@ -139,12 +141,35 @@ static const cyaml_schema_field_t trunk_fields[] = {
 static const cyaml_schema_value_t trunk_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_trunk, trunk_fields)};
 
+static const cyaml_schema_field_t when_fields[] = {
+	OPTIONAL_LIST("days", struct file_when, days, &name_schema, SHORT_LIST_MAX),
+	OPTIONAL_LIST("hours", struct file_when, hours, &name_schema, SHORT_LIST_MAX),
+	OPTIONAL_TEXT("zone", struct file_when, zone, 1, NAME_MAX_BYTES),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t number_schema = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, ROUTE_NUMBER_MAX - 1)};
+
 static const cyaml_schema_field_t route_fields[] = {
-	OPTIONAL_TEXT("prefix", struct file_route, prefix, 0, ROUTE_NUMBER_MAX - 1),
+	OPTIONAL_NUMBER_TEXT("number", struct file_route, number),
+	OPTIONAL_NUMBER_TEXT("prefix", struct file_route, prefix),
+	OPTIONAL_LIST("prefixes", struct file_route, prefixes, &number_schema, NUMBERS_MAX),
+	OPTIONAL_TEXT("prefix_file", struct file_route, prefix_file, 1, TEXT_MAX_BYTES),
+	OPTIONAL_NUMBER_TEXT("pattern", struct file_route, pattern),
+	OPTIONAL_NUMBER_TEXT("caller", struct file_route, caller),
+	OPTIONAL_NUMBER_TEXT("caller_prefix", struct file_route, caller_prefix),
+	OPTIONAL_NUMBER_TEXT("caller_pattern", struct file_route, caller_pattern),
 	OPTIONAL_TEXT("from", struct file_route, from, 1, NAME_MAX_BYTES),
-	TEXT("trunk", struct file_route, trunk, NAME_MAX_BYTES),
+	OPTIONAL_MAPPING("when", struct file_route, when, when_fields),
+	OPTIONAL_TEXT("trunk", struct file_route, trunk, 1, NAME_MAX_BYTES),
+	OPTIONAL_LIST("trunks", struct file_route, trunks, &name_schema, SHORT_LIST_MAX),
 	CYAML_FIELD_UINT("strip", CYAML_FLAG_OPTIONAL, struct file_route, strip),
-	OPTIONAL_TEXT("prepend", struct file_route, prepend, 0, ROUTE_NUMBER_MAX - 1),
+	OPTIONAL_NUMBER_TEXT("prepend", struct file_route, prepend),
+	OPTIONAL_TEXT("cost", struct file_route, cost, 1, NAME_MAX_BYTES),
+	OPTIONAL_NUMBER("weight", struct file_route, weight),
+	OPTIONAL_BOOL("emergency", struct file_route, emergency),
+	OPTIONAL_BOOL("continue", struct file_route, goes_on),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t route_schema = {
@@ -197,7 +222,7 @@ static const cyaml_schema_field_t file_fields[] = {
 	CYAML_FIELD_SEQUENCE("trunks", CYAML_FLAG_POINTER, struct config_file, trunks,
 		&trunk_schema, 1, LIST_MAX),
 	CYAML_FIELD_SEQUENCE("routes", CYAML_FLAG_POINTER, struct config_file, routes,
-		&route_schema, 1, LIST_MAX),
+		&route_schema, 1, NUMBERS_MAX),
 	OPTIONAL_MAPPING("timers", struct config_file, timers, timers_fields),
 	OPTIONAL_MAPPING("cdr", struct config_file, cdr, cdr_fields),
 	OPTIONAL_MAPPING("http", struct config_file, http, http_fields),
@@ -369,8 +394,16 @@ static bool default_log(struct config_file *file)
 	return true;
 }
 
+static bool default_route(struct file_route *route)
+{
+	return !route->when || default_text(&route->when->zone, "UTC");
+}
+
 static bool fill_defaults(struct config_file *file)
 {
+	for (uint32_t i = 0; i < file->routes_count; i++)
+		if (!default_route(&file->routes[i]))
+			return false;
 	for (uint32_t i = 0; i < file->realms_count; i++)
 		if (!default_realm(&file->realms[i]))
 			return false;

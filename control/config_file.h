@@ -109,12 +109,27 @@ struct file_trunk {
 	struct file_failover *failover;
 };
 
+struct file_when {
+	char **days;  // NULL: every day
+	char **hours; // NULL: all day
+	uint32_t days_count, hours_count;
+	char *zone;
+};
+
+// What is NULL does not matter.
 struct file_route {
-	char *prefix; // NULL: every number
-	char *from;   // NULL: any
-	char *trunk;
+	char *number, *prefix, **prefixes, *prefix_file, *pattern; // called: one of them
+	uint32_t prefixes_count;
+	char *caller, *caller_prefix, *caller_pattern; // one of them
+	char *from;
+	struct file_when *when;
+	char *trunk, **trunks; // one of them
+	uint32_t trunks_count;
 	uint32_t strip;
-	char *prepend; // NULL: nothing
+	char *prepend;
+	char *cost; // decimal
+	uint32_t *weight;
+	bool *emergency, *goes_on;
 };
 
 struct file_timers {

@@ -51,3 +51,20 @@ int config_read_peers(const struct check *check, const struct config *config,
 	const struct file_trunk *from, unsigned int number, struct trunk *trunk);
 int config_read_trunk_rules(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk *trunk);
+
+// config_route.c; trunks are read already.
+int config_read_routes(const struct check *check, struct config *config);
+void config_free_routes(struct config *config);
+
+// prefix_file.c: lines of "PREFIX" or "PREFIX,COST"; empty ones and those that begin with '#' do
+// not count.
+struct prefix_line {
+	const char *prefix; // in the file's text
+	const char *cost;   // NULL: none
+};
+// Read the whole file. Returns its text, which the lines point into (both malloced), or NULL with
+// the error written.
+char *prefix_file_read(const struct check *check, const char *where, const char *path,
+	struct prefix_line **lines, size_t *n);
+// A decimal number of money, "0.0125", in millionths. Returns 0 or -EINVAL.
+int cost_parse(const char *text, uint64_t *out);

@@ -180,6 +180,8 @@ static struct slice invite_write(struct builder *b, const struct attempt *attemp
 	extensions_write(b, call->legs[LEG_B].trunk, true);
 	identity_write(b, from, listener_sent_by(call->legs[LEG_B].listener));
 	builder_copy(b, from, HEADER_PRIVACY);
+	if (call->emergency && !message_header(from, HEADER_PRIORITY))
+		builder_header(b, HEADER_PRIORITY, SLICE("emergency"));
 	builder_copy(b, from, HEADER_PRIORITY);
 	builder_copy(b, from, HEADER_SUBJECT);
 	if (user_to_user.p)

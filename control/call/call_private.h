@@ -348,6 +348,7 @@ void hunt_heard(struct call *call); // anything
 void hunt_fini(struct call *call);
 // Count the call in its trunk. Returns 0, or 503 where that is full.
 unsigned int leg_enter(struct leg *leg);
+void leg_leave(struct leg *leg); // once is enough
 
 // probe.c: OPTIONS to the targets of all trunks that want it. Returns NULL without memory.
 struct probes *probes_start(struct calls *calls);

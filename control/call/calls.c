@@ -148,8 +148,10 @@ void call_over(struct call *call, enum call_ender by, unsigned int status, const
 	call->end_why = why;
 	call->times.end_ms = now_realtime_ms();
 	call_timer_set(call, NULL);
-	for (int i = 0; i < LEGS; i++)
+	for (int i = 0; i < LEGS; i++) {
 		leg_end(&call->legs[i], status, cause);
+		leg_leave(&call->legs[i]);
+	}
 	calls->counters.active_now--;
 	if (!call->times.answer_ms)
 		calls->counters.refused++;

@@ -176,6 +176,8 @@ static void cdr_json(
 	json_text_string(json, "call", call->id_text);
 	json_text_string(json, "from", call->from);
 	json_text_string(json, "to", call->target.number);
+	if (call->emergency)
+		json_text_bool(json, "emergency", true);
 	time_write(json, "invited", call->times.invite_ms);
 	time_write(json, "ringing", call->times.ringing_ms);
 	time_write(json, "answered", call->times.answer_ms);

@@ -69,6 +69,7 @@ static json_t *call_summary(const struct call *call)
 	json_object_set_new(json, "from", text_json(call->from, strlen(call->from)));
 	json_object_set_new(
 		json, "to", text_json(call->target.number, strlen(call->target.number)));
+	json_object_set_new(json, "emergency", json_boolean(call->emergency));
 	json_object_set_new(json, "invited", time_json(call->times.invite_ms));
 	json_object_set_new(json, "ringing", time_json(call->times.ringing_ms));
 	json_object_set_new(json, "answered", time_json(call->times.answer_ms));

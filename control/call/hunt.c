@@ -48,7 +48,7 @@ static size_t targets_find(const struct call *call, const struct trunk *trunk, s
 	return n_fit;
 }
 
-static void leg_leave(struct leg *leg)
+void leg_leave(struct leg *leg)
 {
 	if (leg->counted)
 		trunk_call_stop(leg->trunk, leg_direction(leg));

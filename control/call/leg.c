@@ -29,9 +29,7 @@ void leg_fini(struct leg *leg)
 	offer_forget(leg);
 	reliable_fini(leg);
 	early_drop(leg);
-	if (leg->counted)
-		trunk_call_stop(leg->trunk, leg_direction(leg));
-	leg->counted = false;
+	leg_leave(leg);
 }
 
 struct slice contact_write(const struct listener *listener, bool secure, char *out, size_t size)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "call_private.h"
 
@@ -32,17 +33,23 @@ static unsigned int routes_choose(struct call *call, const struct sip_message *i
 	const struct calls_settings *settings = &call->calls->settings;
 	struct leg *a_leg = &call->legs[LEG_A];
 	struct slice number = uri_number(invite->uri);
-	int err;
+	struct route_query query = {.called = number,
+		.caller = slice_of(call->from),
+		.now = time(NULL),
+		.below = random_below};
+	int n;
 
 	snprintf(call->target.number, sizeof(call->target.number), SLICE_FMT, SLICE_ARG(number));
 	a_leg->listener = invite->flow.listener;
 	a_leg->trunk = trunk_of_request(call->calls, invite);
 	if (!a_leg->trunk)
 		return 403; // a known host, but not in this realm
-	err = route_find(settings->routes, a_leg->trunk, number.p, number.n, &call->hunt.routes[0]);
-	if (err)
-		return err == -ENAMETOOLONG ? 484 : 404;
-	call->hunt.n_routes = 1;
+	query.from = a_leg->trunk;
+	n = routes_find(settings->routes, &query, call->hunt.routes, HUNT_ROUTES_MAX);
+	if (n <= 0)
+		return n == -ENAMETOOLONG ? 484 : 404;
+	call->hunt.n_routes = (size_t)n;
+	call->emergency = call->hunt.routes[0].emergency;
 	call->is_secure = uri_is_sips(invite->uri);
 	if (call->is_secure && listener_protocol(a_leg->listener) != TRANSPORT_TLS)
 		return 416; // RFC 5630 4
@@ -68,11 +75,12 @@ static void invite_log(const struct call *call)
 {
 	char from[CALL_NAME_MAX * 2], to[CALL_NAME_MAX * 2];
 
-	log_info(&log_call, "invite", "call=%s from=%s to=%s trunk_a=%s trunk_b=%s", call->id_text,
-		log_quote(from, sizeof(from), call->from, -1),
+	log_info(&log_call, "invite", "call=%s from=%s to=%s trunk_a=%s trunk_b=%s%s",
+		call->id_text, log_quote(from, sizeof(from), call->from, -1),
 		log_quote(to, sizeof(to), call->target.number, -1),
 		call->legs[LEG_A].trunk ? call->legs[LEG_A].trunk->name : "-",
-		call->legs[LEG_B].trunk ? call->legs[LEG_B].trunk->name : "-");
+		call->legs[LEG_B].trunk ? call->legs[LEG_B].trunk->name : "-",
+		call->emergency ? " emergency=1" : "");
 }
 
 int setup_admit(struct call *call, const struct call_event *event)

@@ -27,6 +27,11 @@ def gateway():
     return flows.gateway
 
 
+def hours(difference):
+    """The hour before or after this one, in UTC."""
+    return time.strftime("%H:%M", time.gmtime(time.time() + difference * 3600))
+
+
 def setUpModule():
     flows.gateway = Gateway(flows.build, 7)
     flows.gateway.trunks = (
@@ -36,11 +41,25 @@ def setUpModule():
         trunk("watched", [5077, 5078],
               health="{interval_s: 1, timeout_s: 1, fails: 2, successes: 2, alive: [200]}") +
         trunk("narrow", [5079], limits="{out: {calls: 1}}") +
-        trunk("rated", [5080], limits="{out: {calls_per_s: 1}}"))
+        trunk("rated", [5080], limits="{out: {calls_per_s: 1}}") +
+        trunk("first", [5081], failover="{backoff_s: 0}") +
+        trunk("second", [5082], failover="{backoff_s: 0}").replace("[PCMU]", "[opus]") +
+        trunk("third", [5083], failover="{backoff_s: 0}") +
+        trunk("rescue", [5084], limits="{calls: 1}"))
     flows.gateway.routes = "".join(
         f'  - {{prefix: "{prefix}", trunk: {name}}}\n' for prefix, name in (
             ("80", "closing"), ("81", "failing"), ("82", "picky"), ("83", "watched"),
-            ("84", "narrow"), ("85", "rated")))
+            ("84", "narrow"), ("85", "rated"))) + f"""\
+  - {{prefix: "86", trunks: [first, second, third]}}
+  - {{prefix: "87", trunk: third, cost: 2, strip: 2}}
+  - {{prefix: "870", trunk: first, cost: 3}}
+  - {{prefix: "88", caller: alice, trunk: first}}
+  - {{prefix: "88", caller_prefix: bo, trunk: second}}
+  - {{pattern: "^88[0-9]*7$", trunk: third}}
+  - {{prefix: "89", trunk: first, when: {{hours: ["{hours(-2)}-{hours(-1)}"]}}}}
+  - {{prefix: "89", trunk: third, when: {{hours: ["{hours(-1)}-{hours(1)}"]}}}}
+  - {{number: "112", trunk: rescue, emergency: yes}}
+"""
     flows.start(flows.gateway)
 
 
@@ -201,6 +220,116 @@ class Rates(Routed):
         OutgoingCall(Peer(gateway().caller_ip, 0, gateway().address), self.number).refused(503)
         time.sleep(1.05)
         self.call_goes_to(0)
+
+
+class NextRoute(Routed):
+    """The second trunk has other codecs."""
+
+    prefix, ports = "86", (5081, 5082, 5083)
+
+    def test_call_goes_down_the_list_and_each_trunk_gets_its_own_offer(self):
+        call = OutgoingCall(self.caller, self.number)
+        first = self.callees[0].expect("INVITE")
+        self.callees[0].reply(first, 503, "b1")
+        self.callees[0].expect("ACK")
+        second = self.callees[1].expect("INVITE")
+        self.assertEqual(first.sdp_formats()[0], "0")
+        self.assertIn("opus/48000/2", second.body)
+        self.assertNotIn("PCMU", second.body)
+        self.assertNotEqual(first["call-id"], second["call-id"])
+        self.callees[1].reply(second, 200, "b2", self.callees[1].sdp(formats="96").replace(
+            "96", second.sdp_formats()[0]))
+        self.callees[1].expect("ACK")
+        caller = call.answered()
+        self.assertIn("PCMU", caller.answer.body)
+        legs = gateway().ctl("calls")[0]["legs"]
+        self.assertEqual([leg["trunk"] for leg in legs], ["caller", "second"])
+        caller.bye()
+        self.callees[1].reply(self.callees[1].expect("BYE"), 200)
+        cdr = self.expect_cdr(status=200, ended_by="a")
+        self.assertEqual([leg["codec"] for leg in cdr["legs"]], ["PCMU", "opus"])
+        gateway().wait(lambda: gateway().ctl("sessions") == [], "the end of all sessions")
+
+    def test_late_offer_goes_down_the_list(self):
+        call = OutgoingCall(self.caller, self.number, body="")
+        self.decline(0, 503)
+        self.decline(1, 502)
+        invite = self.callees[2].expect("INVITE")
+        self.callees[2].reply(invite, 200, "b3", self.callees[2].sdp())
+        self.callees[2].expect("ACK")
+        caller = call.answered(ack_body=self.caller.sdp())
+        caller.bye()
+        self.callees[2].reply(self.callees[2].expect("BYE"), 200)
+        self.expect_cdr(status=200, ended_by="a")
+
+    def test_last_refusal_is_that_of_the_last_route(self):
+        call = OutgoingCall(self.caller, self.number)
+        self.decline(0, 503)
+        self.decline(1, 503)
+        self.refuse_at(2, call, 504)
+        cdr = self.expect_cdr(status=504, far_status=504)
+        self.assertEqual([leg["trunk"] for leg in cdr["legs"]], ["caller", "third"])
+
+    def test_caller_gives_up_at_the_second_route(self):
+        call = OutgoingCall(self.caller, self.number)
+        self.decline(0, 503)
+        invite = self.callees[1].expect("INVITE")
+        self.callees[1].reply(invite, 100)
+        call.cancel()
+        self.callees[1].reply(self.callees[1].expect("CANCEL"), 200)
+        self.callees[1].reply(invite, 487, "b2")
+        self.callees[1].expect("ACK")
+        call.refused(487)
+        self.callees[2].expect_nothing(0.1)
+
+
+class Choice(Routed):
+    prefix, ports = "87", (5081, 5082, 5083)
+
+    def dial(self, number, **kwargs):
+        self.numbers |= {number, number[2:]}
+        return OutgoingCall(self.caller, number, **kwargs)
+
+    def test_cheapest_goes_first_whatever_the_prefix(self):
+        digits = self.number[2:]
+        call = self.dial("870" + digits)
+        invite = self.callees[2].expect("INVITE")
+        self.assertIn(f"sip:0{digits}@", invite.uri)  # stripped
+        self.callees[2].reply(invite, 503, "b3")
+        self.callees[2].expect("ACK")
+        self.refuse_at(0, call)
+
+    def test_caller_and_pattern(self):
+        digits = self.number[2:]
+        self.refuse_at(0, self.dial(f"88{digits}0"))
+        self.refuse_at(1, self.dial(f"88{digits}0", from_user="bob"))
+        self.refuse_at(2, self.dial(f"88{digits}7"))
+        self.dial(f"88{digits}0", from_user="carol").refused(404)
+
+    def test_hours(self):
+        self.refuse_at(2, self.dial("89" + self.number[2:]))
+
+
+class Emergency(Routed):
+    prefix, ports = "112", (5084,)
+
+    def test_emergency_calls_are_marked_and_know_no_limit(self):
+        self.numbers.add("112")
+        ringing = []
+        for status in (486, 603):
+            peer = Peer(gateway().caller_ip, 0, gateway().address)
+            self.peers.append(peer)
+            call = OutgoingCall(peer, "112")
+            invite = self.callees[0].expect("INVITE")
+            self.assertEqual(invite["priority"], "emergency")
+            ringing.append((call, invite, status))
+        self.assertEqual([one["emergency"] for one in gateway().ctl("calls")], [True, True])
+        for call, invite, status in ringing:
+            self.callees[0].reply(invite, status, "b1")
+            self.callees[0].expect("ACK")
+            call.refused(status)
+        gateway().wait(lambda: sum(cdr["to"] == "112" for cdr in gateway().cdrs()) == 2, "the CDRs")
+        self.assertTrue(all(cdr.get("emergency") for cdr in gateway().cdrs() if cdr["to"] == "112"))
 
 
 if __name__ == "__main__":
