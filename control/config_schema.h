@@ -17,6 +17,13 @@
 	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, field, min, max)
 #define OPTIONAL_NUMBER(key, type, field) \
 	CYAML_FIELD_UINT_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, field)
+#define OPTIONAL_NUMBER_TEXT(key, type, field) \
+	OPTIONAL_TEXT(key, type, field, 0, ROUTE_NUMBER_MAX - 1)
+#define OPTIONAL_BOOL(key, type, field) \
+	CYAML_FIELD_BOOL_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, field)
+#define OPTIONAL_LIST(key, type, field, schema, max) \
+	CYAML_FIELD_SEQUENCE(                        \
+		key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, field, schema, 1, max)
 #define OPTIONAL_MAPPING(key, type, field, fields) \
 	CYAML_FIELD_MAPPING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, type, field, fields)
 
