@@ -318,6 +318,26 @@ void flows_load(struct flows *flows, const char *path, unsigned int n_frames, bo
 	free(order);
 }
 
+void flows_begin(struct flows *flows, uint32_t first)
+{
+	flows->first = first;
+	for (unsigned int i = 0; i < flows->n; i++) {
+		if (!flows->tx[i].protected)
+			flows->tx[i].count = first;
+		if (!flows->rx[i].protected)
+			flows->rx[i].count = first;
+	}
+}
+
+uint32_t flows_next(const struct flows *flows)
+{
+	uint32_t next = 0;
+
+	for (unsigned int i = 0; i < flows->n; i++)
+		next = RTE_MAX(next, flows->tx[i].count);
+	return next;
+}
+
 static uint8_t *next_protected(const struct flows *flows, struct flow_tx *tx)
 {
 	if (tx->count == flows->n_frames)

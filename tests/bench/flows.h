@@ -65,6 +65,7 @@ struct flow_tallies {
 	uint64_t opened;  // SRTP, authenticated and decrypted
 	uint64_t rtcp;	  // sender reports
 	uint64_t foreign; // no UDP: a kernel at the other end has its own to say
+	uint64_t stale;	  // of a run before this one
 	uint64_t bad;
 	const char *why;	  // of the first that was bad
 	struct histogram latency; // in TSC cycles
@@ -75,6 +76,7 @@ struct flows {
 	unsigned int n;
 	unsigned int n_frames; // of each protected flow
 	unsigned int n_protected;
+	uint32_t first; // packet of each flow, see flows_begin()
 	uint8_t *protected_frames;
 	struct flow_tx *tx;		// in the order of sending, which is random
 	struct flow_rx *rx;		// by number
@@ -87,6 +89,10 @@ struct flows {
 // Read `path`. Protected flows get `n_frames` packets each, made now; with `swapped` the peer sends
 // every packet back as it was, but addresses. Ends the program where it cannot.
 void flows_load(struct flows *flows, const char *path, unsigned int n_frames, bool swapped);
+
+// Flows of plain RTP begin with packet number `first`; and the number that none has reached yet.
+void flows_begin(struct flows *flows, uint32_t first);
+uint32_t flows_next(const struct flows *flows);
 
 // The next packet of a flow, due at `due_tsc`; NULL: its protected ones are all sent.
 uint8_t *flow_frame(const struct flows *flows, struct flow_tx *flow, uint64_t due_tsc);

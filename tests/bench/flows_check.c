@@ -200,7 +200,7 @@ void flows_check(struct flows *flows, uint8_t *const *frames, const uint16_t *le
 	unsigned int n, uint64_t now_tsc)
 {
 	uint32_t numbers[CHECK_BURST];
-	struct payload head;
+	struct payload head = {};
 
 	for (unsigned int i = 0; i < n; i++) {
 		numbers[i] = flow_of(flows, frames[i], lengths[i]);
@@ -217,6 +217,10 @@ void flows_check(struct flows *flows, uint8_t *const *frames, const uint16_t *le
 		}
 		if (!check(flows, frames[i], lengths[i], numbers[i], &head))
 			continue;
+		if (unlikely(head.count < flows->first)) {
+			flows->tallies.stale++;
+			continue;
+		}
 		flows->tallies.received++;
 		if (head.due_tsc)
 			histogram_add(&flows->tallies.latency,

@@ -4,6 +4,9 @@
 //
 //   generator EAL-OPTIONS -- --vdev DEVICE --flows FILE --seconds S [--warmup S]
 //             [--rate N]       packets a second; without it as fast as they are taken
+//             [--first N]      number of the first packet of each flow, where a run goes on with
+//             what
+//                              one before it began ("next" of its report); not of SRTP
 //             [--swap]         the peer swaps addresses, and does not relay
 //             [--frames N]     of each flow of SRTP, protected before; the run ends when they are
 //             sent
@@ -13,6 +16,8 @@
 //
 // Prints one JSON object, and the same in words on standard error. The load is open loop: a packet
 // has a time at which it is due, whatever became of those before, and latency counts from there.
+// But time in which somebody else has our CPU is taken out of it: nothing becomes due, so that no
+// heap of packets follows that no network would send ("stalled_ms" of the report).
 // Subtle: what is measured is the other end, so this end does as little as it can. The driver gets
 // shells, packets without memory of their own that point to the frames, and must copy what it sends
 // (memif and af_xdp do).
@@ -31,6 +36,7 @@
 
 #include "flows.h"
 #include "odd_frames.h"
+#include "stall.h"
 
 #define BURST	     32
 #define DESCRIPTORS  1024
@@ -38,11 +44,13 @@
 #define DRAIN_MS     50
 #define N_RTCP	     64
 #define N_SHELLS     511
+#define STALL_US     100 // a turn as long as that makes us ask
 
 struct options {
 	const char *vdev;
 	const char *flows;
 	unsigned int n_frames;
+	uint32_t first;
 	double rate, seconds, warmup;
 	double malformed, rtcp; // shares, 0 to 1
 	bool swap;
@@ -68,11 +76,14 @@ struct generator {
 	double begin_tsc, cycles_per_packet; // 0: as fast as taken
 	uint64_t made, sent;
 	uint64_t offers, refusals; // bursts, and those that were not taken whole
+	uint64_t behind_tsc;	   // what is sent is late by so much, at most
+	struct stall stall;
+	uint64_t stalled_tsc, turn_tsc;
 	bool exhausted;
 };
 
 struct snapshot {
-	uint64_t tsc, sent, malformed, received;
+	uint64_t tsc, stalled_tsc, sent, malformed, received;
 };
 
 void die(const char *format, ...)
@@ -165,6 +176,8 @@ static void make_burst(struct generator *gen, uint64_t now)
 	unsigned int n_due = count_due(gen, now), n = 0;
 
 	gen->n_pending = gen->at_pending = 0;
+	if (n_due)
+		gen->behind_tsc = RTE_MAX(gen->behind_tsc, now - due_tsc(gen, now));
 	if (!n_due || rte_mempool_get_bulk(gen->shell_pool, (void **)gen->shells, n_due))
 		return;
 	while (n < n_due) {
@@ -200,15 +213,28 @@ static void transmit(struct generator *gen, uint64_t now)
 
 static struct snapshot take_snapshot(const struct generator *gen)
 {
-	return (struct snapshot){
-		rte_rdtsc(), gen->made, gen->malformed.sent, gen->flows.tallies.received};
+	return (struct snapshot){rte_rdtsc(), gen->stalled_tsc, gen->made, gen->malformed.sent,
+		gen->flows.tallies.received};
+}
+
+static void note_stall(struct generator *gen)
+{
+	double cycles = (double)stall_ask(&gen->stall) * (double)rte_get_tsc_hz() / 1e9;
+
+	gen->begin_tsc += cycles;
+	gen->stalled_tsc += (uint64_t)cycles;
 }
 
 static void run_for(struct generator *gen, double seconds)
 {
 	uint64_t now = rte_rdtsc(), end = now + (uint64_t)(seconds * (double)rte_get_tsc_hz());
+	uint64_t patience = rte_get_tsc_hz() / 1000000 * STALL_US;
 
+	gen->turn_tsc = now;
 	for (; now < end && !gen->exhausted; now = rte_rdtsc()) {
+		if (unlikely(now - gen->turn_tsc > patience))
+			note_stall(gen);
+		gen->turn_tsc = now;
 		receive(gen);
 		transmit(gen, now);
 	}
@@ -235,14 +261,24 @@ static double nanoseconds(uint64_t cycles)
 	return (double)cycles * 1e9 / (double)rte_get_tsc_hz();
 }
 
+// Packets that came back and found no room, as we did not take them in time.
+static uint64_t count_missed(const struct generator *gen)
+{
+	struct rte_eth_stats stats = {};
+
+	rte_eth_stats_get(gen->port, &stats);
+	return stats.imissed;
+}
+
 static void report(
 	const struct generator *gen, const struct snapshot *begin, const struct snapshot *end)
 {
 	const struct flow_tallies *tallies = &gen->flows.tallies;
-	double seconds = nanoseconds(end->tsc - begin->tsc) / 1e9;
+	uint64_t stalled_tsc = end->stalled_tsc - begin->stalled_tsc;
+	double seconds = nanoseconds(end->tsc - begin->tsc - stalled_tsc) / 1e9;
 	uint64_t good = end->received - begin->received;
 	uint64_t malformed = end->malformed - begin->malformed;
-	uint64_t lost = gen->made - tallies->received;
+	uint64_t lost = gen->made - tallies->received, missed = count_missed(gen);
 	static const double shares[] = {0.5, 0.99, 0.999};
 	double latency[4];
 
@@ -253,11 +289,14 @@ static void report(
 	       ",\"received\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"gaps\":%" PRIu64
 	       ",\"late\":%" PRIu64 ",\"opened\":%" PRIu64 ",\"bad\":%" PRIu64
 	       ",\"malformed\":%" PRIu64 ",\"rtcp_sent\":%" PRIu64 ",\"rtcp\":%" PRIu64
-	       ",\"foreign\":%" PRIu64 ",\"refused\":%.3f,\"p50_us\":%.2f"
+	       ",\"foreign\":%" PRIu64 ",\"stale\":%" PRIu64 ",\"next\":%u,\"missed\":%" PRIu64
+	       ",\"behind_us\":%.1f,\"stalled_ms\":%.2f,\"refused\":%.3f,\"p50_us\":%.2f"
 	       ",\"p99_us\":%.2f,\"p999_us\":%.2f,\"max_us\":%.2f}\n",
 		(double)good / seconds, (double)(good + malformed) / seconds, seconds, gen->flows.n,
 		gen->made, tallies->received, lost, tallies->gaps, tallies->late, tallies->opened,
 		tallies->bad, gen->malformed.sent, gen->rtcp.sent, tallies->rtcp, tallies->foreign,
+		tallies->stale, flows_next(&gen->flows), missed, nanoseconds(gen->behind_tsc) / 1e3,
+		nanoseconds(stalled_tsc) / 1e6,
 		gen->offers ? (double)gen->refusals / (double)gen->offers : 0, latency[0],
 		latency[1], latency[2], latency[3]);
 	fprintf(stderr,
@@ -273,11 +312,12 @@ static void measure(struct generator *gen, const struct options *options)
 {
 	struct snapshot begin, end;
 
+	stall_open(&gen->stall);
 	gen->begin_tsc = (double)rte_rdtsc();
 	gen->cycles_per_packet = options->rate > 0 ? (double)rte_get_tsc_hz() / options->rate : 0;
 	run_for(gen, options->warmup);
 	memset(&gen->flows.tallies.latency, 0, sizeof(gen->flows.tallies.latency));
-	gen->offers = gen->refusals = 0;
+	gen->offers = gen->refusals = gen->behind_tsc = 0;
 	begin = take_snapshot(gen);
 	run_for(gen, options->seconds);
 	end = take_snapshot(gen);
@@ -314,12 +354,17 @@ static void plug(struct generator *gen, const char *vdev)
 static void open_port(struct generator *gen, const char *vdev, struct rte_mempool *pool)
 {
 	struct rte_eth_conf conf = {};
+	struct rte_eth_dev_info info;
+	uint16_t n;
 
 	plug(gen, vdev);
+	if (rte_eth_dev_info_get(gen->port, &info))
+		die("device %s does not say what it is", vdev);
+	// As many as the driver proposes: net_af_xdp counts what it misses only then (port.c).
+	n = RTE_MAX(DESCRIPTORS, info.default_rxportconf.ring_size);
 	if (rte_eth_dev_configure(gen->port, 1, 1, &conf) ||
-		rte_eth_rx_queue_setup(gen->port, 0, DESCRIPTORS, 0, NULL, pool) ||
-		rte_eth_tx_queue_setup(gen->port, 0, DESCRIPTORS, 0, NULL) ||
-		rte_eth_dev_start(gen->port))
+		rte_eth_rx_queue_setup(gen->port, 0, n, 0, NULL, pool) ||
+		rte_eth_tx_queue_setup(gen->port, 0, n, 0, NULL) || rte_eth_dev_start(gen->port))
 		die("device %s does not start", vdev);
 	wait_for_link(gen->port);
 }
@@ -360,6 +405,7 @@ static void parse_options(int argc, char **argv, struct options *options, struct
 		{"seconds", required_argument, NULL, 's'},
 		{"warmup", required_argument, NULL, 'w'},
 		{"rate", required_argument, NULL, 'r'},
+		{"first", required_argument, NULL, 'i'},
 		{"frames", required_argument, NULL, 'n'},
 		{"malformed", required_argument, NULL, 'm'},
 		{"rtcp", required_argument, NULL, 'c'},
@@ -386,6 +432,9 @@ static void parse_options(int argc, char **argv, struct options *options, struct
 			break;
 		case 'r':
 			options->rate = atof(optarg);
+			break;
+		case 'i':
+			options->first = (uint32_t)atoi(optarg);
 			break;
 		case 'n':
 			options->n_frames = (unsigned int)atoi(optarg);
@@ -428,6 +477,7 @@ int main(int argc, char **argv)
 	if (!pool)
 		die("no memory for packets");
 	flows_load(&gen.flows, options.flows, options.n_frames, options.swap);
+	flows_begin(&gen.flows, options.first);
 	make_shells(&gen);
 	make_odd(&gen, &options);
 	open_port(&gen, options.vdev, pool);
