@@ -2,45 +2,20 @@
 // 13, negative values in one's complement as in the ITU-T software tools, so that every one of the
 // 65,536 inputs gives the octet of the reference.
 //
-// Both laws are a floating point format, so the encoder lets the FPU find the segment: exponent and
-// the upper four bits of the mantissa of a float are segment and step. That has no branch and
-// becomes SIMD code. The decoder is a table of 256 that the compiler fills in. The decoder's state
-// is that of the packet loss concealment (plc.h).
+// Both laws are a floating point format, so the FPU finds the segment: exponent and the upper four
+// bits of the mantissa of a float are segment and step, and the decoder makes such a float. That
+// has no branch and becomes SIMD code. The decoder's state is that of the packet loss concealment
+// (plc.h).
 #include "g711.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "clones.h"
 #include "codec_list.h"
 #include "plc.h"
 
 #define SAMPLES_MAX (CODEC_FRAME_SAMPLES_MAX / 6) // 120 ms at 8,000 Hz
-
-// Tables of f(0) .. f(255), computed by the compiler.
-#define ROW_16(f, i)                                                                          \
-	f(i), f(i + 1), f(i + 2), f(i + 3), f(i + 4), f(i + 5), f(i + 6), f(i + 7), f(i + 8), \
-		f(i + 9), f(i + 10), f(i + 11), f(i + 12), f(i + 13), f(i + 14), f(i + 15)
-#define ROW_64(f, i) ROW_16(f, i), ROW_16(f, i + 16), ROW_16(f, i + 32), ROW_16(f, i + 48)
-#define TABLE_256(f) ROW_64(f, 0), ROW_64(f, 64), ROW_64(f, 128), ROW_64(f, 192)
-
-// Magnitude of a mu-law octet in 16 bits: (33 + 2 * step) << segment, less the bias of 33, in units
-// of 4. All bits of the octet are inverted on the wire.
-#define ULAW_STEP(c)	  (~(c)&0x0f)
-#define ULAW_SEGMENT(c)	  (~(c) >> 4 & 0x07)
-#define ULAW_MAGNITUDE(c) ((((33 + 2 * ULAW_STEP(c)) << ULAW_SEGMENT(c)) - 33) * 4)
-#define ULAW_DECODE(c)	  ((c)&0x80 ? ULAW_MAGNITUDE(c) : -ULAW_MAGNITUDE(c))
-
-// A-law: steps of 16 in the two lowest segments, decoded to the middle of the step. Even bits are
-// inverted on the wire, a set sign bit is positive.
-#define ALAW_STEP(c)	  (((c) ^ 0x55) & 0x0f)
-#define ALAW_SEGMENT(c)	  (((c) ^ 0x55) >> 4 & 0x07)
-#define ALAW_BIAS(c)	  (ALAW_SEGMENT(c) > 0 ? 264 : 8)
-#define ALAW_SHIFT(c)	  (ALAW_SEGMENT(c) - (ALAW_SEGMENT(c) > 0))
-#define ALAW_MAGNITUDE(c) ((ALAW_STEP(c) * 16 + ALAW_BIAS(c)) << ALAW_SHIFT(c))
-#define ALAW_DECODE(c)	  ((c)&0x80 ? ALAW_MAGNITUDE(c) : -ALAW_MAGNITUDE(c))
-
-static const int16_t ulaw_to_linear[256] = {TABLE_256(ULAW_DECODE)};
-static const int16_t alaw_to_linear[256] = {TABLE_256(ALAW_DECODE)};
 
 // Exponent and upper mantissa bits of a value that a float holds exactly: segment and step, with
 // the exponent's bias still in.
@@ -51,6 +26,22 @@ static inline int32_t segment_and_step(int32_t magnitude)
 
 	memcpy(&bits, &f, sizeof(bits));
 	return bits >> 19;
+}
+
+// The middle of a segment's step: 2^(segment + exponent) * (1 + step / 16 + 1 / 32).
+static inline int32_t middle_of(int32_t segment_and_step, int32_t exponent)
+{
+	int32_t bits = ((segment_and_step + ((127 + exponent) << 4)) << 19) | 1 << 18;
+	float f;
+
+	memcpy(&f, &bits, sizeof(f));
+	return (int32_t)f;
+}
+
+// By mask: a branch would be none that becomes SIMD code.
+static inline int32_t pick(int32_t mask, int32_t yes, int32_t no)
+{
+	return (mask & yes) | (~mask & no);
 }
 
 // 13 bits of magnitude plus the bias of 33, which makes segment 0 begin at 2^5.
@@ -70,59 +61,89 @@ static inline uint8_t alaw_encode_sample(int16_t sample)
 	int32_t magnitude = (sample ^ sign) >> 4;
 	int32_t code = segment_and_step(magnitude) - ((127 + 3) << 4);
 
-	code = magnitude < 16 ? magnitude : code;
+	code = pick((magnitude - 16) >> 31, magnitude, code);
 	return (uint8_t)(code ^ 0x55 ^ (~sign & 0x80));
 }
 
-static void pcmu_encode(struct codec_encode_job *jobs, size_t n_jobs)
+// All bits are inverted on the wire; a set sign bit is positive. The magnitude is in units of 4.
+static inline int16_t ulaw_decode_sample(uint8_t octet)
+{
+	int32_t magnitude = (middle_of(~octet & 0x7f, 5) - 33) * 4;
+	int32_t sign = (octet >> 7) - 1;
+
+	return (int16_t)((magnitude ^ sign) - sign);
+}
+
+// Even bits are inverted on the wire; steps of 16 in the two lowest segments.
+static inline int16_t alaw_decode_sample(uint8_t octet)
+{
+	int32_t code = (octet ^ 0x55) & 0x7f;
+	int32_t magnitude = pick((code - 16) >> 31, code * 16 + 8, middle_of(code, 7));
+	int32_t sign = (octet >> 7) - 1;
+
+	return (int16_t)((magnitude ^ sign) - sign);
+}
+
+typedef uint8_t (*encode_fn)(int16_t sample);
+typedef int16_t (*decode_fn)(uint8_t octet);
+
+// Octets may alias anything: what they are written from is in registers, or it is no SIMD code.
+static inline __attribute__((always_inline)) void encode(
+	struct codec_encode_job *jobs, size_t n_jobs, encode_fn encode_sample)
 {
 	for (size_t i = 0; i < n_jobs; i++) {
-		struct codec_encode_job *job = &jobs[i];
+		const int16_t *restrict pcm = jobs[i].pcm;
+		uint8_t *restrict payload = jobs[i].payload;
+		unsigned int n = jobs[i].n_samples;
 
-		for (unsigned int k = 0; k < job->n_samples; k++)
-			job->payload[k] = ulaw_encode_sample(job->pcm[k]);
-		job->n_bytes = job->n_samples;
+		for (unsigned int k = 0; k < n; k++)
+			payload[k] = encode_sample(pcm[k]);
+		jobs[i].n_bytes = (int)n;
 	}
 }
 
-static void pcma_encode(struct codec_encode_job *jobs, size_t n_jobs)
+CLONES static void pcmu_encode(struct codec_encode_job *jobs, size_t n_jobs)
 {
-	for (size_t i = 0; i < n_jobs; i++) {
-		struct codec_encode_job *job = &jobs[i];
-
-		for (unsigned int k = 0; k < job->n_samples; k++)
-			job->payload[k] = alaw_encode_sample(job->pcm[k]);
-		job->n_bytes = job->n_samples;
-	}
+	encode(jobs, n_jobs, ulaw_encode_sample);
 }
 
-static void decode_one(struct codec_decode_job *job, const int16_t *table)
+CLONES static void pcma_encode(struct codec_encode_job *jobs, size_t n_jobs)
 {
-	if (!job->payload || job->fec) {
-		plc_conceal(job->state, job->pcm, job->n_samples);
+	encode(jobs, n_jobs, alaw_encode_sample);
+}
+
+static inline __attribute__((always_inline)) void decode_one(
+	struct codec_decode_job *job, decode_fn decode_sample)
+{
+	const uint8_t *restrict payload = job->payload;
+	int16_t *restrict pcm = job->pcm;
+	unsigned int n = job->n_bytes;
+
+	if (!payload || job->fec) {
+		plc_conceal(job->state, pcm, job->n_samples);
 		job->n_decoded = job->n_samples;
 		return;
 	}
-	if (job->n_bytes == 0 || job->n_bytes > job->n_samples || job->n_bytes > SAMPLES_MAX) {
+	if (n == 0 || n > job->n_samples || n > SAMPLES_MAX) {
 		job->n_decoded = -EBADMSG;
 		return;
 	}
-	for (unsigned int k = 0; k < job->n_bytes; k++)
-		job->pcm[k] = table[job->payload[k]];
-	plc_receive(job->state, job->pcm, job->n_bytes);
-	job->n_decoded = job->n_bytes;
+	for (unsigned int k = 0; k < n; k++)
+		pcm[k] = decode_sample(payload[k]);
+	plc_receive(job->state, pcm, n);
+	job->n_decoded = (int)n;
 }
 
-static void pcmu_decode(struct codec_decode_job *jobs, size_t n_jobs)
+CLONES static void pcmu_decode(struct codec_decode_job *jobs, size_t n_jobs)
 {
 	for (size_t i = 0; i < n_jobs; i++)
-		decode_one(&jobs[i], ulaw_to_linear);
+		decode_one(&jobs[i], ulaw_decode_sample);
 }
 
-static void pcma_decode(struct codec_decode_job *jobs, size_t n_jobs)
+CLONES static void pcma_decode(struct codec_decode_job *jobs, size_t n_jobs)
 {
 	for (size_t i = 0; i < n_jobs; i++)
-		decode_one(&jobs[i], alaw_to_linear);
+		decode_one(&jobs[i], alaw_decode_sample);
 }
 
 static size_t no_state(void)

@@ -25,7 +25,7 @@
 
 #define TAPS	  12  // of each polyphase half
 #define CHUNK	  160 // octets done at a time; not below what plc.h smooths after a loss
-#define WIDTH_MAX 16
+#define WIDTH_MAX 32
 #define BYTES_MAX 960 // 120 ms
 
 struct encoder {
@@ -49,27 +49,33 @@ struct chunk {
 	struct g722_adpcm spare; // state of these
 };
 
-static const struct g722_lanes *widest = &g722_lanes_1;
-
 // Every other coefficient of the mirror filter; the others are the same backwards.
 static const int16_t qmf[TAPS] = {3, -11, 12, 32, -210, 951, 3876, -805, 362, -156, 53, -11};
 
 const struct g722_lanes *g722_lanes_choose(unsigned int width_max)
 {
 #ifdef __x86_64__
-	if (width_max >= 16 && __builtin_cpu_supports("avx512f") &&
-		__builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-		__builtin_cpu_supports("avx512bw"))
+	if (width_max >= 32 && __builtin_cpu_supports("avx512bw") &&
+		__builtin_cpu_supports("avx512vbmi2"))
+		return &g722_lanes_32;
+	if (width_max >= 16 && __builtin_cpu_supports("avx2"))
 		return &g722_lanes_16;
-	if (width_max >= 8 && __builtin_cpu_supports("avx2"))
+	if (width_max >= 8)
 		return &g722_lanes_8;
 #endif
-	return width_max >= 4 ? &g722_lanes_4 : &g722_lanes_1;
+	return width_max ? &g722_lanes_1 : NULL;
 }
+
+// By how many streams there are: the narrowest lanes that take them all, or the widest.
+static const struct g722_lanes *lanes_of[WIDTH_MAX + 1];
 
 void g722_init(void)
 {
-	widest = g722_lanes_choose(WIDTH_MAX);
+	for (unsigned int n = 0; n <= WIDTH_MAX; n++) {
+		unsigned int width = n > 16 ? 32 : n > 8 ? 16 : n > 1 ? 8 : 1;
+
+		lanes_of[n] = g722_lanes_choose(width);
+	}
 }
 
 static inline int16_t clamp(int32_t x, int32_t least, int32_t most)
@@ -139,12 +145,6 @@ CLONES static void synthesise(
 	}
 	memcpy(decoder->sums, sums + n, sizeof(decoder->sums));
 	memcpy(decoder->differences, differences + n, sizeof(decoder->differences));
-}
-
-// The lanes for n streams: wide ones pay from a quarter of their width on.
-static const struct g722_lanes *lanes_for(size_t n)
-{
-	return n > 1 && n >= widest->width / 4 ? widest : &g722_lanes_1;
 }
 
 static size_t min_size(size_t a, size_t b)
@@ -269,7 +269,7 @@ static size_t encode_run(const struct codec_encode_job *jobs, size_t n_jobs)
 {
 	size_t n = 1;
 
-	while (n < n_jobs && n < widest->width && jobs[n].n_samples == jobs[0].n_samples &&
+	while (n < n_jobs && n < WIDTH_MAX && jobs[n].n_samples == jobs[0].n_samples &&
 		encoder_is_narrow(&jobs[n]) == encoder_is_narrow(&jobs[0]))
 		n++;
 	return n;
@@ -280,7 +280,7 @@ static void encode(struct codec_encode_job *jobs, size_t n_jobs)
 	for (size_t n_run; n_jobs; jobs += n_run, n_jobs -= n_run) {
 		bool narrow = encoder_is_narrow(&jobs[0]);
 		size_t n_bytes = narrow ? jobs[0].n_samples : jobs[0].n_samples / 2u;
-		const struct g722_lanes *lanes = lanes_for(encode_run(jobs, n_jobs));
+		const struct g722_lanes *lanes = lanes_of[encode_run(jobs, n_jobs)];
 
 		n_run = min_size(encode_run(jobs, n_jobs), lanes->width);
 		for (size_t at = 0; at < n_bytes; at += CHUNK)
@@ -310,7 +310,7 @@ static size_t decode_run(const struct codec_decode_job *jobs, size_t n_jobs)
 	const struct decoder *first = jobs[0].state;
 	size_t n = 0;
 
-	for (; n < n_jobs && n < widest->width && is_decodable(&jobs[n]); n++) {
+	for (; n < n_jobs && n < WIDTH_MAX && is_decodable(&jobs[n]); n++) {
 		const struct decoder *decoder = jobs[n].state;
 
 		if (jobs[n].n_bytes != jobs[0].n_bytes || decoder->mode != first->mode ||
@@ -347,7 +347,7 @@ static void decode(struct codec_decode_job *jobs, size_t n_jobs)
 			n_run = 1;
 			continue;
 		}
-		lanes = lanes_for(n_run);
+		lanes = lanes_of[n_run];
 		n_run = min_size(n_run, lanes->width);
 		decode_frames(lanes, jobs, n_run);
 	}

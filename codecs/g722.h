@@ -38,12 +38,13 @@ struct g722_lanes {
 		int16_t *const *pcm, size_t n, unsigned int mode);
 };
 
-extern const struct g722_lanes g722_lanes_1, g722_lanes_4;
+extern const struct g722_lanes g722_lanes_1;
 #ifdef __x86_64__
-extern const struct g722_lanes g722_lanes_8, g722_lanes_16; // need AVX2, AVX-512
+extern const struct g722_lanes g722_lanes_8, g722_lanes_16, g722_lanes_32;
 #endif
 
-// The widest of at most this width that the machine runs.
+// The widest of at most this width, which is not 0, that the machine runs: 16 is AVX2, 32 AVX-512
+// (BW and VBMI2).
 const struct g722_lanes *g722_lanes_choose(unsigned int width_max);
 
 // The decoder begins in mode 1 (64 kbit/s). Modes 2 (56) and 3 (48) ignore the lowest one and two

@@ -3,25 +3,12 @@
 // its own; the compiler options of the others say what the vectors may be made of.
 //
 // Names and order of the steps are the recommendation's (SUBTRA, QUANTL, LOGSCL, UPZERO ...). It
-// calculates in 16 bits and saturates; lanes have 32, and saturate where 16 bits could overflow.
-// All branches are masks, so the lanes do the same whatever their signals are.
+// calculates in 16 bits and saturates (g722_ops.h); where plain operators stand nothing can
+// overflow. All branches are masks, so the lanes do the same whatever their signals are.
 #include <string.h>
 
 #include "g722.h"
-
-#if G722_WIDTH == 1
-typedef int32_t lane;
-#define MASK(condition) (-(lane)(condition)) // all bits where it holds
-#else
-typedef int32_t lane __attribute__((vector_size(4 * G722_WIDTH)));
-#define MASK(condition) ((lane)(condition))
-#endif
-
-#if G722_WIDTH == 8 || G722_WIDTH == 16
-#include <immintrin.h>
-#endif
-
-#define INLINE static inline __attribute__((always_inline))
+#include "g722_ops.h"
 
 struct band {
 	lane s, sz, r1, r2, p1, p2, a1, a2, nb, det, d[6], b[6];
@@ -29,77 +16,17 @@ struct band {
 
 _Static_assert(sizeof(struct band) / sizeof(lane) == G722_BAND_WORDS, "the same words");
 
-INLINE lane all(int32_t x)
-{
-	return (lane){0} + x;
-}
-
-INLINE lane pick(lane mask, lane yes, lane no)
-{
-#if G722_WIDTH == 1
-	return mask ? yes : no;
-#else
-	return (mask & yes) | (~mask & no);
-#endif
-}
-
-INLINE lane clamp(lane x, lane least, lane most)
-{
-#if G722_WIDTH == 16
-	return (lane)_mm512_max_epi32((__m512i)least, _mm512_min_epi32((__m512i)most, (__m512i)x));
-#elif G722_WIDTH == 8
-	return (lane)_mm256_max_epi32((__m256i)least, _mm256_min_epi32((__m256i)most, (__m256i)x));
-#else
-	x = pick(MASK(x > most), most, x);
-	return pick(MASK(x < least), least, x);
-#endif
-}
-
-INLINE lane saturate(lane x)
-{
-	return clamp(x, all(INT16_MIN), all(INT16_MAX));
-}
-
-// An element of a table of 16, 32 or 64.
-INLINE lane look_up(const int32_t *table, [[maybe_unused]] size_t n, lane index)
-{
-#if G722_WIDTH == 1
-	return table[index];
-#elif G722_WIDTH == 16
-	__m512i at = (__m512i)index, found = _mm512_loadu_si512(table);
-
-	if (n == 16)
-		return (lane)_mm512_permutexvar_epi32(at, found);
-	found = _mm512_permutex2var_epi32(found, at, _mm512_loadu_si512(table + 16));
-	if (n == 64) {
-		__m512i upper = _mm512_permutex2var_epi32(
-			_mm512_loadu_si512(table + 32), at, _mm512_loadu_si512(table + 48));
-
-		found = _mm512_mask_mov_epi32(
-			found, _mm512_cmpgt_epi32_mask(at, _mm512_set1_epi32(31)), upper);
-	}
-	return (lane)found;
-#elif G722_WIDTH == 8
-	return (lane)_mm256_i32gather_epi32(table, (__m256i)index, 4);
-#else
-	lane found;
-
-	for (int i = 0; i < G722_WIDTH; i++)
-		found[i] = table[index[i]];
-	return found;
-#endif
-}
-
 // Decision levels of the lower band's quantiser, without the 0 that comes first.
-static const int16_t q6[] = {35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650,
+static const int16_t q6[32] = {35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650,
 	714, 786, 858, 940, 1023, 1121, 1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919};
-#define Q2 564 // and of the upper one's
+#define N_LEVELS 29
+#define Q2	 564 // and of the upper one's
 
 #define TWICE(x) (x), (x)
 #define FOUR(x)	 TWICE(x), TWICE(x)
 
 // Output levels by the octet's six bits of the lower band, in each mode.
-static const int32_t levels[3][64] = {
+static const int16_t levels[3][64] = {
 	{FOUR(-136), -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360,
 		-8576, -7856, -7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776,
 		-2400, -2032, -1688, -1360, -1040, -728, 24808, 21904, 19008, 16704, 14984, 13512,
@@ -118,90 +45,84 @@ static const int32_t levels[3][64] = {
 
 // By the upper four of these bits, which alone adapt the predictor, and by the two of the upper
 // band: the change of the scale's logarithm, and the level. A vector has room for 16.
-static const int32_t low_levels[16] = {0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456,
+static const int16_t low_levels[16] = {0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456,
 	12896, 8968, 6288, 4240, 2584, 1200, 0};
-static const int32_t low_steps[16] = {
+static const int16_t low_steps[16] = {
 	-60, 3042, 1198, 538, 334, 172, 58, -30, 3042, 1198, 538, 334, 172, 58, -30, -60};
-static const int32_t high_steps[16] = {798, -214, 798, -214};
-static const int32_t high_levels[16] = {-7408, -1616, 7408, 1616};
+static const int16_t high_steps[16] = {798, -214, 798, -214};
+static const int16_t high_levels[16] = {-7408, -1616, 7408, 1616};
 
 // 2048 * 2^(i/32)
-static const int32_t exponentials[32] = {2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489,
+static const int16_t exponentials[32] = {2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489,
 	2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960, 3025, 3091, 3158, 3228, 3298, 3371, 3444,
 	3520, 3597, 3676, 3756, 3838, 3922, 4008};
 
-// All bits where the signs of a and b are the same.
-INLINE lane same_sign(lane a, lane b)
+// x where a and b have the same sign, -x elsewhere, for x that is 128 or 192.
+INLINE lane signed_by(lane a, lane b, int16_t x)
 {
-	return ~((a ^ b) >> 31);
-}
-
-// x where the mask is set, -x elsewhere.
-INLINE lane plus_minus(lane mask, lane x)
-{
-	return (x ^ ~mask) - ~mask;
+	return (((a ^ b) >> 15) & (int16_t)(-2 * x)) + x;
 }
 
 // UPZERO, and the delay of the differences; FILTEZ adds from the oldest on. d is so small that
-// twice d and the products need no limit.
+// twice d needs no limit.
 INLINE void adapt_zeros(struct band *band, lane d0)
 {
-	lane step = MASK(d0 != 0) & 128, sz = all(0);
+	lane moves = MASK(d0 != 0), sz = all(0);
 
 	for (int i = 5; i >= 0; i--) {
-		lane signed_step = plus_minus(same_sign(d0, band->d[i]), step);
+		lane step = signed_by(d0, band->d[i], 128) & moves;
 
-		band->b[i] = saturate(signed_step + ((band->b[i] * 32640) >> 15));
+		band->b[i] = add(leak(band->b[i]), step);
 		band->d[i] = i ? band->d[i - 1] : d0;
-		sz = saturate(sz + ((band->b[i] * (2 * band->d[i])) >> 15));
+		sz = add(sz, mult(band->b[i], 2 * band->d[i]));
 	}
 	band->sz = sz;
 }
 
-// UPPOL2, UPPOL1 and FILTEP; returns the poles' part of the prediction.
+// UPPOL2, UPPOL1 and FILTEP; returns the poles' part of the prediction. a2 is so small that twice
+// a2 needs no limit.
 INLINE lane adapt_poles(struct band *band, lane p0, lane r0)
 {
-	lane same1 = same_sign(p0, band->p1), same2 = same_sign(p0, band->p2);
-	lane a1 = saturate(band->a1 * 4), limit;
+	lane same = ~((p0 ^ band->p1) >> 15), a1 = add(band->a1, band->a1), limit;
 
-	a1 = clamp(plus_minus(~same1, a1), all(INT16_MIN), all(INT16_MAX)) >> 7;
-	band->a2 = clamp(a1 + plus_minus(same2, all(128)) + ((band->a2 * 32512) >> 15), all(-12288),
-		all(12288));
+	a1 = add(a1, a1);
+	a1 = pick(same, sub(all(0), a1), a1) >> 7;
+	band->a2 = clamp(a1 + signed_by(p0, band->p2, 128) + mult_high(2 * band->a2, all(32512)),
+		all(-12288), all(12288));
 	limit = 15360 - band->a2;
-	band->a1 = clamp(plus_minus(same1, all(192)) + ((band->a1 * 32640) >> 15), -limit, limit);
+	band->a1 = clamp(signed_by(p0, band->p1, 192) + leak(band->a1), -limit, limit);
 	band->p2 = band->p1;
 	band->p1 = p0;
 	band->r2 = band->r1;
 	band->r1 = r0;
-	return saturate(((band->a1 * saturate(2 * band->r1)) >> 15) +
-			((band->a2 * saturate(2 * band->r2)) >> 15));
+	return add(mult(band->a1, add(band->r1, band->r1)),
+		mult_high(2 * band->a2, add(band->r2, band->r2)));
 }
 
 // What encoder and decoder do alike with a quantised difference: RECONS, PARREC and the next
 // prediction.
 INLINE void adapt(struct band *band, lane d0)
 {
-	lane p0 = saturate(d0 + band->sz), r0 = saturate(d0 + band->s);
+	lane p0 = add(d0, band->sz), r0 = add(d0, band->s);
 
 	adapt_zeros(band, d0);
-	band->s = saturate(adapt_poles(band, p0, r0) + band->sz);
+	band->s = add(adapt_poles(band, p0, r0), band->sz);
 }
 
-// LOGSCL and SCALEL, or LOGSCH and SCALEH.
-INLINE void adapt_scale(struct band *band, lane step, int32_t nb_max, int32_t shift)
+// LOGSCL and SCALEL, or LOGSCH and SCALEH. The logarithm's leak is a 128th.
+INLINE void adapt_scale(struct band *band, lane step, int16_t nb_max, int16_t shift)
 {
-	lane nb = clamp(((band->nb * 127) >> 7) + step, all(0), all(nb_max));
+	lane nb = clamp(mult_unsigned(band->nb, all((int16_t)65024)) + step, all(0), all(nb_max));
 	lane exponential = look_up(exponentials, 32, (nb >> 6) & 31);
 
 	band->nb = nb;
-	band->det = ((exponential << 1) >> (shift + 1 - (nb >> 11))) << 2;
+	band->det = shift_right(exponential << 1, (int16_t)(shift + 1) - (nb >> 11)) << 2;
 }
 
 INLINE void adapt_low(struct band *band, lane code)
 {
 	lane upper_bits = code >> 2;
-	lane level = look_up(low_levels, 16, upper_bits);
-	lane d0 = (band->det * level) >> 15;
+	lane d0 = mult(band->det, look_up(low_levels, 16, upper_bits));
 
 	adapt_scale(band, look_up(low_steps, 16, upper_bits), 18432, 8);
 	adapt(band, d0);
@@ -210,22 +131,46 @@ INLINE void adapt_low(struct band *band, lane code)
 // Returns the quantised difference.
 INLINE lane adapt_high(struct band *band, lane code)
 {
-	lane d0 = (band->det * look_up(high_levels, 16, code)) >> 15;
+	lane d0 = mult(band->det, look_up(high_levels, 16, code));
 
 	adapt_scale(band, look_up(high_steps, 16, code), 22528, 10);
 	adapt(band, d0);
 	return d0;
 }
 
-// QUANTL: the count of levels that the difference reaches is the code, but for sign and order.
+// Whether a difference of some magnitude reaches a level of the quantiser.
+INLINE lane reaches(const struct band *band, lane magnitude, lane level)
+{
+	return MASK(mult_unsigned(level << 4, band->det) <= magnitude);
+}
+
+// QUANTL: the count of levels that the difference reaches, and one.
+INLINE lane count_levels(const struct band *band, lane magnitude)
+{
+	lane m = all(1);
+
+#if G722_WIDTH == 32
+	lane group = all(0); // of six levels, of which the last is looked at first
+
+	for (int i = 5; i < N_LEVELS; i += 6)
+		group -= reaches(band, magnitude, all(q6[i]));
+	group *= 6;
+	m += group;
+	for (int16_t i = 0; i < 5; i++)
+		m -= reaches(band, magnitude, look_up(q6, 32, group + i));
+#else
+	for (int i = 0; i < N_LEVELS; i++)
+		m -= reaches(band, magnitude, all(q6[i]));
+#endif
+	return m;
+}
+
+// The count is the code, but for sign and order.
 INLINE lane encode_low(struct band *band, lane x)
 {
-	lane e = saturate(x - band->s), sign = e >> 31, reach = (e ^ sign) << 12 | 4095, m = all(1),
-	     code;
+	lane e = sub(x, band->s), sign = e >> 15, m = count_levels(band, e ^ sign);
+	lane code = pick(sign, pick(MASK(m < 3), 64 - m, 34 - m), 62 - m);
 
-	for (size_t i = 0; i < sizeof(q6) / sizeof(q6[0]); i++)
-		m -= MASK(q6[i] * band->det <= reach);
-	code = pick(sign, pick(MASK(m < 3), 64 - m, 34 - m), 62 - m);
 	adapt_low(band, code);
 	return code;
 }
@@ -233,9 +178,8 @@ INLINE lane encode_low(struct band *band, lane x)
 // QUANTH
 INLINE lane encode_high(struct band *band, lane x)
 {
-	lane e = saturate(x - band->s), sign = e >> 31, magnitude = e ^ sign;
-	lane is_large = MASK(magnitude >= ((Q2 * band->det) >> 12));
-	lane code = pick(sign, all(1), all(3)) + is_large;
+	lane e = sub(x, band->s), sign = e >> 15;
+	lane code = pick(sign, all(1), all(3)) + reaches(band, e ^ sign, all(Q2));
 
 	adapt_high(band, code);
 	return code;
@@ -246,9 +190,9 @@ INLINE lane limit_band(lane x)
 	return clamp(x, all(-16384), all(16383));
 }
 
-INLINE lane decode_low(struct band *band, lane code, const int32_t *table)
+INLINE lane decode_low(struct band *band, lane code, const int16_t *table)
 {
-	lane y = limit_band(saturate(band->s + ((band->det * look_up(table, 64, code)) >> 15)));
+	lane y = limit_band(add(band->s, mult(band->det, look_up(table, 64, code))));
 
 	adapt_low(band, code);
 	return y;
@@ -258,36 +202,17 @@ INLINE lane decode_high(struct band *band, lane code)
 {
 	lane s = band->s;
 
-	return limit_band(saturate(s + adapt_high(band, code)));
+	return limit_band(add(s, adapt_high(band, code)));
 }
 
-#if G722_WIDTH == 1
-typedef int16_t narrow;
-#define LANE(x, i) (x)
-#define NARROW(x)  ((narrow)(x))
-#define WIDEN(x)   ((lane)(x))
-#else
-typedef int16_t narrow __attribute__((vector_size(2 * G722_WIDTH)));
-#define LANE(x, i) ((x)[i])
-#define NARROW(x)  __builtin_convertvector(x, narrow)
-#define WIDEN(x)   __builtin_convertvector(x, lane)
-#endif
-
-// A value of each stream, as it is in memory.
-union row {
-	narrow lanes;
-	int16_t values[G722_WIDTH];
-};
+#include "g722_rows.h"
 
 INLINE void load_band(struct band *band, const int16_t *const *words)
 {
 	lane *lanes = (lane *)band;
 	union row rows[G722_BAND_WORDS];
 
-	for (int i = 0; i < G722_WIDTH; i++) {
-		for (size_t w = 0; w < G722_BAND_WORDS; w++)
-			rows[w].values[i] = words[i][w];
-	}
+	to_rows(rows, words, 0, G722_BAND_WORDS);
 	for (size_t w = 0; w < G722_BAND_WORDS; w++)
 		lanes[w] = WIDEN(rows[w].lanes);
 }
@@ -299,10 +224,7 @@ INLINE void store_band(const struct band *band, int16_t *const *words)
 
 	for (size_t w = 0; w < G722_BAND_WORDS; w++)
 		rows[w].lanes = NARROW(lanes[w]);
-	for (int i = 0; i < G722_WIDTH; i++) {
-		for (size_t w = 0; w < G722_BAND_WORDS; w++)
-			words[i][w] = rows[w].values[i];
-	}
+	from_rows(rows, words, 0, G722_BAND_WORDS);
 }
 
 struct bands {
@@ -357,40 +279,6 @@ static void store(const struct bands *bands, struct g722_adpcm *const *states)
 	store_high(&bands->high, states);
 }
 
-// Turn n values of each stream into rows, and back.
-INLINE void to_rows(union row *rows, const int16_t *const *streams, size_t at, size_t n)
-{
-	for (int i = 0; i < G722_WIDTH; i++) {
-		for (size_t k = 0; k < n; k++)
-			rows[k].values[i] = streams[i][at + k];
-	}
-}
-
-INLINE void from_rows(const union row *rows, int16_t *const *streams, size_t at, size_t n)
-{
-	for (int i = 0; i < G722_WIDTH; i++) {
-		for (size_t k = 0; k < n; k++)
-			streams[i][at + k] = rows[k].values[i];
-	}
-}
-
-// Octets go to and fro as they are.
-INLINE void codes_to_rows(union row *rows, const uint8_t *const *codes, size_t at, size_t n)
-{
-	for (int i = 0; i < G722_WIDTH; i++) {
-		for (size_t k = 0; k < n; k++)
-			rows[k].values[i] = codes[i][at + k];
-	}
-}
-
-INLINE void codes_from_rows(const union row *rows, uint8_t *const *codes, size_t at, size_t n)
-{
-	for (int i = 0; i < G722_WIDTH; i++) {
-		for (size_t k = 0; k < n; k++)
-			codes[i][at + k] = (uint8_t)rows[k].values[i];
-	}
-}
-
 #define ROWS 40 // turned at a time
 
 static void encode(struct g722_adpcm *const *states, const int16_t *const *low,
@@ -419,7 +307,7 @@ static void encode(struct g722_adpcm *const *states, const int16_t *const *low,
 static void decode(struct g722_adpcm *const *states, const uint8_t *const *codes,
 	int16_t *const *low, int16_t *const *high, size_t n, unsigned int mode)
 {
-	const int32_t *table = levels[mode - 1];
+	const int16_t *table = levels[mode - 1];
 	union row low_rows[ROWS], high_rows[ROWS];
 	struct bands bands;
 
@@ -466,7 +354,7 @@ static void encode_narrow(struct g722_adpcm *const *states, const int16_t *const
 static void decode_narrow(struct g722_adpcm *const *states, const uint8_t *const *codes,
 	int16_t *const *pcm, size_t n, unsigned int mode)
 {
-	const int32_t *table = levels[mode - 1];
+	const int16_t *table = levels[mode - 1];
 	union row rows[ROWS];
 	struct band low;
 

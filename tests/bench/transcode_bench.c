@@ -222,7 +222,10 @@ static const struct library g729 = {"G729", g729_open, g729_encode_step, g729_de
 // G.711 has no library: its own code, without the engine.
 static void pcma_open(unsigned int s)
 {
-	encoders[s] = decoders[s] = &staged_speech[s];
+	const struct codec *codec = codec_find("PCMA", 8000, 1);
+
+	encoders[s] = &staged_speech[s]; // it has no state
+	decoders[s] = rte_zmalloc("decoder", codec->decoder_size(), 64);
 }
 
 static void pcma_encode_step(void)
@@ -244,7 +247,8 @@ static void pcma_decode_step(void)
 	int16_t out[FRAME];
 
 	for (unsigned int s = 0; s < N_STREAMS; s++) {
-		struct codec_decode_job job = {.payload = staged_coded[s].bytes,
+		struct codec_decode_job job = {.state = decoders[s],
+			.payload = staged_coded[s].bytes,
 			.n_bytes = staged_coded[s].n,
 			.pcm = out,
 			.n_samples = FRAME};

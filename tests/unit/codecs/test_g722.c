@@ -196,16 +196,18 @@ static void speech_survives(void **)
 	assert_int_equal(delay, 22);
 }
 
+#define N_LANES 32 // of the widest
+
 // n streams of random sub-bands by lanes of some width and by one after the other.
 static void check_width(const struct g722_lanes *lanes, unsigned int shift)
 {
-	static int16_t low[16][400], high[16][400], y[4][16][400];
-	static uint8_t codes[2][16][400];
-	struct g722_adpcm encoders[2][16], decoders[2][16];
+	static int16_t low[N_LANES][400], high[N_LANES][400], y[4][N_LANES][400];
+	static uint8_t codes[2][N_LANES][400];
+	struct g722_adpcm encoders[2][N_LANES], decoders[2][N_LANES];
 	uint32_t random = shift;
 
 	memset(encoders, 0, sizeof(encoders));
-	for (int i = 0; i < 16; i++) {
+	for (int i = 0; i < N_LANES; i++) {
 		encoders[0][i].low.det = 32;
 		encoders[0][i].high.det = 8;
 		for (int k = 0; k < 400; k++) {
@@ -220,11 +222,11 @@ static void check_width(const struct g722_lanes *lanes, unsigned int shift)
 	for (int variant = 0; variant < 2; variant++) {
 		const struct g722_lanes *l = variant ? lanes : &g722_lanes_1;
 
-		for (unsigned int at = 0; at < 16; at += l->width) {
-			struct g722_adpcm *es[16], *ds[16];
-			const int16_t *ls[16], *hs[16];
-			int16_t *yl[16], *yh[16];
-			uint8_t *cs[16];
+		for (unsigned int at = 0; at < N_LANES; at += l->width) {
+			struct g722_adpcm *es[N_LANES], *ds[N_LANES];
+			const int16_t *ls[N_LANES], *hs[N_LANES];
+			int16_t *yl[N_LANES], *yh[N_LANES];
+			uint8_t *cs[N_LANES];
 
 			for (unsigned int i = 0; i < l->width; i++) {
 				es[i] = &encoders[variant][at + i];
@@ -250,13 +252,14 @@ static void check_width(const struct g722_lanes *lanes, unsigned int shift)
 // the decoded lower band's.
 static void check_narrow(const struct g722_lanes *lanes, unsigned int shift)
 {
-	static int16_t pcm[16][400], low[16][400], high[16][400], y[16][400], unused[16][400];
-	static uint8_t codes[2][16][400];
-	struct g722_adpcm encoders[2][16], decoders[2][16];
+	static int16_t pcm[N_LANES][400], low[N_LANES][400], high[N_LANES][400], y[N_LANES][400],
+		unused[N_LANES][400];
+	static uint8_t codes[2][N_LANES][400];
+	struct g722_adpcm encoders[2][N_LANES], decoders[2][N_LANES];
 	uint32_t random = shift;
 
 	memset(encoders, 0, sizeof(encoders));
-	for (int i = 0; i < 16; i++) {
+	for (int i = 0; i < N_LANES; i++) {
 		encoders[0][i].low.det = 32;
 		encoders[0][i].high.det = 8;
 		for (int k = 0; k < 400; k++) {
@@ -267,11 +270,11 @@ static void check_narrow(const struct g722_lanes *lanes, unsigned int shift)
 	}
 	memcpy(encoders[1], encoders[0], sizeof(encoders[0]));
 	memcpy(decoders, encoders, sizeof(encoders));
-	for (unsigned int at = 0; at < 16; at += lanes->width) {
-		struct g722_adpcm *es[16], *ds[16];
-		const int16_t *xs[16];
-		int16_t *ys[16];
-		uint8_t *cs[16];
+	for (unsigned int at = 0; at < N_LANES; at += lanes->width) {
+		struct g722_adpcm *es[N_LANES], *ds[N_LANES];
+		const int16_t *xs[N_LANES];
+		int16_t *ys[N_LANES];
+		uint8_t *cs[N_LANES];
 
 		for (unsigned int i = 0; i < lanes->width; i++) {
 			es[i] = &encoders[0][at + i];
@@ -283,7 +286,7 @@ static void check_narrow(const struct g722_lanes *lanes, unsigned int shift)
 		lanes->encode_narrow(es, xs, cs, 400);
 		lanes->decode_narrow(ds, (const uint8_t *const *)cs, ys, 400, 1 + shift % 3);
 	}
-	for (int i = 0; i < 16; i++) {
+	for (int i = 0; i < N_LANES; i++) {
 		struct g722_adpcm *e = &encoders[1][i], *d = &decoders[1][i];
 		const int16_t *l = low[i], *h = high[i];
 		int16_t *yl = low[i], *yh = unused[i];
@@ -295,14 +298,14 @@ static void check_narrow(const struct g722_lanes *lanes, unsigned int shift)
 			assert_int_equal(y[i][k], 2 * low[i][k]);
 	}
 	assert_memory_equal(codes[0], codes[1], sizeof(codes[0]));
-	for (int i = 0; i < 16; i++)
+	for (int i = 0; i < N_LANES; i++)
 		assert_memory_equal(
 			&encoders[0][i].low, &encoders[1][i].low, sizeof(encoders[0][i].low));
 }
 
 static void narrow_band_is_the_lower_band_of_the_whole(void **)
 {
-	for (unsigned int width = 1; width <= 16; width *= 2)
+	for (unsigned int width = 1; width <= N_LANES; width *= 2)
 		for (unsigned int shift = 0; shift < 15; shift++)
 			check_narrow(g722_lanes_choose(width), shift);
 }
@@ -365,9 +368,55 @@ static void narrow_band_sounds_as_well_as_resampled(void **)
 	assert_true(to_wide > 16 && to_narrow > 16);
 }
 
+// The vectors once more, with so many streams in a batch that each kind of lanes is used.
+static void vectors_hold_in_every_lane(void **)
+{
+	static const unsigned int sizes[] = {1, 2, 8, 9, 16, 17, 32, 33};
+	int16_t *pcm = vector_read("inpsp.bin", 2 * N_OCTETS);
+	int16_t *want_codes = vector_read("codspw.cod", N_OCTETS);
+	int16_t *want = vector_read("outsp1.bin", 2 * N_OCTETS);
+
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+		static struct state encoders[N_LANES + 1], decoders[N_LANES + 1];
+		static uint8_t codes[N_LANES + 1][FRAME];
+		static int16_t out[N_LANES + 1][2 * FRAME];
+
+		for (unsigned int i = 0; i < sizes[s]; i++) {
+			assert_int_equal(g722->encoder_init(&encoders[i], &params), 0);
+			assert_int_equal(g722->decoder_init(&decoders[i], &params), 0);
+		}
+		for (size_t at = 0; at + FRAME <= N_OCTETS; at += FRAME) {
+			struct codec_encode_job encode[N_LANES + 1];
+			struct codec_decode_job decode[N_LANES + 1];
+
+			for (unsigned int i = 0; i < sizes[s]; i++) {
+				encode[i] = (struct codec_encode_job){.state = &encoders[i],
+					.pcm = pcm + 2 * at,
+					.n_samples = 2 * FRAME,
+					.payload = codes[i]};
+				decode[i] = (struct codec_decode_job){.state = &decoders[i],
+					.payload = codes[i],
+					.n_bytes = FRAME,
+					.pcm = out[i],
+					.n_samples = 2 * FRAME};
+			}
+			g722->encode(encode, sizes[s]);
+			g722->decode(decode, sizes[s]);
+			for (unsigned int i = 0; i < sizes[s]; i++) {
+				for (size_t k = 0; k < FRAME; k++)
+					assert_int_equal(codes[i][k], want_codes[at + k] & 0xff);
+				assert_memory_equal(out[i], want + 2 * at, sizeof(out[i]));
+			}
+		}
+	}
+	free(pcm);
+	free(want_codes);
+	free(want);
+}
+
 static void lanes_of_any_width_do_the_same(void **)
 {
-	for (unsigned int width = 4; width <= 16; width *= 2) {
+	for (unsigned int width = 8; width <= N_LANES; width *= 2) {
 		const struct g722_lanes *lanes = g722_lanes_choose(width);
 
 		if (lanes->width < width)
@@ -498,6 +547,7 @@ int main(void)
 		cmocka_unit_test(itu_speech_is_decoded_exactly_in_all_modes),
 		cmocka_unit_test(own_signal_gives_known_answers),
 		cmocka_unit_test(speech_survives),
+		cmocka_unit_test(vectors_hold_in_every_lane),
 		cmocka_unit_test(lanes_of_any_width_do_the_same),
 		cmocka_unit_test(narrow_band_is_the_lower_band_of_the_whole),
 		cmocka_unit_test(narrow_band_sounds_as_well_as_resampled),
