@@ -123,6 +123,8 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	OPTIONAL_TEXT("jitter_buffer", struct file_trunk, jitter_buffer, 1, NAME_MAX_BYTES),
 	OPTIONAL_NUMBER("jitter_ms", struct file_trunk, jitter_ms),
 	OPTIONAL_NUMBER("jitter_max_ms", struct file_trunk, jitter_max_ms),
+	CYAML_FIELD_SEQUENCE("media", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file_trunk,
+		media, &name_schema, 1, 4),
 	OPTIONAL_TEXT("dtmf", struct file_trunk, dtmf, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("rtcp_mux", struct file_trunk, rtcp_mux, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("100rel", struct file_trunk, rel100, 1, NAME_MAX_BYTES),
@@ -358,9 +360,24 @@ static bool default_trunk_limits(struct file_trunk *trunk)
 	       default_direction(trunk->limits->in) && default_direction(trunk->limits->out);
 }
 
+static bool default_media(struct file_trunk *trunk)
+{
+	static const char *const names[] = {"audio", "image"};
+
+	if (trunk->media_count)
+		return true;
+	trunk->media = calloc(2, sizeof(*trunk->media));
+	if (!trunk->media)
+		return false;
+	for (; trunk->media_count < 2; trunk->media_count++)
+		if (!default_text(&trunk->media[trunk->media_count], names[trunk->media_count]))
+			return false;
+	return true;
+}
+
 static bool default_trunk(struct file_trunk *trunk)
 {
-	return default_peers(trunk) && default_number(&trunk->ptime, 20) &&
+	return default_peers(trunk) && default_number(&trunk->ptime, 20) && default_media(trunk) &&
 	       default_text(&trunk->dtmf, "auto") && default_text(&trunk->jitter_buffer, "none") &&
 	       default_number(&trunk->jitter_ms, 60) &&
 	       default_number(&trunk->jitter_max_ms, 200) &&

@@ -94,6 +94,8 @@ struct file_trunk {
 	bool quality_log;
 	char *jitter_buffer; // "none", "fixed", "adaptive"
 	uint32_t *jitter_ms, *jitter_max_ms;
+	char **media; // "audio", "video", "text", "image"
+	uint32_t media_count;
 	char *dtmf;	    // "auto", "rfc4733", "inband", "info", "none"
 	char *rel100;	    // "never", "supported", "required"
 	char *early_media;  // "always", "authorized", "never"

@@ -112,6 +112,37 @@ static int read_jitter(const struct check *check, const struct file_trunk *from,
 	return rc;
 }
 
+// Audio always is.
+static int read_media(const struct check *check, const struct file_trunk *from, unsigned int number,
+	struct sdp_policy *policy)
+{
+	static const struct {
+		const char *name;
+		uint8_t bit;
+	} kinds[] = {{"audio", 0}, {"video", SDP_RELAY_VIDEO}, {"text", SDP_RELAY_TEXT},
+		{"image", SDP_RELAY_IMAGE}};
+	char where[CHECK_WHERE_SIZE];
+	bool audio = false;
+
+	for (uint32_t i = 0; i < from->media_count; i++) {
+		size_t k = 0;
+
+		while (k < sizeof(kinds) / sizeof(kinds[0]) &&
+			strcmp(kinds[k].name, from->media[i]))
+			k++;
+		if (k == sizeof(kinds) / sizeof(kinds[0]))
+			return check_failed(check,
+				check_where(where, "trunks[%u].media[%u]", number, i + 1),
+				"expected audio, video, text or image (T.38), not '%s'",
+				from->media[i]);
+		policy->relays |= kinds[k].bit;
+		audio = audio || k == 0;
+	}
+	return audio ? 0
+		     : check_failed(check, check_where(where, "trunks[%u].media", number),
+			       "there must be audio in it");
+}
+
 static int read_policy(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk *trunk)
 {
@@ -137,6 +168,8 @@ static int read_policy(const struct check *check, const struct file_trunk *from,
 			from->srtp, &srtp_words, &trunk->media.srtp);
 	if (!rc)
 		rc = read_suites(check, from, number, &trunk->media);
+	if (!rc)
+		rc = read_media(check, from, number, &trunk->media);
 	if (!rc)
 		rc = read_jitter(check, from, number, &trunk->jitter);
 	return rc ? rc : read_codecs(check, from, number, &trunk->media);

@@ -19,7 +19,8 @@
 //   extension.c  Allow, Supported, Require
 //   info.c       INFO from one leg to the other
 //   digits.c     DTMF between INFO and the dataplane; info_digit.c: what INFO says
-//   description.c  descriptions and codecs of both legs, into the media session
+//   description.c  descriptions and codecs of both legs, into the media session; relays.c: those of
+//                video, text and T.38
 //   record.c     the call as bytes in its session, for the next run
 //   cdr.c, describe.c  the call as JSON: for ever, and now
 //
@@ -230,6 +231,8 @@ struct call {
 	struct negotiation *before;	     // an exchange is under way: what held before it
 	uint8_t asker;			     // LEG_A, LEG_B: whose offer it is
 	enum method asked_by;		     // INVITE, UPDATE or PRACK
+	enum method ask_by;		     // and the other leg
+	bool waits_for_ports;		     // before it can be
 	struct negotiation_leg *first_offer; // b's half before it was changed in an early dialog
 	bool gated;			     // early media of b is not for a
 	bool late_offer;		     // the answer comes in the ACK
@@ -298,8 +301,8 @@ typedef int call_action_fn(struct call *call, const struct call_event *event);
 call_action_fn setup_admit, setup_invite, setup_next_peer, setup_placed, setup_provisional,
 	setup_answer, setup_confirm;
 call_action_fn early_acknowledged, early_acknowledged_late, early_update;
-call_action_fn modify_begin, modify_offer, modify_answer, modify_refuse, modify_confirm,
-	modify_cancel, modify_busy;
+call_action_fn modify_placed, modify_unplaced, modify_begin, modify_offer, modify_answer,
+	modify_refuse, modify_confirm, modify_cancel, modify_busy;
 call_action_fn end_refused, end_cancelled, end_bye, end_unacknowledged, end_media_timeout,
 	end_no_answer, end_no_media, end_duration, end_hangup, end_failed, end_answer_acknowledged;
 
@@ -575,6 +578,25 @@ bool digits_received(struct leg *leg, const struct info_digit *digit);
 void digits_reported(struct leg *leg, const struct info_digit *digit);
 // Of transactions whose owner is OWNER_DIGITS: the final status.
 void digits_answered(struct owner *owner, unsigned int status);
+
+struct sl_address session_address(const struct sdp_address *from, uint16_t port);
+// Where media of a leg of the session on that side of the call is to be; its port is left alone.
+void session_leg_place(struct call *call, struct sl_leg *leg, int side);
+void session_keys_fill(
+	struct sl_leg *leg, const struct sdp_crypto *receive, const struct sdp_crypto *send);
+
+// relays.c
+// Legs of the session for the lines that are relayed; the ports come with the next answer.
+void relays_place(struct call *call);
+// The same in a call: whether ports are to be waited for. relays_are_placed(): they are there;
+// relays_forget_new(): they cannot be had.
+bool relays_wait(struct call *call);
+bool relays_are_placed(struct call *call);
+void relays_forget_new(struct call *call);
+// Those that our description for a side of the call names, 0 where there is none.
+void relays_ports(struct call *call, int side, uint16_t ports[NEGOTIATION_RELAYS_MAX]);
+void relays_fill(struct call *call, const struct media_summary *media);
+void relays_keys_restore(struct call *call, const struct media_summary *media);
 
 // describe.c
 // "2026-11-20T10:11:12.123Z". Returns `out`.

@@ -62,7 +62,7 @@ void description_codecs(const struct sl_codec *codecs, size_t n)
 SDP_SUITES(SAME_SUITE)
 #undef SAME_SUITE
 
-static struct sl_address address_from_sdp(const struct sdp_address *from, uint16_t port)
+struct sl_address session_address(const struct sdp_address *from, uint16_t port)
 {
 	struct sl_address address = {.family = from->family, .port = port};
 
@@ -72,11 +72,10 @@ static struct sl_address address_from_sdp(const struct sdp_address *from, uint16
 	return address;
 }
 
-static void leg_local_address(struct call *call, int index)
+void session_leg_place(struct call *call, struct sl_leg *leg, int side)
 {
 	const struct sdp_address *local =
-		realm_media(call->legs[index].trunk->realm, call->negotiation.legs[index].family);
-	struct sl_leg *leg = &call->session.legs[index];
+		realm_media(call->legs[side].trunk->realm, call->negotiation.legs[side].family);
 
 	leg->local.family = local->family;
 	memcpy(leg->local.bytes, local->bytes, sizeof(leg->local.bytes));
@@ -108,6 +107,7 @@ void description_move(struct call *call)
 	for (int i = 0; i < LEGS; i++)
 		call->session.legs[i].n_formats = 0;
 	call->session.legs[LEG_B].local.port = 0;
+	media_session_resize(&call->session, LEGS);
 }
 
 // How the far end of a leg speaks SIP.
@@ -124,8 +124,9 @@ void description_place(struct call *call)
 		if (!call->negotiation.legs[i].family)
 			negotiation_set_family(
 				&call->negotiation, i, signalling_family(&call->legs[i]));
-		leg_local_address(call, i);
+		session_leg_place(call, &call->session.legs[i], i);
 	}
+	relays_place(call);
 }
 
 bool message_has_sdp(const struct sip_message *message)
@@ -196,8 +197,10 @@ int description_write(struct leg *leg, char *out)
 			leg->trunk->realm, call->session.legs[leg->index].local.family),
 		.port = call->session.legs[leg->index].local.port,
 	};
-	int n = negotiation_write(
-		&call->negotiation, leg->index, &local, out, NEGOTIATION_TEXT_MAX);
+	int n;
+
+	relays_ports(call, leg->index, local.relay_ports);
+	n = negotiation_write(&call->negotiation, leg->index, &local, out, NEGOTIATION_TEXT_MAX);
 
 	return n < 0 ? n : 0;
 }
@@ -281,10 +284,11 @@ static void key_fill(struct sl_srtp *srtp, const struct sdp_crypto *from, uint8_
 	memcpy(srtp->mki, from->mki, sizeof(srtp->mki));
 }
 
-static void session_keys_fill(struct sl_leg *leg, const struct media_summary_leg *from)
+void session_keys_fill(
+	struct sl_leg *leg, const struct sdp_crypto *receive, const struct sdp_crypto *send)
 {
-	key_fill(&leg->srtp_receive, &from->srtp_receive, 0);
-	key_fill(&leg->srtp_send, &from->srtp_send, SL_SRTP_RESTART);
+	key_fill(&leg->srtp_receive, receive, 0);
+	key_fill(&leg->srtp_send, send, SL_SRTP_RESTART);
 }
 
 static_assert((int)TRUNK_JITTER_FIXED == (int)SL_JITTER_FIXED &&
@@ -309,10 +313,11 @@ static void session_leg_fill(struct call *call, const struct media_summary *medi
 	const struct calls_settings *settings = &call->calls->settings;
 	const struct media_summary_leg *from = &media->legs[index];
 	struct sl_leg *leg = &call->session.legs[index];
-	bool answered = call->times.answer_ms != 0;
+	// Where there is no audio, none is missing.
+	bool answered = call->times.answer_ms && call->negotiation.legs[index].audio_on;
 
-	leg->remote = address_from_sdp(&from->remote, from->remote_port);
-	leg->remote_rtcp = address_from_sdp(&from->remote_rtcp, from->remote_rtcp_port);
+	leg->remote = session_address(&from->remote, from->remote_port);
+	leg->remote_rtcp = session_address(&from->remote_rtcp, from->remote_rtcp_port);
 	leg->flags = (from->receive ? SL_LEG_RECEIVE : SL_LEG_HELD) |
 		     (from->send ? SL_LEG_SEND : 0) | (from->rtcp_mux ? SL_LEG_RTCP_MUX : 0) |
 		     (from->rtcp_reduced ? SL_LEG_RTCP_REDUCED : 0) |
@@ -325,7 +330,7 @@ static void session_leg_fill(struct call *call, const struct media_summary *medi
 	leg->hold_timeout_ms = answered ? settings->media_hold_s * 1000 : 0;
 	formats_fill(leg, from);
 	jitter_fill(leg, &call->legs[index].trunk->jitter);
-	session_keys_fill(leg, from);
+	session_keys_fill(leg, &from->srtp_receive, &from->srtp_send);
 }
 
 void description_keys_restore(struct call *call)
@@ -335,17 +340,16 @@ void description_keys_restore(struct call *call)
 	negotiation_media(&call->negotiation, &media);
 	digit_modes_set(call, &media);
 	for (int i = 0; i < LEGS; i++)
-		session_keys_fill(&call->session.legs[i], &media.legs[i]);
+		session_keys_fill(&call->session.legs[i], &media.legs[i].srtp_receive,
+			&media.legs[i].srtp_send);
+	relays_keys_restore(call, &media);
 	explicit_bzero(&media, sizeof(media));
 }
 
 void description_wipe(struct call *call)
 {
 	negotiation_wipe(&call->negotiation);
-	for (int i = 0; i < LEGS; i++) {
-		explicit_bzero(&call->session.legs[i].srtp_receive, sizeof(struct sl_srtp));
-		explicit_bzero(&call->session.legs[i].srtp_send, sizeof(struct sl_srtp));
-	}
+	media_session_fini(&call->session);
 }
 
 void description_expect(struct call *call)
@@ -368,6 +372,7 @@ void description_apply(struct call *call)
 	digit_modes_set(call, &media);
 	for (int i = 0; i < LEGS; i++)
 		session_leg_fill(call, &media, i);
+	relays_fill(call, &media);
 	explicit_bzero(&media, sizeof(media));
 	media_session_update(&call->session);
 }

@@ -132,7 +132,9 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 			},
 		[CALL_MODIFYING] =
 			{
-				[EVENT_MEDIA_FAILED] = {end_failed, CALL_OVER},
+				// Ports for lines that are new: now the other leg can be asked.
+				[EVENT_MEDIA_READY] = {modify_placed, CALL_MODIFYING},
+				[EVENT_MEDIA_FAILED] = {modify_unplaced, CALL_OVER},
 				[EVENT_MEDIA_TIMEOUT] = {end_media_timeout, CALL_OVER},
 				[EVENT_MODIFY_ANSWER] = {modify_answer, CALL_MODIFIED},
 				// The session goes on as it was (RFC 6141), unless the dialog is

@@ -14,6 +14,7 @@ static void exchange_end(struct call *call)
 		negotiation_wipe(call->before);
 	free(call->before);
 	call->before = NULL;
+	call->waits_for_ports = false;
 }
 
 static int exchange_begin(struct leg *asker, enum method by)
@@ -84,14 +85,23 @@ static int offer_here(struct leg *leg)
 	return result;
 }
 
-// Ask the other leg, or answer at once.
-static int exchange_ask(struct leg *leg, const struct sip_message *message)
+static int exchange_pass_on(struct leg *leg)
 {
 	struct call *call = leg->call;
 	struct leg *other = leg_other(leg);
-	enum method how = offer_method(other, call->asked_by);
-	bool ask_other = how != METHOD_OTHER;
 	char description[NEGOTIATION_TEXT_MAX];
+
+	if (description_write(other, description) || offer_send(other, call->ask_by, description))
+		return exchange_refuse(leg, 500);
+	return ACTION_GO(call->times.answer_ms ? CALL_MODIFYING : call->state);
+}
+
+// Ask the other leg, or answer at once. Where it takes ports to ask, that waits for them.
+static int exchange_ask(struct leg *leg, const struct sip_message *message)
+{
+	struct call *call = leg->call;
+	enum method how = offer_method(leg_other(leg), call->asked_by);
+	bool ask_other = how != METHOD_OTHER;
 	unsigned int status = description_take_reoffer(leg, message, &ask_other);
 	int result;
 
@@ -101,9 +111,30 @@ static int exchange_ask(struct leg *leg, const struct sip_message *message)
 		result = exchange_accept(leg);
 		return result > 0 ? exchange_refuse(leg, 500) : result;
 	}
-	if (description_write(other, description) || offer_send(other, how, description))
-		return exchange_refuse(leg, 500);
-	return ACTION_GO(call->times.answer_ms ? CALL_MODIFYING : call->state);
+	call->ask_by = how;
+	// In a call that is not up yet a new line is refused instead.
+	if (call->times.answer_ms && media_is_up(call->calls->media) && relays_wait(call)) {
+		call->waits_for_ports = true;
+		return ACTION_GO(CALL_MODIFYING);
+	}
+	return exchange_pass_on(leg);
+}
+
+int modify_placed(struct call *call, const struct call_event *)
+{
+	if (!call->waits_for_ports || !relays_are_placed(call))
+		return 0;
+	call->waits_for_ports = false;
+	return exchange_pass_on(&call->legs[call->asker]);
+}
+
+// The call goes on without what it has no ports for.
+int modify_unplaced(struct call *call, const struct call_event *event)
+{
+	if (!call->waits_for_ports)
+		return end_failed(call, event);
+	relays_forget_new(call);
+	return exchange_refuse(&call->legs[call->asker], event->status);
 }
 
 static void note(const struct leg *leg, const struct call_event *event)
@@ -202,10 +233,12 @@ int modify_confirm(struct call *call, const struct call_event *event)
 }
 
 // The asker gives up: so do we. What the other leg says decides, as ever with CANCEL.
-int modify_cancel(struct call *, const struct call_event *event)
+int modify_cancel(struct call *call, const struct call_event *event)
 {
 	struct leg *other = leg_other(event->leg);
 
+	if (call->waits_for_ports)
+		return exchange_refuse(event->leg, 487);
 	if (other->invite)
 		transaction_cancel(other->invite, (struct slice){});
 	return 0;

@@ -84,11 +84,15 @@ static void put_negotiation(struct writer *w, const struct negotiation *negotiat
 	put_part(w, room ? negotiation_save(negotiation, w->p + w->n + 2, room) : -ENOBUFS);
 }
 
+static bool is_up(const struct leg *leg)
+{
+	return leg->state == LEG_ACCEPTED || leg->state == LEG_CONFIRMED;
+}
+
+// Either leg may wait for the ACK of a 2xx of ours: b after a re-INVITE of its own.
 static bool is_established(const struct call *call)
 {
-	return call->state != CALL_OVER && call->legs[LEG_B].state == LEG_CONFIRMED &&
-	       (call->legs[LEG_A].state == LEG_ACCEPTED ||
-		       call->legs[LEG_A].state == LEG_CONFIRMED);
+	return call->state != CALL_OVER && is_up(&call->legs[LEG_A]) && is_up(&call->legs[LEG_B]);
 }
 
 size_t record_save(const struct call *call, void *out, size_t size)

@@ -57,7 +57,8 @@ static void log_quality(const struct leg *leg, const struct sl_media_event *medi
 static void on_event(struct media_session *session, const struct sl_media_event *media)
 {
 	struct call *call = call_of_session(session);
-	struct call_event event = {.type = EVENT_MEDIA_TIMEOUT, .leg = &call->legs[media->leg]};
+	struct call_event event = {
+		.type = EVENT_MEDIA_TIMEOUT, .leg = &call->legs[media->leg % LEGS]};
 
 	switch (media->type) {
 	case SL_EVENT_TIMEOUT:

@@ -127,11 +127,15 @@ static int session_send_set(struct media_session *session)
 {
 	struct media *media = session->media;
 	struct media_request request = {.type = SL_SESSION_SET, .id = session->id};
-	struct sl_session wanted = {.id = session->id, .n_legs = MEDIA_LEGS};
+	struct sl_session wanted = {
+		.id = session->id, .n_legs = (uint8_t)media_session_n_legs(session)};
 	uint8_t record[SL_RECORD_MAX];
 	int err;
 
 	memcpy(wanted.legs, session->legs, sizeof(session->legs));
+	if (session->n_more)
+		memcpy(wanted.legs + MEDIA_LEGS, session->more,
+			session->n_more * sizeof(session->more[0]));
 	wanted.record_length = (uint16_t)media->ops->record(session, record, sizeof(record));
 	err = media_link_send(media->link, &request, &wanted, record);
 	explicit_bzero(&wanted, sizeof(wanted)); // keys
@@ -302,9 +306,11 @@ static void set_answered(struct media_session *session, const struct sl_message 
 	session->sets_in_flight--;
 	if (session->closing)
 		return;
-	for (unsigned int i = 0; !status && i < MEDIA_LEGS; i++) {
-		session->legs[i].local = chosen->legs[i].local;
-		session->legs[i].ssrc = chosen->legs[i].ssrc;
+	// More may be wanted by now than were then.
+	for (unsigned int i = 0; !status && i < media_session_n_legs(session) && i < chosen->n_legs;
+		i++) {
+		media_session_leg(session, i)->local = chosen->legs[i].local;
+		media_session_leg(session, i)->ssrc = chosen->legs[i].ssrc;
 	}
 	session->media->ops->ready(session, status);
 }
@@ -351,7 +357,7 @@ static void on_event(void *arg, const struct sl_media_event *event)
 	struct media *media = arg;
 	struct media_session *session = media_session_find(media, &event->id);
 
-	if (!session || session->closing || event->leg >= MEDIA_LEGS)
+	if (!session || session->closing || event->leg >= media_session_n_legs(session))
 		return;
 	if (event->type == SL_EVENT_FIRST_PACKET)
 		media_srtp_ask(session);
@@ -384,10 +390,40 @@ void media_session_adopt(
 	struct media *media, struct media_session *session, const struct sl_session_report *report)
 {
 	session->id = report->session.id;
+	if (report->session.n_legs > MEDIA_LEGS &&
+		!media_session_resize(session, report->session.n_legs))
+		memcpy(session->more, report->session.legs + MEDIA_LEGS,
+			session->n_more * sizeof(session->more[0]));
 	memcpy(session->legs, report->session.legs, sizeof(session->legs));
 	session->exists = true;
 	session->listed = true;
 	media_session_open(media, session);
+}
+
+int media_session_resize(struct media_session *session, unsigned int n)
+{
+	unsigned int n_more = n > MEDIA_LEGS ? n - MEDIA_LEGS : 0;
+	struct sl_leg *more;
+
+	if (n_more > session->n_more) {
+		more = reallocarray(session->more, n_more, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		memset(more + session->n_more, 0, (n_more - session->n_more) * sizeof(*more));
+		session->more = more;
+	}
+	session->n_more = (uint8_t)n_more;
+	return 0;
+}
+
+void media_session_fini(struct media_session *session)
+{
+	if (session->more)
+		explicit_bzero(session->more, session->n_more * sizeof(session->more[0]));
+	free(session->more);
+	explicit_bzero(session->legs, sizeof(session->legs));
+	session->more = NULL;
+	session->n_more = 0;
 }
 
 void media_session_update(struct media_session *session)

@@ -35,10 +35,13 @@ struct media;
 
 enum { MEDIA_LEG_A, MEDIA_LEG_B, MEDIA_LEGS };
 
-// Embedded in its owner, which writes `id` and `legs` and then calls media_session_update().
+// Embedded in its owner, which writes `id` and `legs` and then calls media_session_update(). The
+// owner ends it with media_session_fini().
 struct media_session {
 	struct sl_id id;
 	struct sl_leg legs[MEDIA_LEGS]; // wanted; `local` and `ssrc` are filled from responses
+	struct sl_leg *more;		// behind those, of further lines: most have none
+	uint8_t n_more;
 
 	// media's own
 	LIST_ENTRY(media_session) by_id;
@@ -90,6 +93,19 @@ void media_session_adopt(
 // A report says how far the far ends' SRTP has come, which has to be known after a restart of the
 // dataplane. media asks for itself; this is for an adopted session once its keys are there.
 void media_session_heard(struct media_session *session, const struct sl_session_report *report);
+// The legs are counted through: those of `legs`, then those of `more`.
+static inline unsigned int media_session_n_legs(const struct media_session *session)
+{
+	return MEDIA_LEGS + session->n_more;
+}
+static inline struct sl_leg *media_session_leg(struct media_session *session, unsigned int i)
+{
+	return i < MEDIA_LEGS ? &session->legs[i] : &session->more[i - MEDIA_LEGS];
+}
+// Have `n` legs (at most SL_LEGS_MAX), those that come in anew all zero. Returns 0 or -ENOMEM.
+int media_session_resize(struct media_session *session, unsigned int n);
+// Of one that is not open: forget its keys and free what it has.
+void media_session_fini(struct media_session *session);
 // Have the dataplane take over what session->legs says, and a fresh record. Several updates in one
 // turn of the loop are one request.
 void media_session_update(struct media_session *session);

@@ -25,18 +25,19 @@ static bool leg_has_srtp(const struct sl_leg *leg)
 
 void media_srtp_lost(struct media_session *session)
 {
-	for (unsigned int i = 0; i < MEDIA_LEGS; i++)
-		if (leg_has_srtp(&session->legs[i]))
-			session->legs[i].ssrc = 0;
+	for (unsigned int i = 0; i < media_session_n_legs(session); i++)
+		if (leg_has_srtp(media_session_leg(session, i)))
+			media_session_leg(session, i)->ssrc = 0;
 }
 
 void media_session_heard(struct media_session *session, const struct sl_session_report *report)
 {
-	for (unsigned int i = 0; i < MEDIA_LEGS && i < report->session.n_legs; i++) {
+	for (unsigned int i = 0; i < media_session_n_legs(session) && i < report->session.n_legs;
+		i++) {
 		const struct sl_srtp_indices *now = &report->stats[i].srtp_received;
 
-		if (leg_has_srtp(&session->legs[i]) && now->rtp_next)
-			session->legs[i].srtp_receive.resume = *now;
+		if (leg_has_srtp(media_session_leg(session, i)) && now->rtp_next)
+			media_session_leg(session, i)->srtp_receive.resume = *now;
 	}
 }
 

@@ -9,7 +9,7 @@
 
 #include "negotiate_crypto.h"
 #include "negotiate_formats.h"
-#include "sdp_write.h"
+#include "negotiate_relay.h"
 
 static bool leg_is_waiting(const struct negotiation_leg *leg)
 {
@@ -26,6 +26,9 @@ void negotiation_init(struct negotiation *n, const struct negotiation_settings *
 	for (int i = 0; i < 2; i++) {
 		n->legs[i].session_id = n->legs[i].version = settings->ids[i];
 		n->legs[i].family = settings->policies[i]->address_family;
+		n->legs[i].audio_line = NEGOTIATION_NO_LINE;
+		for (int j = 0; j < NEGOTIATION_RELAYS_MAX; j++)
+			n->legs[i].relays[j].line = NEGOTIATION_NO_LINE;
 	}
 }
 
@@ -81,8 +84,15 @@ struct line_view {
 	struct sdp_crypto key; // of the far end
 };
 
-typedef bool crypto_read_fn(const struct negotiation *n, int from, const struct sdp *sdp,
-	const struct sdp_media *media, struct sdp_crypto *out);
+static bool read_key(const struct negotiation *n, int from, const struct sdp *sdp,
+	const struct sdp_media *media, struct sdp_crypto *out)
+{
+	const struct negotiation_leg *leg = &n->legs[from];
+
+	return leg->state == NEGOTIATION_ANSWER_DUE
+		       ? crypto_read_offer(n, from, sdp, media, out)
+		       : crypto_read_answer(n, from, &leg->keys, sdp, media, out);
+}
 
 // An offer is read in state ANSWER_DUE, an answer in any other. RTP audio that reaches us, is as
 // secure as the policy wants it and has a codec that it allows.
@@ -91,15 +101,13 @@ static bool line_is_usable(const struct negotiation *n, int from, const struct s
 {
 	const struct sdp_policy *policy = n->policies[from];
 	const struct negotiation_leg *leg = &n->legs[from];
-	crypto_read_fn *read =
-		leg->state == NEGOTIATION_ANSWER_DUE ? crypto_read_offer : crypto_read_answer;
 	uint8_t family = media->connection.address.family;
 
 	if (!sdp_slice_equal_nocase(media->type, "audio") || !media->port || !family ||
 		(leg->family && family != leg->family))
 		return false;
 	formats_read(&view->formats, policy, sdp, media);
-	return formats_have_voice(&view->formats) && read(n, from, sdp, media, &view->key);
+	return formats_have_voice(&view->formats) && read_key(n, from, sdp, media, &view->key);
 }
 
 // The line that was in use before, where it still can be; else the first that can, secure ones
@@ -147,6 +155,17 @@ static void set_remote_formats(struct negotiation_leg *leg, const struct format_
 	memcpy(leg->remote_formats, formats->list, formats->n * sizeof(formats->list[0]));
 }
 
+static void read_audio(
+	struct negotiation_leg *leg, const struct sdp_media *media, const struct line_view *view)
+{
+	leg->keys.theirs = view->key;
+	read_media(leg, media);
+	set_remote_formats(leg, &view->formats);
+	for (uint8_t i = 0; i < view->formats.n; i++)
+		leg_learn_pt(leg, &view->formats.list[i].format);
+	leg->n_local = 0;
+}
+
 static int read_offer(struct negotiation *n, int from, const struct sdp *offer)
 {
 	struct negotiation_leg *leg = &n->legs[from];
@@ -156,21 +175,20 @@ static int read_offer(struct negotiation *n, int from, const struct sdp *offer)
 	int rc;
 
 	leg->state = NEGOTIATION_ANSWER_DUE;
+	leg->offered_by_us = false;
 	media = choose_line(n, from, first, offer, &view);
-	if (!media)
-		return -EOPNOTSUPP;
-	leg->keys.theirs = view.key;
-	sdp_crypto_wipe(&view.key);
 	rc = read_lines(leg, offer);
 	if (rc)
 		return rc;
-	read_media(leg, media);
-	set_remote_formats(leg, &view.formats);
-	for (uint8_t i = 0; i < view.formats.n; i++)
-		leg_learn_pt(leg, &view.formats.list[i].format);
-	leg->n_local = 0;
-	leg->offered_by_us = false;
-	return 0;
+	leg->audio_offered = leg->audio_on = media;
+	// Lines must not go away (RFC 3264 8); those of some do.
+	if (!media && leg->audio_line >= leg->n_lines)
+		leg->audio_line = NEGOTIATION_NO_LINE;
+	if (media)
+		read_audio(leg, media, &view);
+	sdp_crypto_wipe(&view.key);
+	relays_read_offer(n, from, offer);
+	return leg->audio_on || relays_any(n, from) ? 0 : -EOPNOTSUPP;
 }
 
 static void set_local_ptime(struct negotiation *n, int leg)
@@ -186,45 +204,52 @@ static void set_local_ptime(struct negotiation *n, int leg)
 	own->local_ptime_ms = ptime_ms;
 }
 
-static int prepare_offer(struct negotiation *n, int to)
+static void prepare_audio_offer(struct negotiation *n, int to)
 {
-	static const struct media_line plain = {"audio", "RTP/AVP", "0"},
-				       secure = {"audio", "RTP/SAVP", "0"};
 	struct negotiation_leg *leg = &n->legs[to], *other = &n->legs[1 - to];
 	const struct sdp_policy *policy = n->policies[to];
 
-	if (!formats_offer(n, to))
-		return -EOPNOTSUPP;
-	if (!leg->n_lines) {
-		leg->lines[0] = policy->srtp == SDP_SRTP_REQUIRED ? secure : plain;
-		leg->n_lines = 1;
-		leg->audio_line = 0;
-	}
 	leg->local_direction =
 		other->state == NEGOTIATION_IDLE ? SDP_SENDRECV : other->remote_direction;
 	// What is in use is offered again.
 	leg->local_mux = policy->rtcp_mux == SDP_MUX_OFFER ||
 			 (policy->rtcp_mux == SDP_MUX_ACCEPT && leg->local_mux && leg->remote_mux);
-	leg->offered_by_us = true;
 	set_local_ptime(n, to);
-	crypto_offer(n, to);
-	leg->state = NEGOTIATION_OFFERED;
-	return 0;
+	crypto_offer(n, to, &leg->keys, leg->state == NEGOTIATION_STABLE && leg->n_remote);
 }
 
+static int prepare_offer(struct negotiation *n, int to)
+{
+	struct negotiation_leg *leg = &n->legs[to], *other = &n->legs[1 - to];
+	bool initial = other->state == NEGOTIATION_IDLE;
+
+	leg->audio_offered = leg->audio_on = initial || other->audio_on;
+	leg->offered_by_us = true;
+	if (leg->audio_on && (!formats_offer(n, to) || !audio_line_take(n, to)))
+		return -EOPNOTSUPP;
+	if (leg->audio_on)
+		prepare_audio_offer(n, to);
+	relays_prepare_offer(n, to);
+	leg->state = NEGOTIATION_OFFERED;
+	return leg->audio_on || relays_any(n, to) ? 0 : -EOPNOTSUPP;
+}
 // Our answer to leg `to`, the other leg being agreed.
 static int prepare_answer(struct negotiation *n, int to)
 {
 	struct negotiation_leg *leg = &n->legs[to], *other = &n->legs[1 - to];
 
+	leg->audio_on = leg->audio_offered && other->audio_on;
+	relays_prepare_answer(n, to);
+	leg->state = NEGOTIATION_STABLE;
+	if (!leg->audio_on)
+		return relays_any(n, to) || n->established ? 0 : -EOPNOTSUPP;
 	if (!formats_answer(n, to))
 		return -EOPNOTSUPP;
 	leg->local_direction =
 		(uint8_t)(other->remote_direction & direction_reverse(leg->remote_direction));
 	leg->local_mux = leg->remote_mux && n->policies[to]->rtcp_mux != SDP_MUX_NEVER;
 	set_local_ptime(n, to);
-	crypto_answer(n, to);
-	leg->state = NEGOTIATION_STABLE;
+	crypto_answer(n, &leg->keys);
 	return 0;
 }
 
@@ -262,8 +287,11 @@ bool negotiation_is_refresh(const struct negotiation *n, int from, const struct 
 
 	if (n->stale || before->state != NEGOTIATION_STABLE || other->state != NEGOTIATION_STABLE)
 		return false;
-	same = !read_offer(&next, from, offer) && same_formats(before, &next.legs[from]) &&
-	       other->local_direction == next.legs[from].remote_direction;
+	same = !read_offer(&next, from, offer) && before->audio_on == next.legs[from].audio_on &&
+	       (!before->audio_on ||
+		       (same_formats(before, &next.legs[from]) &&
+			       other->local_direction == next.legs[from].remote_direction)) &&
+	       relays_same(n, &next, from);
 	negotiation_wipe(&next);
 	return same;
 }
@@ -294,8 +322,14 @@ int negotiation_make_offer(struct negotiation *n, int to)
 
 void negotiation_renew_offer(struct negotiation *n, int to)
 {
-	if (n->legs[to].state == NEGOTIATION_OFFERED)
-		crypto_offer(n, to);
+	struct negotiation_leg *leg = &n->legs[to];
+
+	if (leg->state != NEGOTIATION_OFFERED)
+		return;
+	crypto_offer(n, to, &leg->keys, false);
+	for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++)
+		if (n->legs[to].relays[i].on && !n->relays[i].opaque)
+			crypto_offer(n, to, &n->legs[to].relays[i].keys, false);
 }
 
 // The formats of an answer, less those that we did not offer.
@@ -313,29 +347,45 @@ static void keep_offered(const struct negotiation_leg *leg, struct format_list *
 	formats->n = n;
 }
 
-static int read_answer(struct negotiation *n, int from, const struct sdp *answer)
+// Returns 0 (which may be that it was refused: port 0) or -EOPNOTSUPP.
+static int read_audio_answer(struct negotiation *n, int from, const struct sdp *answer)
 {
 	struct negotiation_leg *leg = &n->legs[from];
-	const struct sdp_media *media;
+	const struct sdp_media *media = &answer->media[leg->audio_line];
 	struct line_view view;
+	bool usable = line_is_usable(n, from, answer, media, &view);
 
-	if (leg->audio_line >= answer->n_media)
-		return -EPROTO;
-	media = &answer->media[leg->audio_line];
-	if (!line_is_usable(n, from, answer, media, &view))
-		return -EOPNOTSUPP;
-	crypto_answered(leg, &view.key);
+	if (usable)
+		keep_offered(leg, &view.formats);
+	leg->audio_on = usable && formats_have_voice(&view.formats);
+	if (!leg->audio_on)
+		return media->port ? -EOPNOTSUPP : 0;
+	crypto_answered(&leg->keys, &view.key);
 	sdp_crypto_wipe(&view.key);
-	keep_offered(leg, &view.formats);
-	if (!formats_have_voice(&view.formats))
-		return -EOPNOTSUPP;
 	read_media(leg, media);
 	leg->remote_direction &= direction_reverse(leg->local_direction);
 	leg->remote_mux = leg->remote_mux && leg->local_mux;
 	leg->rtcp_reduced = false; // we do not offer it
 	set_remote_formats(leg, &view.formats);
-	leg->state = NEGOTIATION_STABLE;
 	return 0;
+}
+
+static int read_answer(struct negotiation *n, int from, const struct sdp *answer)
+{
+	struct negotiation_leg *leg = &n->legs[from];
+	int rc;
+
+	leg->audio_on = false;
+	if (leg->audio_offered) {
+		if (leg->audio_line >= answer->n_media)
+			return -EPROTO;
+		rc = read_audio_answer(n, from, answer);
+		if (rc)
+			return rc;
+	}
+	relays_read_answer(n, from, answer);
+	leg->state = NEGOTIATION_STABLE;
+	return leg->audio_on || relays_any(n, from) || n->established ? 0 : -EOPNOTSUPP;
 }
 
 int negotiation_take_answer(struct negotiation *n, int from, const struct sdp *answer)
@@ -351,10 +401,12 @@ int negotiation_take_answer(struct negotiation *n, int from, const struct sdp *a
 	rc = read_answer(&next, from, answer);
 	if (!rc && other->state == NEGOTIATION_ANSWER_DUE)
 		rc = prepare_answer(&next, 1 - from);
-	else if (!rc && other->state == NEGOTIATION_STABLE &&
+	else if (!rc && other->state == NEGOTIATION_STABLE && leg->audio_on && other->audio_on &&
 		 formats_agreed_pair(&next, lists).rank == PAIR_NONE)
 		rc = -EOPNOTSUPP;
 	next.stale = false;
+	next.established = next.established ||
+			   (leg->state == NEGOTIATION_STABLE && other->state == NEGOTIATION_STABLE);
 	return step_end(n, &next, rc);
 }
 
@@ -431,39 +483,56 @@ static int write_versioned(
 	return sdp_write(description, out, size);
 }
 
+// What describe_audio() points to.
+struct audio_texts {
+	struct sdp_write_format formats[NEGOTIATION_FORMATS_MAX];
+	char fmtps[NEGOTIATION_FORMATS_MAX][SDP_FMTP_MAX];
+	char keys[SDP_N_SUITES][SDP_CRYPTO_TEXT_MAX];
+	const char *key_list[SDP_N_SUITES];
+};
+
+static void describe_audio(const struct negotiation *n, int to, uint16_t port,
+	struct sdp_write_media *audio, struct audio_texts *texts)
+{
+	const struct negotiation_leg *leg = &n->legs[to];
+
+	audio->formats = texts->formats;
+	audio->n_formats = describe_formats(n, to, texts->formats, texts->fmtps);
+	audio->port = port;
+	audio->direction = (enum sdp_direction)leg->local_direction;
+	audio->ptime_ms = leg->local_ptime_ms;
+	audio->maxptime_ms = leg->local_maxptime_ms;
+	audio->rtcp_mux = leg->local_mux;
+	audio->rtcp_rsize = leg->rtcp_reduced && !leg->offered_by_us;
+	audio->keys = texts->key_list;
+	audio->n_keys = describe_keys(leg, texts->keys, texts->key_list);
+}
+
 int negotiation_write(struct negotiation *n, int to, const struct negotiation_local *local,
 	char *out, size_t size)
 {
 	struct negotiation_leg *leg = &n->legs[to];
-	struct sdp_write_format formats[NEGOTIATION_FORMATS_MAX];
-	char fmtps[NEGOTIATION_FORMATS_MAX][SDP_FMTP_MAX];
 	struct sdp_write_media lines[NEGOTIATION_LINES_MAX];
-	char key_texts[SDP_N_SUITES][SDP_CRYPTO_TEXT_MAX];
-	const char *keys[SDP_N_SUITES];
+	struct relay_texts relays[NEGOTIATION_RELAYS_MAX];
+	struct audio_texts audio;
 	struct sdp_description description = {
 		.session_id = leg->session_id,
 		.address = local->address,
 		.media = lines,
 		.n_media = leg->n_lines,
 	};
-	struct sdp_write_media *audio = &lines[leg->audio_line];
 	int length;
 
 	if (leg->state == NEGOTIATION_IDLE || leg->state == NEGOTIATION_ANSWER_DUE)
 		return -EAGAIN;
 	describe_lines(leg, lines);
-	audio->formats = formats;
-	audio->n_formats = describe_formats(n, to, formats, fmtps);
-	audio->port = local->port;
-	audio->direction = (enum sdp_direction)leg->local_direction;
-	audio->ptime_ms = leg->local_ptime_ms;
-	audio->maxptime_ms = leg->local_maxptime_ms;
-	audio->rtcp_mux = leg->local_mux;
-	audio->rtcp_rsize = leg->rtcp_reduced && !leg->offered_by_us;
-	audio->keys = keys;
-	audio->n_keys = describe_keys(leg, key_texts, keys);
+	if (leg->audio_on)
+		describe_audio(n, to, local->port, &lines[leg->audio_line], &audio);
+	relays_describe(n, to, local, lines, relays);
 	length = write_versioned(leg, &description, out, size);
-	explicit_bzero(key_texts, sizeof(key_texts));
+	explicit_bzero(audio.keys, sizeof(audio.keys));
+	for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++)
+		explicit_bzero(relays[i].keys, sizeof(relays[i].keys));
 	return length;
 }
 
@@ -477,4 +546,5 @@ void negotiation_rollback(struct negotiation *n, const struct negotiation *befor
 		leg->version = version;
 		leg->text_hash = hash;
 	}
+	memcpy(n->relays, before->relays, sizeof(n->relays));
 }

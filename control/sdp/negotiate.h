@@ -17,12 +17,17 @@
 // The struct has no pointers but to the policies and the codec list: a plain copy is a snapshot
 // (one per forked early dialog, or to roll back a refused re-INVITE: negotiation_rollback()).
 //
+// Besides its audio a call may have lines that are relayed as they are: video and text by RTP, with
+// payload types, parameters and feedback of the far ends, and T.38 (negotiate_relay.c). Each line
+// of one side is a line of the other, refused where that refuses it, and may come and go.
+//
 // Rules: the answer names the offerer's payload types; the same codec on both sides goes before
 // transcoding, then wideband to wideband, narrowband to narrowband, and mixed last; the trunk's
 // order of codecs decides in our offers, the offerer's order in our answers. Of several lines of
-// audio one with SRTP goes first. An m= line that is not RTP audio, or not as secure as the policy
-// wants it, is answered with port 0 in its place. A format whose parameters are longer than
-// SDP_FMTP_MAX, or an offer of more than NEGOTIATION_LINES_MAX m= lines, is not supported.
+// audio one with SRTP goes first. An m= line of another kind, one that the policies do not let
+// pass, or not as secure as they want it, is answered with port 0 in its place. A format whose
+// parameters are longer than SDP_FMTP_MAX, or an offer of more than NEGOTIATION_LINES_MAX m= lines,
+// is not supported.
 #pragma once
 
 #include <stdbool.h>
@@ -37,7 +42,10 @@
 #define NEGOTIATION_FORMATS_MAX 8 // codecs and events of a leg
 #define NEGOTIATION_LINES_MAX	8 // m= lines of a leg
 #define NEGOTIATION_PTS_MAX	16
-#define NEGOTIATION_TEXT_MAX	4096 // a description that we make fits into this
+#define NEGOTIATION_TEXT_MAX	8192 // a description that we make fits into this
+#define NEGOTIATION_RELAYS_MAX	3    // lines of a call that are relayed
+#define NEGOTIATION_LINES_TEXT	2048 // what is relayed of the attributes of a far end
+#define NEGOTIATION_NO_LINE	0xff
 #define NEGOTIATION_RECORD_MAX	3072 // negotiation_save()
 
 // SRTP on the side of a trunk.
@@ -63,12 +71,19 @@ enum sdp_dtmf_policy {
 	SDP_DTMF_INFO,	 // SIP INFO, no events
 };
 
+enum { // what else than audio may pass, bits
+	SDP_RELAY_VIDEO = 1 << 0,
+	SDP_RELAY_TEXT = 1 << 1,  // RFC 4103
+	SDP_RELAY_IMAGE = 1 << 2, // T.38 (RFC 3362)
+};
+
 // What a trunk allows in its descriptions.
 struct sdp_policy {
 	struct sdp_encoding codecs[SDP_POLICY_CODECS_MAX]; // best first
 	uint8_t n_codecs;
 	uint8_t ptime_ms;	// that we ask for; 0: what the other leg asks for, or 20
 	uint8_t dtmf;		// enum sdp_dtmf_policy
+	uint8_t relays;		// SDP_RELAY_*
 	bool dtx;		// send next to nothing in silence, where the far end takes that
 	uint8_t rtcp_mux;	// RFC 5761, enum sdp_mux_policy
 	uint8_t address_family; // of our media addresses, 4 or 6; 0: there is one of each
@@ -101,6 +116,31 @@ struct negotiation_keys {
 	uint8_t n_offered;
 };
 
+// One side of a line that is relayed.
+struct relay_leg {
+	uint8_t line; // index into the leg's lines, NEGOTIATION_NO_LINE: none
+	bool offered; // in the last exchange, by or to the far end
+	bool on;      // and taken
+	uint8_t remote_direction, local_direction;
+	bool remote_mux, local_mux;
+	uint8_t n_formats;
+	uint16_t remote_port, remote_rtcp_port;
+	uint16_t text, text_length; // in lines_text of the leg
+	struct sdp_address remote, remote_rtcp;
+	struct relay_format {
+		uint32_t clock_hz;
+		uint8_t pt;
+	} formats[NEGOTIATION_FORMATS_MAX];
+	struct negotiation_keys keys;
+};
+
+struct negotiation_relay {
+	char type[16];
+	char format[24]; // of a line that is not RTP
+	bool opaque;	 // not RTP: UDPTL
+	bool feedback;	 // RFC 4585
+};
+
 enum negotiation_state {
 	NEGOTIATION_IDLE,	// nothing known of the leg
 	NEGOTIATION_OFFERED,	// our offer is due or sent
@@ -110,7 +150,8 @@ enum negotiation_state {
 
 struct negotiation_leg {
 	enum negotiation_state state;
-	uint8_t n_lines, audio_line; // index into lines
+	uint8_t n_lines, audio_line;  // index into lines, or NEGOTIATION_NO_LINE
+	bool audio_offered, audio_on; // as in struct relay_leg
 	uint8_t n_remote, n_local, n_pts;
 	uint8_t family; // of our media address on this leg, and so of the far end's; 0: open
 	uint8_t remote_direction; // enum sdp_direction, as the far end says it of itself
@@ -128,6 +169,9 @@ struct negotiation_leg {
 	struct media_format local_formats[NEGOTIATION_FORMATS_MAX];
 	struct media_format pts[NEGOTIATION_PTS_MAX]; // payload types seen or given, for good
 	struct negotiation_keys keys;
+	struct relay_leg relays[NEGOTIATION_RELAYS_MAX]; // of the relays of the negotiation
+	uint16_t n_lines_text;
+	char lines_text[NEGOTIATION_LINES_TEXT]; // whole lines, with CRLF
 };
 
 struct negotiation {
@@ -135,14 +179,17 @@ struct negotiation {
 	// What the dataplane can transcode, NULL ends.
 	const struct sdp_encoding *const *transcoders;
 	sdp_random_fn *random;
-	bool stale; // loaded, and no exchange since: the far ends may know more
+	bool stale;	  // loaded, and no exchange since: the far ends may know more
+	bool established; // both have agreed once: an answer may refuse all from then on
 	struct negotiation_leg legs[2];
+	struct negotiation_relay relays[NEGOTIATION_RELAYS_MAX];
 };
 
-// Where we take media for a leg: the RTP port that the dataplane has chosen.
+// Where we take media for a leg: the RTP ports that the dataplane has chosen.
 struct negotiation_local {
 	struct sdp_address address; // as the far end is to use it
 	uint16_t port;
+	uint16_t relay_ports[NEGOTIATION_RELAYS_MAX]; // 0: none yet, the line is refused
 };
 
 // One format of a leg as agreed. The first of a leg is the one to send.
@@ -172,10 +219,26 @@ struct media_summary_leg {
 	struct media_summary_format formats[NEGOTIATION_FORMATS_MAX];
 };
 
+// A line that is relayed.
+struct media_summary_relay {
+	bool opaque; // UDPTL
+	struct media_summary_relay_leg {
+		bool on; // the far end offers or has it: it needs a port
+		struct sdp_address remote, remote_rtcp;
+		uint16_t remote_port, remote_rtcp_port;
+		struct sdp_crypto srtp_receive, srtp_send;
+		bool send, receive, rtcp_mux;
+		uint8_t n_formats;
+		struct relay_format formats[NEGOTIATION_FORMATS_MAX];
+	} legs[2];
+};
+
 struct media_summary {
-	bool agreed;	 // both legs are
+	bool agreed;	 // both legs are, on audio
 	bool transcoded; // the first formats differ
 	struct media_summary_leg legs[2];
+	bool relays_agreed[NEGOTIATION_RELAYS_MAX]; // both legs are
+	struct media_summary_relay relays[NEGOTIATION_RELAYS_MAX];
 };
 
 // `ids`: what o= of each leg starts with, random and below 2^62. `transcoders` and the policies
@@ -195,7 +258,7 @@ void negotiation_wipe(struct negotiation *n);
 void negotiation_set_family(struct negotiation *n, int leg, uint8_t family);
 
 // The far end of leg `from` offers. Returns 0, an offer for the other leg being due; -EOPNOTSUPP
-// where there is no audio in common (answer 488); -EBUSY while an exchange is under way (491).
+// where there is no media in common (answer 488); -EBUSY while an exchange is under way (491).
 // On an error nothing has changed.
 int negotiation_take_offer(struct negotiation *n, int from, const struct sdp *offer);
 
@@ -227,7 +290,8 @@ int negotiation_write(struct negotiation *n, int to, const struct negotiation_lo
 	char *out, size_t size);
 
 // Where both legs stand. Formats are listed once both are agreed; addresses as soon as known.
-// The result has keys: wipe it after use.
+// Lines that are relayed need ports on both legs as soon as they are offered. The result has keys:
+// wipe it after use.
 void negotiation_media(const struct negotiation *n, struct media_summary *out);
 
 // While our first offer to leg 1 is out: whether the call will need codecs whatever is answered to

@@ -46,15 +46,23 @@ static bool policy_has_suite(const struct sdp_policy *policy, uint8_t suite)
 
 // A far end that sends with a key of ours, by mistake or by a trick, would make two streams of one
 // key.
+static bool keys_have(const struct negotiation_keys *keys, const struct sdp_crypto *crypto)
+{
+	if (sdp_crypto_same_key(&keys->ours, crypto))
+		return true;
+	for (uint8_t i = 0; i < keys->n_offered; i++)
+		if (sdp_crypto_same_key(&keys->offered[i], crypto))
+			return true;
+	return false;
+}
+
 static bool is_ours(const struct negotiation *n, const struct sdp_crypto *crypto)
 {
 	for (int leg = 0; leg < 2; leg++) {
-		const struct negotiation_keys *keys = &n->legs[leg].keys;
-
-		if (sdp_crypto_same_key(&keys->ours, crypto))
+		if (keys_have(&n->legs[leg].keys, crypto))
 			return true;
-		for (uint8_t i = 0; i < keys->n_offered; i++)
-			if (sdp_crypto_same_key(&keys->offered[i], crypto))
+		for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++)
+			if (keys_have(&n->legs[leg].relays[i].keys, crypto))
 				return true;
 	}
 	return false;
@@ -100,13 +108,13 @@ static int find_offered(const struct negotiation_keys *keys, const struct sdp_cr
 }
 
 // Exactly one line, with tag and suite of one of ours (RFC 4568 7.1.3).
-static bool read_answered(const struct negotiation *n, int from, const struct sdp *sdp,
-	const struct sdp_media *media, struct sdp_crypto *out)
+static bool read_answered(const struct negotiation *n, const struct negotiation_keys *keys,
+	const struct sdp *sdp, const struct sdp_media *media, struct sdp_crypto *out)
 {
 	const struct sdp_attribute *at = sdp_attribute_next(sdp, media, SDP_A_CRYPTO, NULL);
 	bool good = at && !sdp_attribute_next(sdp, media, SDP_A_CRYPTO, at) &&
-		    sdp_crypto_parse(at->value, out) &&
-		    find_offered(&n->legs[from].keys, out) >= 0 && !is_ours(n, out);
+		    sdp_crypto_parse(at->value, out) && find_offered(keys, out) >= 0 &&
+		    !is_ours(n, out);
 
 	if (!good)
 		sdp_crypto_wipe(out);
@@ -128,17 +136,17 @@ bool crypto_read_offer(const struct negotiation *n, int from, const struct sdp *
 	       (!must && policy->srtp == SDP_SRTP_OPTIONAL);
 }
 
-bool crypto_read_answer(const struct negotiation *n, int from, const struct sdp *sdp,
-	const struct sdp_media *media, struct sdp_crypto *out)
+bool crypto_read_answer(const struct negotiation *n, int from, const struct negotiation_keys *keys,
+	const struct sdp *sdp, const struct sdp_media *media, struct sdp_crypto *out)
 {
 	bool must;
 
 	*out = (struct sdp_crypto){};
 	if (!proto_is_rtp(media->proto, &must))
 		return false;
-	if (!n->legs[from].keys.n_offered)
+	if (!keys->n_offered)
 		return !must;
-	if (read_answered(n, from, sdp, media, out))
+	if (read_answered(n, keys, sdp, media, out))
 		return true;
 	// An answer with a key that is of no use is not one without.
 	return !must && n->policies[from]->srtp != SDP_SRTP_REQUIRED &&
@@ -162,12 +170,10 @@ static void offer_suite(struct negotiation *n, struct negotiation_keys *keys, ui
 	key->tag = keys->n_offered;
 }
 
-void crypto_offer(struct negotiation *n, int to)
+void crypto_offer(struct negotiation *n, int to, struct negotiation_keys *keys, bool in_use)
 {
 	const struct sdp_policy *policy = n->policies[to];
-	struct negotiation_leg *leg = &n->legs[to];
-	struct negotiation_keys *keys = &leg->keys;
-	bool is_plain = leg->state == NEGOTIATION_STABLE && keys->theirs.suite == SDP_SUITE_NONE;
+	bool is_plain = in_use && keys->theirs.suite == SDP_SUITE_NONE;
 
 	offered_forget(keys);
 	// What has been agreed to be plain stays so.
@@ -180,10 +186,8 @@ void crypto_offer(struct negotiation *n, int to)
 			offer_suite(n, keys, policy->suites[i]);
 }
 
-void crypto_answer(struct negotiation *n, int to)
+void crypto_answer(struct negotiation *n, struct negotiation_keys *keys)
 {
-	struct negotiation_keys *keys = &n->legs[to].keys;
-
 	offered_forget(keys);
 	if (keys->theirs.suite == SDP_SUITE_NONE)
 		sdp_crypto_wipe(&keys->ours);
@@ -192,9 +196,8 @@ void crypto_answer(struct negotiation *n, int to)
 	keys->ours.tag = keys->theirs.tag;
 }
 
-void crypto_answered(struct negotiation_leg *leg, const struct sdp_crypto *theirs)
+void crypto_answered(struct negotiation_keys *keys, const struct sdp_crypto *theirs)
 {
-	struct negotiation_keys *keys = &leg->keys;
 	int chosen = theirs->suite == SDP_SUITE_NONE ? -1 : find_offered(keys, theirs);
 
 	keys->theirs = *theirs;
@@ -211,6 +214,10 @@ void crypto_answered(struct negotiation_leg *leg, const struct sdp_crypto *their
 
 void negotiation_wipe(struct negotiation *n)
 {
-	for (int leg = 0; leg < 2; leg++)
+	for (int leg = 0; leg < 2; leg++) {
 		explicit_bzero(&n->legs[leg].keys, sizeof(n->legs[leg].keys));
+		for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++)
+			explicit_bzero(
+				&n->legs[leg].relays[i].keys, sizeof(struct negotiation_keys));
+	}
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "negotiate_formats.h"
+#include "negotiate_relay.h"
 
 static uint8_t receive_pt(const struct negotiation_leg *leg, const struct media_format *remote)
 {
@@ -157,7 +158,8 @@ bool negotiation_expects_codecs(const struct negotiation *n, struct media_summar
 	struct format_list lists[2] = {};
 	struct format_pair pair;
 
-	if (n->legs[0].state != NEGOTIATION_ANSWER_DUE || offered->state != NEGOTIATION_OFFERED)
+	if (n->legs[0].state != NEGOTIATION_ANSWER_DUE || offered->state != NEGOTIATION_OFFERED ||
+		!offered->audio_on)
 		return false;
 	formats_of_leg(n, 0, &lists[0]);
 	for (uint8_t i = 0; i < offered->n_local; i++)
@@ -178,9 +180,11 @@ void negotiation_media(const struct negotiation *n, struct media_summary *out)
 
 	*out = (struct media_summary){};
 	for (int i = 0; i < 2; i++)
-		if (n->legs[i].n_remote)
+		if (n->legs[i].audio_on && n->legs[i].n_remote)
 			summarise_remote(&n->legs[i], n->policies[i], &out->legs[i]);
-	if (n->legs[0].state != NEGOTIATION_STABLE || n->legs[1].state != NEGOTIATION_STABLE)
+	relays_summarise(n, out);
+	if (n->legs[0].state != NEGOTIATION_STABLE || n->legs[1].state != NEGOTIATION_STABLE ||
+		!n->legs[0].audio_on || !n->legs[1].audio_on)
 		return;
 	pair = formats_agreed_pair(n, lists);
 	if (pair.rank == PAIR_NONE)

@@ -2,15 +2,16 @@
 // re-offers after a restart. Fields in the order of struct negotiation_leg, integers big-endian,
 // texts with a length octet. Reading trusts nothing: counts, states and lengths are checked.
 //
-// Version 2 has the family of addresses and SRTP keys behind each leg; version 1, which knew none,
-// is still read. A record has keys in the clear, like the session that it is kept with. Of our last
-// offer only the key in use is kept.
+// Version 2 has the family of addresses and SRTP keys behind each leg, version 3 the lines that are
+// relayed behind both; older ones, which knew none, are still read. What there is no room for of
+// their attributes is left out: the far ends will say it again. A record has keys in the clear,
+// like the session that it is kept with. Of our last offer only the key in use is kept.
 #include <errno.h>
 #include <string.h>
 
 #include "negotiate.h"
 
-#define RECORD_VERSION 2
+#define RECORD_VERSION 3
 #define VERSION_LEAP   2 // one description may have gone out after the record was written
 
 struct bytes {
@@ -78,7 +79,7 @@ static void put_leg(struct bytes *bytes, const struct negotiation_leg *leg)
 	put(bytes, leg->local_direction, 1);
 	put(bytes,
 		leg->remote_mux | leg->local_mux << 1 | leg->offered_by_us << 2 |
-			leg->rtcp_reduced << 3,
+			leg->rtcp_reduced << 3 | leg->audio_offered << 4 | leg->audio_on << 5,
 		1);
 	put(bytes, leg->remote_port, 2);
 	put(bytes, leg->remote_rtcp_port, 2);
@@ -113,6 +114,69 @@ static void put_leg(struct bytes *bytes, const struct negotiation_leg *leg)
 	put_key(bytes, &leg->keys.theirs);
 }
 
+static void put_relay_leg(struct bytes *bytes, const struct relay_leg *leg)
+{
+	put(bytes, leg->line, 1);
+	put(bytes,
+		leg->offered | leg->on << 1 | leg->remote_mux << 2 | leg->local_mux << 3 |
+			leg->remote_direction << 4 | leg->local_direction << 6,
+		1);
+	put(bytes, leg->remote_port, 2);
+	put(bytes, leg->remote_rtcp_port, 2);
+	put_address(bytes, &leg->remote);
+	put_address(bytes, &leg->remote_rtcp);
+	put(bytes, leg->n_formats, 1);
+	for (uint8_t i = 0; i < leg->n_formats; i++) {
+		put(bytes, leg->formats[i].clock_hz, 4);
+		put(bytes, leg->formats[i].pt, 1);
+	}
+	put_key(bytes, &leg->keys.ours);
+	put_key(bytes, &leg->keys.theirs);
+}
+
+// One that was ever there.
+static bool is_known(const struct negotiation *n, int relay)
+{
+	return n->legs[0].relays[relay].line != NEGOTIATION_NO_LINE ||
+	       n->legs[1].relays[relay].line != NEGOTIATION_NO_LINE;
+}
+
+static void put_relays(struct bytes *bytes, const struct negotiation *n)
+{
+	for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++) {
+		const struct negotiation_relay *relay = &n->relays[i];
+
+		put(bytes, is_known(n, i), 1);
+		if (!is_known(n, i))
+			continue;
+		put_text(bytes, relay->type);
+		put_text(bytes, relay->format);
+		put(bytes, relay->opaque | relay->feedback << 1, 1);
+		put_relay_leg(bytes, &n->legs[0].relays[i]);
+		put_relay_leg(bytes, &n->legs[1].relays[i]);
+	}
+}
+
+// Attributes, as far as there is room: of each a length, which is 0 where there is none.
+static void put_texts(struct bytes *bytes, const struct negotiation *n)
+{
+	size_t after = 2 * 2 * NEGOTIATION_RELAYS_MAX; // lengths to come, all of them
+
+	for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++)
+		for (int j = 0; j < 2; j++) {
+			const struct relay_leg *leg = &n->legs[j].relays[i];
+			size_t room = (size_t)(bytes->end - bytes->at);
+			uint16_t length = leg->on ? leg->text_length : 0;
+
+			if (room < length + after)
+				length = 0;
+			after -= 2;
+			put(bytes, length, 2);
+			put_octets(
+				bytes, (const uint8_t *)n->legs[j].lines_text + leg->text, length);
+		}
+}
+
 int negotiation_save(const struct negotiation *n, uint8_t *out, size_t size)
 {
 	struct bytes bytes = {.at = out, .end = out + size};
@@ -120,6 +184,8 @@ int negotiation_save(const struct negotiation *n, uint8_t *out, size_t size)
 	put(&bytes, RECORD_VERSION, 1);
 	put_leg(&bytes, &n->legs[0]);
 	put_leg(&bytes, &n->legs[1]);
+	put_relays(&bytes, n);
+	put_texts(&bytes, n);
 	return bytes.bad ? -ENOBUFS : (int)(bytes.at - out);
 }
 
@@ -190,7 +256,8 @@ static void get_lines(struct reader *reader, struct negotiation_leg *leg)
 		get_text(reader, leg->lines[i].proto, sizeof(leg->lines[i].proto));
 		get_text(reader, leg->lines[i].format, sizeof(leg->lines[i].format));
 	}
-	if (leg->audio_line >= (leg->n_lines ? leg->n_lines : 1))
+	if (leg->audio_line >= (leg->n_lines ? leg->n_lines : 1) &&
+		(leg->audio_line != NEGOTIATION_NO_LINE || leg->audio_on))
 		reader->bad = true;
 }
 
@@ -249,11 +316,13 @@ static void get_leg(struct reader *reader, struct negotiation_leg *leg, uint8_t 
 	leg->audio_line = (uint8_t)get(reader, 1);
 	leg->remote_direction = get_below(reader, SDP_SENDRECV + 1);
 	leg->local_direction = get_below(reader, SDP_SENDRECV + 1);
-	flags = get_below(reader, 16);
+	flags = get_below(reader, version < 3 ? 16 : 64);
 	leg->remote_mux = flags & 1;
 	leg->local_mux = flags & 2;
 	leg->offered_by_us = flags & 4;
 	leg->rtcp_reduced = flags & 8;
+	leg->audio_offered = flags & 16 || version < 3;
+	leg->audio_on = flags & 32 || version < 3;
 	leg->remote_port = (uint16_t)get(reader, 2);
 	leg->remote_rtcp_port = (uint16_t)get(reader, 2);
 	leg->remote_ptime_ms = (uint16_t)get(reader, 2);
@@ -274,9 +343,94 @@ static void get_leg(struct reader *reader, struct negotiation_leg *leg, uint8_t 
 	get_keys(reader, leg);
 }
 
+static void get_relay_leg(
+	struct reader *reader, const struct negotiation_leg *of, struct relay_leg *leg)
+{
+	uint8_t flags;
+
+	leg->line = (uint8_t)get(reader, 1);
+	flags = (uint8_t)get(reader, 1);
+	leg->offered = flags & 1;
+	leg->on = flags & 2;
+	leg->remote_mux = flags & 4;
+	leg->local_mux = flags & 8;
+	leg->remote_direction = flags >> 4 & 3;
+	leg->local_direction = flags >> 6 & 3;
+	leg->remote_port = (uint16_t)get(reader, 2);
+	leg->remote_rtcp_port = (uint16_t)get(reader, 2);
+	get_address(reader, &leg->remote);
+	get_address(reader, &leg->remote_rtcp);
+	leg->n_formats = get_below(reader, NEGOTIATION_FORMATS_MAX + 1);
+	for (uint8_t i = 0; i < leg->n_formats; i++) {
+		leg->formats[i].clock_hz = (uint32_t)get(reader, 4);
+		leg->formats[i].pt = get_below(reader, 128);
+	}
+	get_key(reader, &leg->keys.ours);
+	get_key(reader, &leg->keys.theirs);
+	if (of->offered_by_us && leg->keys.ours.suite != SDP_SUITE_NONE)
+		leg->keys.offered[leg->keys.n_offered++] = leg->keys.ours;
+	if (leg->line >= of->n_lines && (leg->line != NEGOTIATION_NO_LINE || leg->on))
+		reader->bad = true;
+}
+
+static void get_relays(struct reader *reader, struct negotiation_leg legs[2],
+	struct negotiation_relay relays[NEGOTIATION_RELAYS_MAX])
+{
+	for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++) {
+		uint8_t flags;
+
+		if (!get_below(reader, 2))
+			continue;
+		get_text(reader, relays[i].type, sizeof(relays[i].type));
+		get_text(reader, relays[i].format, sizeof(relays[i].format));
+		flags = get_below(reader, 4);
+		relays[i].opaque = flags & 1;
+		relays[i].feedback = flags & 2;
+		get_relay_leg(reader, &legs[0], &legs[0].relays[i]);
+		get_relay_leg(reader, &legs[1], &legs[1].relays[i]);
+	}
+}
+
+static void get_attributes(
+	struct reader *reader, struct negotiation_leg *leg, struct relay_leg *relay)
+{
+	uint16_t length = (uint16_t)get(reader, 2);
+	char *out = leg->lines_text + leg->n_lines_text;
+
+	if (length > sizeof(leg->lines_text) - leg->n_lines_text)
+		reader->bad = true;
+	if (reader->bad)
+		return;
+	relay->text = leg->n_lines_text;
+	relay->text_length = length;
+	get_octets(reader, (uint8_t *)out, length);
+	leg->n_lines_text = (uint16_t)(leg->n_lines_text + length);
+	for (uint16_t i = 0; i < length; i++)
+		if ((unsigned char)out[i] < ' ' && out[i] != '\r' && out[i] != '\n')
+			reader->bad = true;
+}
+
+// No two of a leg have one line, nor has one that of the audio.
+static bool lines_are_apart(const struct negotiation_leg *leg)
+{
+	for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++) {
+		uint8_t line = leg->relays[i].line;
+
+		if (line == NEGOTIATION_NO_LINE)
+			continue;
+		if (leg->audio_on && line == leg->audio_line)
+			return false;
+		for (int j = 0; j < i; j++)
+			if (line == leg->relays[j].line)
+				return false;
+	}
+	return true;
+}
+
 int negotiation_load(struct negotiation *n, const uint8_t *data, size_t length)
 {
 	struct reader reader = {.at = data, .end = data + length};
+	struct negotiation_relay relays[NEGOTIATION_RELAYS_MAX] = {};
 	struct negotiation_leg legs[2];
 	uint8_t version;
 
@@ -285,7 +439,16 @@ int negotiation_load(struct negotiation *n, const uint8_t *data, size_t length)
 		return -EBADMSG;
 	get_leg(&reader, &legs[0], version);
 	get_leg(&reader, &legs[1], version);
-	if (reader.bad || reader.at != reader.end) {
+	for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++)
+		legs[0].relays[i].line = legs[1].relays[i].line = NEGOTIATION_NO_LINE;
+	if (version >= 3) {
+		get_relays(&reader, legs, relays);
+		for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++)
+			for (int j = 0; j < 2; j++)
+				get_attributes(&reader, &legs[j], &legs[j].relays[i]);
+	}
+	if (reader.bad || reader.at != reader.end || !lines_are_apart(&legs[0]) ||
+		!lines_are_apart(&legs[1])) {
 		explicit_bzero(legs, sizeof(legs));
 		return -EBADMSG;
 	}
@@ -294,7 +457,8 @@ int negotiation_load(struct negotiation *n, const uint8_t *data, size_t length)
 		legs[i].text_hash = 0;
 	}
 	memcpy(n->legs, legs, sizeof(legs));
+	memcpy(n->relays, relays, sizeof(relays));
 	explicit_bzero(legs, sizeof(legs));
-	n->stale = true;
+	n->stale = n->established = true;
 	return 0;
 }

@@ -10,13 +10,16 @@ struct text {
 	size_t size, length; // length may run past size
 };
 
-static void put(struct text *text, const char *words)
+static void put_bytes(struct text *text, const char *words, size_t n)
 {
-	size_t n = strlen(words);
-
-	if (text->length < text->size && n < text->size - text->length)
+	if (n && text->length < text->size && n < text->size - text->length)
 		memcpy(text->out + text->length, words, n);
 	text->length += n;
+}
+
+static void put(struct text *text, const char *words)
+{
+	put_bytes(text, words, strlen(words));
 }
 
 static void put_number(struct text *text, uint64_t number)
@@ -77,9 +80,11 @@ static void put_media(struct text *text, const struct sdp_write_media *media)
 	put_number(text, media->port);
 	put(text, " ");
 	put(text, media->proto);
-	if (!media->port) {
+	if (!media->port || media->opaque) {
 		put(text, " ");
 		put(text, media->rejected_format);
+	}
+	if (!media->port) {
 		put(text, "\r\n");
 		return;
 	}
@@ -88,7 +93,8 @@ static void put_media(struct text *text, const struct sdp_write_media *media)
 		put_number(text, media->formats[i].pt);
 	}
 	put(text, "\r\n");
-	for (size_t i = 0; i < media->n_formats; i++)
+	put_bytes(text, media->lines, media->lines_length);
+	for (size_t i = 0; i < media->n_formats && !media->lines; i++)
 		put_format(text, &media->formats[i]);
 	if (media->ptime_ms)
 		put_numbered(text, "a=ptime:", media->ptime_ms);
@@ -103,7 +109,8 @@ static void put_media(struct text *text, const struct sdp_write_media *media)
 		put(text, media->keys[i]);
 		put(text, "\r\n");
 	}
-	put(text, directions[media->direction]);
+	if (!media->opaque || media->direction != SDP_SENDRECV) // no fax says that it is
+		put(text, directions[media->direction]);
 }
 
 static void put_address(struct text *text, const struct sdp_address *address)

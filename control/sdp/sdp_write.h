@@ -1,5 +1,6 @@
 // A session description that we make: everything in it is a value of ours, nothing is copied
-// through except format parameters and rejected m= lines, which sdp_parse() has checked.
+// through except format parameters, the attributes of lines that are relayed, and rejected m=
+// lines, which have been checked.
 #pragma once
 
 #include <stdbool.h>
@@ -26,6 +27,10 @@ struct sdp_write_media {
 	uint16_t port;			// 0: rejected
 	uint16_t ptime_ms, maxptime_ms; // 0: do not state it
 	bool rtcp_mux, rtcp_rsize;
+	// Of a line that is relayed: b= and a= as they came; its formats have only their numbers.
+	const char *lines;
+	size_t lines_length;
+	bool opaque;		 // not RTP: rejected_format is its format
 	const char *const *keys; // values of a=crypto
 	size_t n_keys;
 };

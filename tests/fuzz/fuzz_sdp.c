@@ -17,7 +17,8 @@ static const struct sdp_policy carrier = {
 	.codecs = {{"PCMU", 8000, 1}, {"PCMA", 8000, 1}, {"G729", 8000, 1}, {"AMR", 8000, 1}},
 	.n_codecs = 4,
 	.ptime_ms = 20,
-	.dtmf = SDP_DTMF_EVENTS,
+	.dtmf = SDP_DTMF_AUTO,
+	.relays = SDP_RELAY_VIDEO | SDP_RELAY_TEXT | SDP_RELAY_IMAGE,
 	.suites = {SDP_SUITE_AES_CM_128_HMAC_SHA1_80, SDP_SUITE_AES_256_CM_HMAC_SHA1_32},
 	.n_suites = 2,
 };
@@ -25,11 +26,12 @@ static const struct sdp_policy agents = {
 	.codecs = {{"opus", 48000, 2}, {"PCMA", 8000, 1}, {"AMR", 8000, 1}},
 	.n_codecs = 3,
 	.dtmf = SDP_DTMF_EVENTS,
+	.relays = SDP_RELAY_VIDEO | SDP_RELAY_IMAGE,
 	.rtcp_mux = SDP_MUX_OFFER,
 	.suites = {SDP_SUITE_AEAD_AES_256_GCM, SDP_SUITE_AES_CM_128_HMAC_SHA1_80},
 	.n_suites = 2,
 };
-static const struct negotiation_local local = {{{192, 0, 2, 1}, 4}, 10000};
+static const struct negotiation_local local = {{{192, 0, 2, 1}, 4}, 10000, {10002, 10004}};
 
 // The same keys in each run, and no two alike.
 static uint32_t n_made;
@@ -57,6 +59,52 @@ static void check_keys(const struct negotiation *n, const struct media_summary *
 			leg->srtp_send.suite == SDP_SUITE_NONE)
 			abort();
 	}
+}
+
+// No key is sent with on two lines, and none that came is sent with.
+static void check_relay_keys(const struct media_summary *media)
+{
+	const struct sdp_crypto *sent[2 + 2 * NEGOTIATION_RELAYS_MAX],
+		*came[2 + 2 * NEGOTIATION_RELAYS_MAX];
+	int n = 0;
+
+	for (int i = 0; i < 2; i++) {
+		came[n] = &media->legs[i].srtp_receive;
+		sent[n++] = &media->legs[i].srtp_send;
+		for (int j = 0; j < NEGOTIATION_RELAYS_MAX; j++) {
+			came[n] = &media->relays[j].legs[i].srtp_receive;
+			sent[n++] = &media->relays[j].legs[i].srtp_send;
+		}
+	}
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < n; j++)
+			if ((i != j && sdp_crypto_same_key(sent[i], sent[j])) ||
+				sdp_crypto_same_key(sent[i], came[j]))
+				abort();
+}
+
+// A line is of one medium, and one that is agreed is on both sides.
+static void check_lines(const struct negotiation *n, const struct media_summary *media)
+{
+	for (int leg = 0; leg < 2; leg++)
+		for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++) {
+			const struct relay_leg *relay = &n->legs[leg].relays[i];
+
+			if (relay->on && relay->line >= n->legs[leg].n_lines)
+				abort();
+			if (relay->on && n->legs[leg].audio_on &&
+				relay->line == n->legs[leg].audio_line)
+				abort();
+			for (int j = 0; j < i; j++)
+				if (relay->on && relay->line == n->legs[leg].relays[j].line)
+					abort();
+			if (media->relays_agreed[i] && !relay->on)
+				abort();
+			if (media->relays_agreed[i] && !media->relays[i].opaque &&
+				n->policies[leg]->srtp == SDP_SRTP_REQUIRED &&
+				media->relays[i].legs[leg].srtp_send.suite == SDP_SUITE_NONE)
+				abort();
+		}
 }
 
 // What we write must be a description to us too.
@@ -106,6 +154,8 @@ static void play(struct negotiation *n, const struct sdp *sdp, unsigned int step
 	}
 	negotiation_media(n, &media);
 	check_keys(n, &media);
+	check_relay_keys(&media);
+	check_lines(n, &media);
 	save_and_load(n);
 }
 

@@ -2,7 +2,7 @@
 //
 //   # what the case shows
 //   a: codecs=PCMU,opus ptime=20 events mux family=4     the policy of each leg
-//      events: or dtmf=auto, dtmf=inband, dtmf=info
+//      video, text, image: relayed; events: or dtmf=auto, dtmf=inband, dtmf=info
 //      mux: offer it, mux=accept; srtp=optional, srtp=required suites=NAME,NAME
 //   b: codecs=opus
 //   transcode: PCMU PCMA opus                            what the dataplane can
@@ -105,6 +105,12 @@ static void parse_policy(struct sdp_policy *policy, char *text)
 			policy->dtx = true;
 		} else if (!strcmp(word, "events")) {
 			policy->dtmf = SDP_DTMF_EVENTS;
+		} else if (!strcmp(word, "video")) {
+			policy->relays |= SDP_RELAY_VIDEO;
+		} else if (!strcmp(word, "text")) {
+			policy->relays |= SDP_RELAY_TEXT;
+		} else if (!strcmp(word, "image")) {
+			policy->relays |= SDP_RELAY_IMAGE;
 		} else if (!strncmp(word, "dtmf=", 5)) {
 			parse_dtmf(policy, word + 5);
 		} else if (!strcmp(word, "mux")) {
@@ -229,10 +235,14 @@ static void play_told(struct play *play, int leg)
 			{{{0x20, 0x01, 0x0d, 0xb8, [15] = 2}, 6}, 20000}},
 	};
 	bool v6 = play->n.legs[leg].family == 6;
+	struct negotiation_local local = locals[v6][leg];
 	char text[NEGOTIATION_TEXT_MAX];
-	int rc = negotiation_write(&play->n, leg, &locals[v6][leg], text, sizeof(text));
+	int rc;
 
 	skip_body(play);
+	for (uint16_t i = 0; i < NEGOTIATION_RELAYS_MAX; i++)
+		local.relay_ports[i] = (uint16_t)(local.port + 10 + 2 * i);
+	rc = negotiation_write(&play->n, leg, &local, text, sizeof(text));
 	if (rc < 0) {
 		golden_put(play->out, "--- %c is told: nothing yet\n\n", 'a' + leg);
 		return;
@@ -279,6 +289,31 @@ static void put_key(struct golden_text *out, const char *what, const struct sdp_
 	golden_put(out, "\n");
 }
 
+static void put_relay(struct golden_text *out, const struct media_summary *media, int i)
+{
+	const struct media_summary_relay *relay = &media->relays[i];
+	char address[48];
+
+	if (!relay->legs[0].on && !relay->legs[1].on)
+		return;
+	golden_put(out, "relay %d%s%s\n", i, relay->opaque ? " opaque" : "",
+		media->relays_agreed[i] ? "" : ", not agreed");
+	for (int j = 0; j < 2; j++) {
+		const struct media_summary_relay_leg *leg = &relay->legs[j];
+
+		golden_put(out, "%c:%s%s%s%s", 'a' + j, leg->on ? "" : " off",
+			leg->send ? " send" : "", leg->receive ? " receive" : "",
+			leg->rtcp_mux ? " mux" : "");
+		sdp_address_text(&leg->remote, address, sizeof(address));
+		golden_put(out, " remote=%s:%u pts=", address, leg->remote_port);
+		for (uint8_t k = 0; k < leg->n_formats; k++)
+			golden_put(out, "%s%u", k ? "," : "", leg->formats[k].pt);
+		golden_put(out, "\n");
+		put_key(out, "receives", &leg->srtp_receive);
+		put_key(out, "sends", &leg->srtp_send);
+	}
+}
+
 static void play_media(struct play *play)
 {
 	static const char *const digits[] = {
@@ -313,6 +348,8 @@ static void play_media(struct play *play)
 		for (uint8_t j = 0; j < leg->n_formats; j++)
 			put_summary_format(play->out, &leg->formats[j]);
 	}
+	for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++)
+		put_relay(play->out, &media, i);
 	golden_put(play->out, "\n");
 }
 
