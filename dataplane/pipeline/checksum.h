@@ -8,6 +8,7 @@
 #pragma once
 
 #include <rte_byteorder.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -73,6 +74,13 @@ static inline uint64_t sum_bytes(const uint8_t *bytes, unsigned int n)
 		sum += words_load(bytes);
 	sum += more;
 	return (uint64_t)sum[0] + sum[1] + sum[2] + sum[3] + words_rest(bytes, n);
+}
+
+// Whether a sum, which is not 0 itself, comes to zero: to a multiple of 0xffff, which are just
+// those that stay below the quotient when multiplied by the inverse of 0xffff modulo 2^64.
+static inline bool sum_is_zero(uint64_t sum)
+{
+	return sum * 0xfffefffefffeffff <= UINT64_MAX / 0xffff;
 }
 
 // Each half of a word plus the other and the carry of that: the upper half is the sum carried

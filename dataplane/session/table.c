@@ -26,6 +26,15 @@ static int create_pools(
 	return 0;
 }
 
+static void remember(struct leg_table *table, const struct table_address *entry)
+{
+	unsigned int place = table_hash(&entry->at);
+
+	while (table->places[place])
+		place = (place + 1) % RTE_DIM(table->places);
+	table->places[place] = (uint16_t)(entry - table->addresses + 1);
+}
+
 static int create_address(struct leg_table *table, const struct realms *realms, uint16_t index,
 	const struct sl_address *address)
 {
@@ -36,10 +45,11 @@ static int create_address(struct leg_table *table, const struct realms *realms, 
 		.at = leg_endpoint_of(address),
 		.vlan = realm->vlan,
 		.realm = index,
+		.port = realm->port,
 		.port_min = realm->rtp_port_min,
 		.n_ports = (uint16_t)(realm->rtp_port_max + 1 - realm->rtp_port_min),
 	};
-	table->ends[entry - table->addresses] = entry->at.ip[1];
+	remember(table, entry);
 	entry->slots = rte_zmalloc("table", entry->n_ports * sizeof(*entry->slots), 64);
 	return entry->slots ? create_pools(table, entry, realm) : -ENOMEM;
 }
@@ -68,11 +78,8 @@ struct leg_table *table_create(const struct realms *realms, unsigned int n_worke
 		return NULL;
 	}
 	table->n_workers = n_workers;
-	for (unsigned int i = 0; i < PORTS_MAX && rc == 0; i++) {
-		table->first[i] = (uint16_t)table->n_addresses;
+	for (unsigned int i = 0; i < PORTS_MAX && rc == 0; i++)
 		rc = create_addresses(table, realms, i);
-	}
-	table->first[PORTS_MAX] = (uint16_t)table->n_addresses;
 	if (rc == 0)
 		return table;
 	table_destroy(table);

@@ -3,7 +3,10 @@
 // into one contiguous slice per worker.
 #pragma once
 
+#include <assert.h>
+#include <rte_branch_prediction.h>
 #include <rte_byteorder.h>
+#include <rte_common.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,11 +17,15 @@ struct leg;
 struct port_pool;
 
 #define TABLE_ADDRESSES_MAX (REALMS_MAX * REALM_ADDRESSES_MAX)
+#define TABLE_HASH_BITS	    10
+
+static_assert(TABLE_ADDRESSES_MAX < 1 << TABLE_HASH_BITS, "a search ends at an empty place");
 
 struct table_address {
 	struct leg_endpoint at;	  // port 0
 	uint16_t vlan;		  // of its realm
 	uint16_t realm;		  // index into realms
+	uint16_t port;		  // index into ports
 	uint16_t port_min;	  // first of its UDP ports, even
 	uint16_t n_ports;	  // RTCP's too
 	struct leg **slots;	  // main: rw, workers: ro; one per UDP port
@@ -28,8 +35,8 @@ struct table_address {
 struct leg_table {
 	unsigned int n_addresses;
 	unsigned int n_workers;
-	uint16_t first[PORTS_MAX + 1];	    // addresses of ports[i]: first[i] to first[i + 1]
-	leg_half ends[TABLE_ADDRESSES_MAX]; // second halves of addresses[].at, for the search
+	// By hash of the address, or in one of the next places: its index into addresses, plus 1.
+	uint16_t places[1 << TABLE_HASH_BITS];
 	struct table_address addresses[TABLE_ADDRESSES_MAX];
 };
 
@@ -62,15 +69,26 @@ unsigned int table_ports_free(const struct leg_table *table, uint16_t address, u
 // Packets of both ports go to `leg` from now on; NULL: to nobody (then wait for readers).
 void table_link(struct leg_table *table, const struct table_slot *slot, struct leg *leg);
 
+static inline unsigned int table_hash(const struct leg_endpoint *at)
+{
+	return (unsigned int)((at->ip[0] ^ at->ip[1]) * 0x9e3779b97f4a7c15 >>
+			      (64 - TABLE_HASH_BITS));
+}
+
 // worker: the entry of an address of ports[port], or NULL. No two realms share an address, so its
 // VLAN needs to be compared with that of one entry only.
 static inline const struct table_address *table_address(
 	const struct leg_table *table, unsigned int port, const struct leg_endpoint *at)
 {
-	for (unsigned int i = table->first[port]; i < table->first[port + 1]; i++)
-		if (table->ends[i] == at->ip[1] &&
-			leg_endpoint_same_host(&table->addresses[i].at, at))
-			return &table->addresses[i];
+	unsigned int place = table_hash(at), index;
+
+	while ((index = table->places[place])) {
+		const struct table_address *address = &table->addresses[index - 1];
+
+		if (likely(leg_endpoint_same_host(&address->at, at)))
+			return address->port == port ? address : NULL;
+		place = (place + 1) % RTE_DIM(table->places);
+	}
 	return NULL;
 }
 
