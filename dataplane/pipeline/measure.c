@@ -23,13 +23,25 @@ static bool is_measured(const struct worker *worker, struct leg *leg, const stru
 	return true;
 }
 
+// The time of the turn in units of an RTP clock, mostly that of the packet before.
+struct ticks {
+	uint32_t clock_hz;
+	uint32_t now;
+};
+
+static inline uint32_t ticks_now(struct ticks *ticks, uint64_t now_ns, uint32_t clock_hz)
+{
+	if (unlikely(ticks->clock_hz != clock_hz))
+		*ticks = (struct ticks){clock_hz, clock_rtp_ticks(now_ns, clock_hz)};
+	return ticks->now;
+}
+
 static inline bool is_stray(struct worker *worker, struct leg *leg, const struct leg_config *config,
-	const struct rtp_view *view, uint32_t clock_hz)
+	const struct rtp_view *view, uint32_t now)
 {
 	if (unlikely(config->mixed) && !is_measured(worker, leg, view))
 		return false;
-	return rtp_reception_update(&leg->rx.reception, view,
-		       clock_rtp_ticks(worker->now_ns, clock_hz)) == RTP_ARRIVAL_JUMP;
+	return rtp_reception_update(&leg->rx.reception, view, now) == RTP_ARRIVAL_JUMP;
 }
 
 static void note_first(struct worker *worker, struct leg *leg)
@@ -37,10 +49,11 @@ static void note_first(struct worker *worker, struct leg *leg)
 	session_notice(worker->shared->config.sessions, worker->index, leg);
 }
 
-static void account(struct worker *worker, struct leg *leg, const struct rtp_view *view,
+static inline void account(struct worker *worker, struct leg *leg, const struct rtp_view *view,
 	uint16_t length, uint32_t clock_hz)
 {
 	struct leg_rx *rx = &leg->rx;
+	uint64_t packets = rx->packets + 1;
 	uint32_t jitter = rtp_reception_jitter(&rx->reception);
 
 	rx->bytes += length;
@@ -49,14 +62,15 @@ static void account(struct worker *worker, struct leg *leg, const struct rtp_vie
 	rx->pt = view->pt;
 	if (jitter > rx->jitter_max)
 		rx->jitter_max = jitter;
-	__atomic_store_n(&rx->packets, rx->packets + 1, __ATOMIC_RELEASE);
-	if (unlikely(rx->packets == 1))
+	__atomic_store_n(&rx->packets, packets, __ATOMIC_RELEASE);
+	if (unlikely(packets == 1))
 		note_first(worker, leg);
 }
 
 void measure(struct worker *worker)
 {
 	struct burst *burst = &worker->burst;
+	struct ticks ticks = {};
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < burst->n; i++) {
@@ -65,7 +79,8 @@ void measure(struct worker *worker)
 		const struct rtp_view *view = &burst->views[i];
 		uint32_t clock_hz = config->formats->clocks_hz[burst->formats[i]];
 
-		if (unlikely(is_stray(worker, leg, config, view, clock_hz))) {
+		if (unlikely(is_stray(worker, leg, config, view,
+			    ticks_now(&ticks, worker->now_ns, clock_hz)))) {
 			leg_drop(worker, leg, burst->mbufs[i], DROP_sequence_jump);
 			continue;
 		}
