@@ -28,7 +28,7 @@ static inline void write_rtp(uint8_t *rtp, const struct rtp_view *view, uint64_t
 		*sum += SUM_ZERO - before + words[0] + words[1] + words[2];
 }
 
-static void continue_stream(
+static inline void continue_stream(
 	struct leg *leg, const struct leg_config *config, struct rtp_view *view, uint64_t now_ns)
 {
 	if (unlikely(rtp_continuity_map(&leg->tx.continuity, view, now_ns, config->clock_hz,
@@ -52,14 +52,6 @@ static bool take_ssrc(struct worker *worker, struct leg *leg, const struct leg_c
 	return true;
 }
 
-// By which transport a packet leaves: the leg's own, or that of the leg which has it.
-struct way {
-	struct leg *leg;
-	const struct leg_config *config;
-	const struct leg_endpoint *to;
-	const struct next_hop *hop;
-};
-
 // Whether the headers of the packet before do for this one, too: made by the same configuration,
 // for the same address, with the next hop as it is now. (Nearly all packets; what is not so simple
 // is looked at by find_way().)
@@ -78,6 +70,14 @@ static inline bool header_holds(const struct leg *leg, const struct leg_config *
 		hop = __atomic_load_n(&config->hop_latched, __ATOMIC_ACQUIRE);
 	return hop && header->hop_word == next_hop_word(hop);
 }
+
+// By which transport a packet leaves: the leg's own, or that of the leg which has it.
+struct way {
+	struct leg *leg;
+	const struct leg_config *config;
+	const struct leg_endpoint *to;
+	const struct next_hop *hop;
+};
 
 // The headers of packets to a leg, made anew where something has changed. (A latch that moves voids
 // them itself.) False: the next hop is not usable.
@@ -104,8 +104,7 @@ static bool refresh_header(struct worker *worker, struct leg *leg, const struct 
 }
 
 // Which way a packet to a leg goes, with the headers for that. PASS, or why there is none.
-static __rte_noinline enum drop_reason find_way(
-	struct worker *worker, struct leg *leg, struct way *way)
+static enum drop_reason find_way(struct worker *worker, struct leg *leg, struct way *way)
 {
 	enum drop_reason reason;
 
@@ -119,21 +118,24 @@ static __rte_noinline enum drop_reason find_way(
 	return refresh_header(worker, leg, way) ? PASS : DROP_no_next_hop;
 }
 
-// Packet n, which stays, goes out as SRTP.
-static void note_secure(struct output *output, unsigned int n, const struct way *way)
+// Packet n, which stays, goes out as SRTP under the keys of `leg`.
+static void note_secure(
+	struct output *output, unsigned int n, struct leg *leg, const struct leg_config *config)
 {
-	rte_prefetch0(&way->config->contexts);
-	output->secure_legs[output->n_secure] = way->leg;
-	output->secure_configs[output->n_secure] = way->config;
+	rte_prefetch0(&config->contexts);
+	output->secure_legs[output->n_secure] = leg;
+	output->secure_configs[output->n_secure] = config;
 	output->secure[output->n_secure++] = (uint16_t)n;
 }
 
 // False: no room for a MID.
-static bool rewrite_media(struct worker *worker, struct output *output, unsigned int i,
+static inline bool rewrite_media(struct worker *worker, struct output *output, unsigned int i,
 	const struct leg_config *config)
 {
 	struct rtp_view *view = &output->views[i];
 
+	if (unlikely(!view->payload_offset)) // opaque
+		return true;
 	if (!(config->flags & SL_LEG_TRANSPARENT_SSRC))
 		continue_stream(output->legs[i], config, view, worker->now_ns);
 	write_rtp(rte_pktmbuf_mtod(output->mbufs[i], uint8_t *), view, &output->sums[i]);
@@ -143,30 +145,44 @@ static bool rewrite_media(struct worker *worker, struct output *output, unsigned
 	return bundle_write_mid(output->mbufs[i], view, config);
 }
 
-// The RTP header of packet i, which becomes packet n. PASS, or why it is dropped.
-static inline enum drop_reason rewrite_rtp(
+// Packet i, which becomes packet n, where the way to its leg has to be found. PASS, or why it is
+// dropped.
+static __rte_noinline enum drop_reason rewrite_first(
 	struct worker *worker, struct output *output, unsigned int i, unsigned int n)
 {
 	struct leg *leg = output->legs[i];
 	const struct leg_config *config = leg_config(leg);
 	struct way way = {leg, config, NULL, NULL};
+	enum drop_reason reason = find_way(worker, leg, &way);
+
+	if (reason != PASS)
+		return reason;
+	if (!rewrite_media(worker, output, i, config))
+		return DROP_no_buffer;
+	report_when_due(worker, leg, config);
+	if (way.config->secure)
+		note_secure(output, n, way.leg, way.config);
+	return PASS;
+}
+
+// The RTP header of packet i, which becomes packet n. PASS, or why it is dropped.
+static inline enum drop_reason rewrite_packet(
+	struct worker *worker, struct output *output, unsigned int i, unsigned int n)
+{
+	struct leg *leg = output->legs[i];
+	const struct leg_config *config = leg_config(leg);
 
 	if (unlikely(!(config->flags & SL_LEG_SEND)))
 		return DROP_not_sending;
-	if (unlikely(!header_holds(leg, config))) {
-		enum drop_reason reason = find_way(worker, leg, &way);
-
-		if (reason != PASS)
-			return reason;
-	}
+	if (unlikely(!header_holds(leg, config)))
+		return rewrite_first(worker, output, i, n);
 	if (leg->tx.header.ipv6)
-		rte_prefetch0(&leg->tx.header);	       // its other line, for encapsulate()
-	if (likely(output->views[i].payload_offset) && // else it is opaque
-		unlikely(!rewrite_media(worker, output, i, config)))
+		rte_prefetch0(&leg->tx.header); // its other line, for encapsulate()
+	if (unlikely(!rewrite_media(worker, output, i, config)))
 		return DROP_no_buffer;
 	report_when_due(worker, leg, config);
-	if (unlikely(way.config->secure))
-		note_secure(output, n, &way);
+	if (unlikely(config->secure))
+		note_secure(output, n, leg, config);
 	return PASS;
 }
 
@@ -177,7 +193,7 @@ void rewrite(struct worker *worker)
 
 	output->n_secure = 0;
 	for (unsigned int i = 0; i < output->n; i++) {
-		enum drop_reason reason = rewrite_rtp(worker, output, i, n);
+		enum drop_reason reason = rewrite_packet(worker, output, i, n);
 
 		if (unlikely(reason != PASS)) {
 			drop(worker, output->mbufs[i], reason);
