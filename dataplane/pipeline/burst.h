@@ -31,6 +31,7 @@ struct burst {
 	const struct leg_config *configs[BURST_MAX];
 	struct rtp_view views[BURST_MAX]; // payload_offset 0: opaque, all of it is payload
 	uint8_t formats[BURST_MAX];	  // index into the leg's
+	bool latches;			  // there are packets for latch() to look at
 	bool bundled;			  // there are packets that came to a shared transport
 	unsigned int n_secure;
 	uint8_t secure[BURST_MAX]; // places of packets that are SRTP, in order

@@ -59,7 +59,8 @@ void latch(struct worker *worker)
 	struct burst *burst = &worker->burst;
 	unsigned int n = 0;
 
-	burst->bundled = false;
+	if (likely(!burst->latches))
+		return;
 	for (unsigned int i = 0; i < burst->n; i++) {
 		struct leg *leg = burst->legs[i];
 		const struct leg_config *config = burst->configs[i];
@@ -74,7 +75,6 @@ void latch(struct worker *worker)
 			leg_drop(worker, leg, burst->mbufs[i], DROP_not_receiving);
 			continue;
 		}
-		rte_prefetch0(config->feeds[0]); // for the next stages; NULL does no harm
 		burst_keep(burst, n++, i);
 	}
 	burst->n = n;

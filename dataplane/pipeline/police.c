@@ -41,11 +41,10 @@ static bool take_worker(struct worker *worker)
 		(uint64_t)LEG_RATE_BURST << LEG_RATE_TICK_SHIFT);
 }
 
-static inline enum drop_reason judge(struct worker *worker, unsigned int i, bool limited)
+static inline enum drop_reason judge(struct worker *worker, unsigned int i, uint32_t now)
 {
 	const struct burst *burst = &worker->burst;
 	const struct leg_config *config = burst->configs[i];
-	uint32_t now = (uint32_t)(worker->now_ns >> LEG_RATE_TICK_SHIFT);
 	struct leg *leg = burst->legs[i];
 	enum source source =
 		source_judge(leg, config, &burst->from[i], burst->on_odd_port[i], worker->now_ns);
@@ -60,7 +59,7 @@ static inline enum drop_reason judge(struct worker *worker, unsigned int i, bool
 		leg->rx.dropped_rate++;
 		return DROP_leg_rate;
 	}
-	if (unlikely(limited) && !take_worker(worker)) {
+	if (unlikely(worker->shared->packet_cost_ns) && !take_worker(worker)) {
 		leg->rx.dropped_other++;
 		return DROP_worker_rate;
 	}
@@ -69,12 +68,12 @@ static inline enum drop_reason judge(struct worker *worker, unsigned int i, bool
 
 void police(struct worker *worker)
 {
+	uint32_t now = (uint32_t)(worker->now_ns >> LEG_RATE_TICK_SHIFT);
 	struct burst *burst = &worker->burst;
-	bool limited = worker->shared->packet_cost_ns;
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < burst->n; i++) {
-		enum drop_reason reason = judge(worker, i, limited);
+		enum drop_reason reason = judge(worker, i, now);
 
 		if (unlikely(reason != PASS)) {
 			drop(worker, burst->mbufs[i], reason);

@@ -24,13 +24,19 @@ struct rtp_view {
 
 enum rtp_kind { RTP_KIND_RTP, RTP_KIND_RTCP, RTP_KIND_STUN, RTP_KIND_DTLS, RTP_KIND_OTHER };
 
-// What a datagram on a media port is, by its first bytes (RFC 7983; RTCP by RFC 5761 4).
+// By the second byte of an RTP or RTCP packet (RFC 5761 4).
+static inline bool rtp_is_rtcp(const uint8_t *packet)
+{
+	return packet[1] >= 192 && packet[1] <= 223;
+}
+
+// What a datagram on a media port is, by its first bytes (RFC 7983).
 static inline enum rtp_kind rtp_demultiplex(const uint8_t *packet, size_t length)
 {
 	if (length < 2)
 		return RTP_KIND_OTHER;
 	if (packet[0] >= 128 && packet[0] <= 191)
-		return packet[1] >= 192 && packet[1] <= 223 ? RTP_KIND_RTCP : RTP_KIND_RTP;
+		return rtp_is_rtcp(packet) ? RTP_KIND_RTCP : RTP_KIND_RTP;
 	if (packet[0] <= 3)
 		return RTP_KIND_STUN;
 	if (packet[0] >= 20 && packet[0] <= 63)
@@ -41,13 +47,16 @@ static inline enum rtp_kind rtp_demultiplex(const uint8_t *packet, size_t length
 // With CSRCs, a header extension or padding.
 int rtp_parse_options(const uint8_t *packet, size_t length, struct rtp_view *view);
 
-// Check version, CSRC count, extension and padding against `length`. Returns 0 or -EBADMSG. Nearly
-// all packets have none of them.
-static inline int rtp_parse(const uint8_t *packet, size_t length, struct rtp_view *view)
+// Version 2 with neither CSRCs, header extension nor padding, as nearly all packets are; then what
+// it says.
+static inline bool rtp_is_bare(const uint8_t *packet, size_t length)
 {
-	if (length < RTP_HEADER_BYTES || length > UINT16_MAX || packet[0] != 2 << 6)
-		return rtp_parse_options(packet, length, view);
-	*view = (struct rtp_view){
+	return length >= RTP_HEADER_BYTES && length <= UINT16_MAX && packet[0] == 2 << 6;
+}
+
+static inline struct rtp_view rtp_view_bare(const uint8_t *packet, size_t length)
+{
+	return (struct rtp_view){
 		.ssrc = get_be32(packet + 8),
 		.timestamp = get_be32(packet + 4),
 		.sequence = get_be16(packet + 2),
@@ -56,6 +65,14 @@ static inline int rtp_parse(const uint8_t *packet, size_t length, struct rtp_vie
 		.pt = packet[1] & 0x7f,
 		.marker = packet[1] >> 7,
 	};
+}
+
+// Check version, CSRC count, extension and padding against `length`. Returns 0 or -EBADMSG.
+static inline int rtp_parse(const uint8_t *packet, size_t length, struct rtp_view *view)
+{
+	if (!rtp_is_bare(packet, length))
+		return rtp_parse_options(packet, length, view);
+	*view = rtp_view_bare(packet, length);
 	return 0;
 }
 
