@@ -56,7 +56,6 @@ static enum srtp_status op_start(struct srtp_op *op, const struct srtp_job *job,
 	*op = (struct srtp_op){
 		.keys = (void *)context->keys,
 		.packet = job->packet,
-		.mki = context->mki_bytes ? srtp_context_mki(context) : NULL,
 		.mki_bytes = context->mki_bytes,
 		.ssrc = be32(packet + (job->rtcp ? 4 : 8)),
 		.header_bytes = header,
@@ -65,6 +64,8 @@ static enum srtp_status op_start(struct srtp_op *op, const struct srtp_job *job,
 		.rtcp = job->rtcp,
 		.encrypted = true,
 	};
+	if (__builtin_expect(context->mki_bytes, 0))
+		op->mki = srtp_context_mki(context);
 	return SRTP_STATUS_OK;
 }
 

@@ -47,6 +47,12 @@ static_assert(sizeof(struct srtp_more_streams) + (SRTP_SSRCS - 1) * sizeof(struc
 		      SRTP_MORE_BYTES,
 	"what a context asks for when its second SSRC comes");
 
+const uint8_t *srtp_context_mki(const struct srtp_context *context)
+{
+	return context->keys +
+	       srtp_context_backend(context)->keys_bytes((enum srtp_suite)context->suite);
+}
+
 static uint8_t backend_index(const struct srtp_backend *backend)
 {
 	uint8_t i = 0;

@@ -61,11 +61,7 @@ static inline const struct srtp_backend *srtp_context_backend(const struct srtp_
 }
 
 // Only where there is one.
-static inline const uint8_t *srtp_context_mki(const struct srtp_context *context)
-{
-	return context->keys +
-	       srtp_context_backend(context)->keys_bytes((enum srtp_suite)context->suite);
-}
+const uint8_t *srtp_context_mki(const struct srtp_context *context);
 
 // Of n_streams.
 static inline struct srtp_stream *srtp_context_stream(struct srtp_context *context, unsigned int i)

@@ -14,7 +14,7 @@ void *__wrap_aligned_alloc(size_t alignment, size_t size);
 void __wrap_free(void *memory);
 
 static volatile unsigned int fail_after; // allocations; 0: never
-static const void *watched;	// block whose end is looked at
+static const void *watched;		 // block whose end is looked at
 static size_t watched_bytes;
 static bool watched_was_clean;
 
