@@ -306,8 +306,11 @@ void config_free(struct config *config)
 		free(config->realms[i].listeners);
 	free(config->realms);
 	config_auth_free(config);
-	for (size_t i = 0; i < config->trunks.n; i++)
+	for (size_t i = 0; i < config->trunks.n; i++) {
 		free(config->trunks.list[i].peers);
+		header_rules_free(&config->trunks.list[i].headers_in);
+		header_rules_free(&config->trunks.list[i].headers_out);
+	}
 	free(config->trunks.list);
 	config_free_routes(config);
 	free(config->logs);

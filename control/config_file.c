@@ -15,6 +15,7 @@
 
 #define SUN_PATH_MAX	  107 // of a unix socket
 #define LIST_MAX	  10000
+#define HEADER_RULES_MAX  200
 #define STATUS_LIST_MAX	  64
 #define SHORT_LIST_MAX	  16
 #define NUMBERS_MAX	  200000 // routes, and prefixes of one
@@ -110,6 +111,29 @@ static const cyaml_schema_field_t trunk_tls_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t header_condition_fields[] = {
+	OPTIONAL_TEXT("method", struct file_header_condition, method, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("header", struct file_header_condition, header, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("matches", struct file_header_condition, matches, 1, TEXT_MAX_BYTES),
+	CYAML_FIELD_BOOL("absent", CYAML_FLAG_OPTIONAL, struct file_header_condition, absent),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t header_rule_fields[] = {
+	OPTIONAL_TEXT("add", struct file_header_rule, add, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("set", struct file_header_rule, set, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("remove", struct file_header_rule, remove, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("copy", struct file_header_rule, copy, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("rewrite", struct file_header_rule, rewrite, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("value", struct file_header_rule, value, 0, TEXT_MAX_BYTES),
+	OPTIONAL_TEXT("to", struct file_header_rule, to, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("pattern", struct file_header_rule, pattern, 1, TEXT_MAX_BYTES),
+	OPTIONAL_MAPPING("when", struct file_header_rule, when, header_condition_fields),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t header_rule_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_header_rule, header_rule_fields)};
+
 static const cyaml_schema_field_t trunk_fields[] = {
 	TEXT("name", struct file_trunk, name, NAME_MAX_BYTES),
 	TEXT("realm", struct file_trunk, realm, NAME_MAX_BYTES),
@@ -138,6 +162,12 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	OPTIONAL_MAPPING("limits", struct file_trunk, limits, trunk_limits_fields),
 	OPTIONAL_MAPPING("health", struct file_trunk, health, health_fields),
 	OPTIONAL_MAPPING("failover", struct file_trunk, failover, failover_fields),
+	CYAML_FIELD_BOOL("trusted", CYAML_FLAG_OPTIONAL, struct file_trunk, trusted),
+	OPTIONAL_TEXT("redirection", struct file_trunk, redirection, 1, NAME_MAX_BYTES),
+	CYAML_FIELD_SEQUENCE("headers_in", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+		struct file_trunk, headers_in, &header_rule_schema, 0, HEADER_RULES_MAX),
+	CYAML_FIELD_SEQUENCE("headers_out", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+		struct file_trunk, headers_out, &header_rule_schema, 0, HEADER_RULES_MAX),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t trunk_schema = {
@@ -383,7 +413,8 @@ static bool default_trunk(struct file_trunk *trunk)
 	       default_number(&trunk->jitter_max_ms, 200) &&
 	       default_text(&trunk->rtcp_mux, "accept") && default_text(&trunk->srtp, "never") &&
 	       default_text(&trunk->rel100, "supported") &&
-	       default_text(&trunk->early_media, "always") && default_suites(trunk) &&
+	       default_text(&trunk->early_media, "always") &&
+	       default_text(&trunk->redirection, "as_received") && default_suites(trunk) &&
 	       default_users(trunk) && default_trunk_limits(trunk) &&
 	       default_health(trunk->health) && default_failover(trunk);
 }

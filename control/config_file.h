@@ -82,6 +82,20 @@ struct file_users {
 	uint32_t *keepalive_s; // 0: never
 };
 
+struct file_header_condition {
+	char *method, *header, *matches; // NULL: does not matter
+	bool absent;
+};
+
+// Exactly one of the first five is there.
+struct file_header_rule {
+	char *add, *set, *remove, *copy, *rewrite; // names of headers
+	char *value;				   // of add, set, rewrite
+	char *to;				   // of copy
+	char *pattern;				   // of rewrite
+	struct file_header_condition *when;
+};
+
 struct file_trunk {
 	char *name;
 	char *realm;
@@ -109,6 +123,10 @@ struct file_trunk {
 	struct file_trunk_limits *limits;
 	struct file_health *health; // NULL: no OPTIONS are sent
 	struct file_failover *failover;
+	bool trusted;
+	char *redirection; // "as_received", "diversion", "history_info", "none"
+	struct file_header_rule *headers_in, *headers_out;
+	uint32_t headers_in_count, headers_out_count;
 };
 
 struct file_when {

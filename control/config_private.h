@@ -42,6 +42,9 @@ int config_read_trunk_auth(const struct check *check, const struct file_trunk *f
 	unsigned int number, struct trunk *trunk);
 int config_read_auth(const struct check *check, struct config *config);
 void config_auth_free(struct config *config);
+// config_headers.c
+int config_read_trunk_headers(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct trunk *trunk);
 
 // config_trunk.c; realms are read already.
 int config_read_trunks(const struct check *check, struct config *config);

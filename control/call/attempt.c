@@ -2,6 +2,7 @@
 // anybody is interested in it: in that time it acknowledges 2xx again, and ends those that nobody
 // wants with ACK and BYE: of other forks, of a peer that was given up, or crossing our CANCEL.
 #include "call_private.h"
+#include "pass.h"
 #include "token.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 
 #define MESSAGE_SIZE 8192
+#define MAX_FORWARDS 70	  // RFC 3261 8.1.1.6
 #define TEXT_SIZE    2048 // of the values that dialogs are made from
 
 // A dialog that an unwanted 2xx has made, kept to acknowledge its repetitions.
@@ -58,23 +60,6 @@ static void uri_write(struct builder *b, bool secure, struct slice user, struct 
 	builder_slice(b, host);
 }
 
-// `"Display" <sip:user@host>` from somebody else's name-addr with a host of ours.
-static void nameaddr_write(struct builder *b, const struct nameaddr *from, struct slice host)
-{
-	struct uri uri;
-
-	if (from->display.n) {
-		builder_char(b, '"');
-		builder_slice(b, from->display);
-		builder_text(b, "\" ");
-	}
-	builder_char(b, '<');
-	if (uri_parse(from->uri, &uri))
-		uri = (struct uri){};
-	uri_write(b, false, uri.user, host);
-	builder_char(b, '>');
-}
-
 static struct slice tag_make(struct attempt *attempt)
 {
 	char *tag = attempt->text + attempt->text_used;
@@ -84,13 +69,38 @@ static struct slice tag_make(struct attempt *attempt)
 	return (struct slice){tag, TOKEN_SIZE};
 }
 
+// The INVITE of a on its way to b.
+static struct passage invite_passage(const struct call *call)
+{
+	const struct leg *a_leg = &call->legs[LEG_A], *b_leg = &call->legs[LEG_B];
+
+	return (struct passage){
+		.message = transaction_request(a_leg->invite),
+		.from = a_leg->trunk,
+		.to = b_leg->trunk,
+		.host = listener_sent_by(b_leg->listener),
+		.target = slice_of(call->target.number),
+	};
+}
+
+// From as b may know it (RFC 3323 4.1).
+static void caller_write(struct builder *b, const struct passage *passage)
+{
+	const struct nameaddr *from = &passage->message->from;
+
+	if (identity_is_private(passage))
+		builder_text(b, "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
+	else if (!identity_write(b, from, passage->host, true))
+		identity_write(
+			b, &(struct nameaddr){.uri = SLICE("sip:unknown")}, passage->host, true);
+}
+
 // The values of the dialog-to-be. Nothing of a's side but the user parts and the display name.
 static int request_fill(struct attempt *attempt, const struct call *call, struct slice peer)
 {
 	const struct leg *b_leg = &call->legs[LEG_B];
-	const struct sip_message *invite = transaction_request(call->legs[LEG_A].invite);
+	const struct passage passage = invite_passage(call);
 	struct dialog_request *request = &attempt->request;
-	struct slice host = listener_sent_by(b_leg->listener);
 	struct builder b;
 
 	request->cseq = 1;
@@ -103,7 +113,7 @@ static int request_fill(struct attempt *attempt, const struct call *call, struct
 	request->call_id = text_keep(attempt, &b);
 	call_trace(call, request->call_id);
 	text_begin(attempt, &b);
-	nameaddr_write(&b, &invite->from, host);
+	caller_write(&b, &passage);
 	request->local_uri = text_keep(attempt, &b);
 	text_begin(attempt, &b);
 	builder_char(&b, '<');
@@ -118,33 +128,6 @@ static int request_fill(struct attempt *attempt, const struct call *call, struct
 			       request->contact.p
 		       ? 0
 		       : -EMSGSIZE;
-}
-
-// Who vouches for the caller (RFC 3325): both trunks are trusted, hosts become ours.
-static void identity_write(struct builder *b, const struct sip_message *invite, struct slice host)
-{
-	struct message_values it = message_values(invite, HEADER_P_ASSERTED_IDENTITY);
-	struct nameaddr identity;
-	struct slice value;
-	struct uri uri;
-
-	while (message_values_next(&it, &value) > 0) {
-		char text[TEXT_SIZE];
-		struct builder v;
-
-		if (nameaddr_parse(value, &identity) || uri_parse(identity.uri, &uri))
-			continue;
-		builder_init(&v, text, sizeof(text));
-		if (uri.scheme == URI_TEL) {
-			builder_char(&v, '<');
-			builder_slice(&v, uri.text);
-			builder_char(&v, '>');
-		} else {
-			nameaddr_write(&v, &identity, host);
-		}
-		if (!v.overflow)
-			builder_header(b, HEADER_P_ASSERTED_IDENTITY, builder_finish(&v));
-	}
 }
 
 static void tagged_write(struct builder *b, enum header_id id, struct slice value, struct slice tag)
@@ -162,30 +145,25 @@ static void tagged_write(struct builder *b, enum header_id id, struct slice valu
 static struct slice invite_write(struct builder *b, const struct attempt *attempt,
 	const struct call *call, const char *description)
 {
-	const struct sip_message *from = transaction_request(call->legs[LEG_A].invite);
+	const struct passage passage = invite_passage(call);
 	const struct dialog_request *request = &attempt->request;
 	struct slice uri = request->remote_uri;
-	struct slice user_to_user = message_value_named(from, SLICE("User-to-User"));
+	int hops = passage.message->max_forwards;
 
 	uri.p += 1; // without < and >
 	uri.n -= 2;
 	builder_request_line(b, SLICE("INVITE"), uri);
-	builder_header_unsigned(b, HEADER_MAX_FORWARDS,
-		from->max_forwards > 0 ? (uint64_t)from->max_forwards - 1 : 69);
+	builder_header_unsigned(
+		b, HEADER_MAX_FORWARDS, hops > 0 ? (uint64_t)hops - 1 : MAX_FORWARDS - 1);
 	tagged_write(b, HEADER_FROM, request->local_uri, request->local_tag);
 	builder_header(b, HEADER_TO, request->remote_uri);
 	builder_header(b, HEADER_CALL_ID, request->call_id);
 	builder_cseq(b, request->cseq, SLICE("INVITE"));
 	builder_header(b, HEADER_CONTACT, request->contact);
 	extensions_write(b, call->legs[LEG_B].trunk, true);
-	identity_write(b, from, listener_sent_by(call->legs[LEG_B].listener));
-	builder_copy(b, from, HEADER_PRIVACY);
-	if (call->emergency && !message_header(from, HEADER_PRIORITY))
+	if (call->emergency && !message_header(passage.message, HEADER_PRIORITY))
 		builder_header(b, HEADER_PRIORITY, SLICE("emergency"));
-	builder_copy(b, from, HEADER_PRIORITY);
-	builder_copy(b, from, HEADER_SUBJECT);
-	if (user_to_user.p)
-		builder_header_named(b, SLICE("User-to-User"), user_to_user);
+	pass_headers(b, &passage);
 	builder_body(b, SLICE("application/sdp"), slice_of(description));
 	return builder_finish(b);
 }
@@ -300,7 +278,7 @@ static void stray_end(struct attempt *attempt, const struct sip_message *respons
 	dialog_flow_update(&stray->dialog);
 	attempt_credentials(attempt, &stray->dialog);
 	dialog_ack(&stray->dialog, stack, (struct slice){}, (struct slice){});
-	dialog_bye(&stray->dialog, stack, NULL, (struct slice){});
+	dialog_bye(&stray->dialog, stack, (struct slice){});
 	log_info(&log_call, "unwanted_answer", "call=%s status=%u", attempt->id_text,
 		response->status);
 	return;

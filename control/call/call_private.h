@@ -14,6 +14,7 @@
 //   probe.c      OPTIONS to the peers of trunks
 //   fork.c       b's early dialogs, PRACKs to them
 //   leg.c        requests and responses of one leg
+//   pass.c, identity.c, redirection.c  headers that pass from one leg to the other
 //   reliable.c   provisional responses to a, and what waits for its PRACK
 //   offer.c      offers by UPDATE and PRACK
 //   extension.c  Allow, Supported, Require
@@ -239,6 +240,9 @@ struct call {
 	struct media_session session;
 	bool session_closed;
 
+	const struct sip_message *heard; // what is being dealt with, of `heard_from`; else NULL
+	const struct leg *heard_from;
+
 	struct event timer;
 	struct call_times times;
 	bool recovered;
@@ -424,8 +428,8 @@ void leg_acknowledged(struct leg *leg);
 int leg_reinvite(struct leg *leg, const char *description);
 // Send requests where the dialog says, as far as that is an IP address.
 void dialog_flow_update(struct dialog *dialog);
-void dialog_bye(struct dialog *dialog, struct sip_stack *stack, const struct sip_message *cause,
-	struct slice reason);
+// `headers`: more of them, each with its line end.
+void dialog_bye(struct dialog *dialog, struct sip_stack *stack, struct slice headers);
 // Our Contact value on a listener, `secure` of a call to a sips URI (RFC 5630 5.1). Returns a slice
 // of `out`.
 struct slice contact_write(const struct listener *listener, bool secure, char *out, size_t size);

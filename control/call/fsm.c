@@ -231,7 +231,10 @@ void call_event(struct call *call, const struct call_event *event)
 		row->action ? "" : " ignored=1");
 	if (!row->action)
 		return;
+	call->heard = event->message;
+	call->heard_from = event->leg ? event->leg : &call->legs[LEG_B];
 	result = row->action(call, event);
+	call->heard = NULL;
 	if (result > 0) {
 		failure = *event;
 		failure.type = EVENT_FAIL;

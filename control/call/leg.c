@@ -2,6 +2,7 @@
 // writes messages. The subtle thing is leg_end(): what a far end is still owed depends on how far
 // its leg got, and a BYE to a caller waits for the ACK of our 2xx (RFC 3261 15).
 #include "call_private.h"
+#include "pass.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -100,6 +101,21 @@ int leg_dialog_uac(
 	return err ? err : dialog_begin(leg);
 }
 
+// What passes to the leg of what came from the other one and is being dealt with.
+static void heard_write(struct leg *leg, struct builder *b)
+{
+	const struct call *call = leg->call;
+	const struct passage passage = {
+		.message = call->heard,
+		.from = leg_other(leg)->trunk,
+		.to = leg->trunk,
+		.host = listener_sent_by(leg->listener),
+	};
+
+	if (call->heard && call->heard_from != leg && passage.from && passage.to)
+		pass_headers(b, &passage);
+}
+
 // Responses to the leg's INVITE.
 
 void leg_response_begin(struct leg *leg, struct builder *b, unsigned int status)
@@ -110,6 +126,7 @@ void leg_response_begin(struct leg *leg, struct builder *b, unsigned int status)
 	builder_header(b, HEADER_CONTACT,
 		contact_write(leg->listener, leg->dialog.is_secure, contact, sizeof(contact)));
 	extensions_write(b, leg->trunk, false);
+	heard_write(leg, b);
 }
 
 static void on_no_ack(void *arg)
@@ -149,6 +166,8 @@ int leg_accept(struct leg *leg, const char *description)
 
 void leg_refuse(struct leg *leg, unsigned int status)
 {
+	char headers[MESSAGE_SIZE];
+	struct builder b;
 	const struct call *call = leg->call;
 	// Only our own trouble says when to come back: that of b's trunk is not all of ours.
 	bool our_trouble =
@@ -157,8 +176,11 @@ void leg_refuse(struct leg *leg, unsigned int status)
 	if (!leg->invite || transaction_is_client(leg->invite))
 		return;
 	reliable_stop(leg);
-	transaction_reply_with(leg->invite, status, (struct slice){},
+	builder_init(&b, headers, sizeof(headers));
+	builder_slice(&b,
 		our_trouble ? SLICE("Retry-After: 5\r\n") : slice_of(extensions_refused(status)));
+	heard_write(leg, &b);
+	transaction_reply_with(leg->invite, status, (struct slice){}, builder_finish(&b));
 	transaction_user_set(leg->invite, NULL);
 	leg->invite = NULL;
 }
@@ -188,18 +210,14 @@ int leg_reinvite(struct leg *leg, const char *description)
 	return leg->invite ? 0 : -errno;
 }
 
-void dialog_bye(struct dialog *dialog, struct sip_stack *stack, const struct sip_message *cause,
-	struct slice reason)
+void dialog_bye(struct dialog *dialog, struct sip_stack *stack, struct slice headers)
 {
 	char buffer[MESSAGE_SIZE];
 	struct builder b;
 
 	builder_init(&b, buffer, sizeof(buffer));
 	dialog_request_begin(dialog, METHOD_BYE, &b);
-	if (cause)
-		builder_copy(&b, cause, HEADER_REASON);
-	else if (reason.n)
-		builder_header(&b, HEADER_REASON, reason);
+	builder_slice(&b, headers);
 	builder_body(&b, (struct slice){}, (struct slice){});
 	// Nobody waits for its response: whatever it is, the dialog is over (15.1.1).
 	if (!transaction_start(stack, &dialog->flow, builder_finish(&b), NULL))
@@ -207,15 +225,20 @@ void dialog_bye(struct dialog *dialog, struct sip_stack *stack, const struct sip
 	dialog->state = DIALOG_TERMINATED;
 }
 
-static void leg_bye(struct leg *leg, const struct sip_message *cause)
+static void leg_bye(struct leg *leg)
 {
 	struct call *call = leg->call;
-	struct slice reason = {};
+	char headers[MESSAGE_SIZE];
+	struct builder b;
 
+	builder_init(&b, headers, sizeof(headers));
 	if (call->end_status == 408)
-		reason = SLICE("Q.850;cause=102;text=\"Recovery on timer expiry\"");
+		builder_header(&b, HEADER_REASON,
+			SLICE("Q.850;cause=102;text=\"Recovery on timer expiry\""));
+	else
+		heard_write(leg, &b);
 	log_info(&log_call, "bye", "call=%s leg=%s to=1", call->id_text, leg_name(leg));
-	dialog_bye(&leg->dialog, call->calls->stack, cause, reason);
+	dialog_bye(&leg->dialog, call->calls->stack, builder_finish(&b));
 	leg->state = LEG_OVER;
 }
 
@@ -236,7 +259,7 @@ void leg_end(struct leg *leg, unsigned int status, const struct sip_message *cau
 	if (leg->state == LEG_CALLING)
 		attempt_end(leg, cause);
 	if (leg->state == LEG_CONFIRMED || (leg->state == LEG_ACCEPTED && !leg->answer)) {
-		leg_bye(leg, cause);
+		leg_bye(leg);
 	} else if (leg->state == LEG_ACCEPTED) {
 		leg->bye_due = true;
 		return;

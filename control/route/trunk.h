@@ -11,6 +11,7 @@
 
 #include "address.h"
 #include "digest.h"
+#include "header_rules.h"
 #include "negotiate.h"
 #include "realm.h"
 #include "target.h"
@@ -101,6 +102,14 @@ struct trunk_users {
 	uint32_t keepalive_s; // between packets to those behind NAT, 0: none
 };
 
+// How a trunk is told who has forwarded a call (RFC 5806, RFC 7044).
+enum trunk_redirection {
+	TRUNK_REDIRECTION_AS_RECEIVED,
+	TRUNK_REDIRECTION_DIVERSION,
+	TRUNK_REDIRECTION_HISTORY_INFO,
+	TRUNK_REDIRECTION_NONE, // nor believed
+};
+
 struct trunk {
 	const char *name;
 	const struct realm *realm;
@@ -116,7 +125,11 @@ struct trunk {
 	struct trunk_limits limits[TRUNK_DIRECTIONS];
 	struct trunk_failover failover;
 	struct health_rules health;
-	struct trunk_state *state; // from trunk_open() on
+	bool is_trusted; // within our trust domain (RFC 3325)
+	enum trunk_redirection redirection;
+	struct header_rules headers_in;	 // of what comes from it
+	struct header_rules headers_out; // of what it is sent
+	struct trunk_state *state;	 // from trunk_open() on
 };
 
 struct trunks {

@@ -62,10 +62,12 @@ realms:
     realm: lo
     peers: [{{address: {self.caller_ip}}}]
     codecs: [PCMU]
+    trusted: yes
   - name: callee
     realm: lo
     peers: [{{address: {self.callee_ip}}}]
     codecs: [PCMU]
+    trusted: yes
   - name: opus
     realm: lo
     peers: [{{address: {self.callee_ip}, port: 5061}}]

@@ -1,0 +1,98 @@
+// See pass.h.
+#include "pass.h"
+
+#include "call_private.h"
+
+// Kinds of messages, as bits.
+enum {
+	INITIAL = 1 << 0,  // INVITE that asks for a call
+	REQUEST = 1 << 1,  // any other, of a dialog or alone
+	RESPONSE = 1 << 2, // to an INVITE
+	ALL = INITIAL | REQUEST | RESPONSE,
+};
+
+// What passes unchanged. None of it names a host of the sender's by its definition, but for what
+// only trusted sides exchange.
+static const struct {
+	struct slice name;
+	int kinds;
+	bool between_trusted; // only where both sides are
+} passing[] = {
+	{SLICE("Subject"), INITIAL, false}, {SLICE("Priority"), INITIAL, false},
+	{SLICE("Organization"), INITIAL | RESPONSE, true},
+	{SLICE("Accept-Contact"), INITIAL, false},	// RFC 3841
+	{SLICE("Reject-Contact"), INITIAL, false},	// RFC 3841
+	{SLICE("Request-Disposition"), INITIAL, false}, // RFC 3841
+	{SLICE("User-to-User"), ALL, false},		// RFC 7433
+	{SLICE("Session-ID"), ALL, false},		// RFC 7989 7: a B2BUA between two dialogs
+	{SLICE("Identity"), INITIAL, false},		// RFC 8224: signs numbers and Date
+	{SLICE("Date"), INITIAL, false},		// as it is signed
+	{SLICE("Reason"), REQUEST | RESPONSE, false},	// RFC 3326, 6432
+	{SLICE("Resource-Priority"), INITIAL, true},	// RFC 4412
+	{SLICE("Accept-Resource-Priority"), RESPONSE, true},
+	{SLICE("Geolocation"), INITIAL, true}, // RFC 6442: may be a URI to fetch it from
+	{SLICE("Geolocation-Routing"), INITIAL, true}, {SLICE("Geolocation-Error"), RESPONSE, true},
+	{SLICE("P-Charging-Vector"), INITIAL | RESPONSE, true},	    // RFC 7315
+	{SLICE("P-Access-Network-Info"), INITIAL | RESPONSE, true}, // RFC 7315
+	{SLICE("P-Charge-Info"), INITIAL, true},		    // RFC 8496
+	{SLICE("P-Asserted-Service"), INITIAL, true},		    // RFC 6050
+};
+
+static int kind_of(const struct sip_message *message)
+{
+	if (!message_is_request(message))
+		return RESPONSE;
+	return message->method == METHOD_INVITE && !message->to_tag.p ? INITIAL : REQUEST;
+}
+
+// RFC 7462: names of ring tones pass; a URI to fetch one from would tell a host.
+static void alert_info_pass(struct header_fields *fields, const struct passage *passage)
+{
+	static const struct slice urn = SLICE("urn:alert:");
+	struct message_values it = message_values(passage->message, HEADER_ALERT_INFO);
+	struct nameaddr info;
+	struct slice value;
+
+	while (message_values_next(&it, &value) > 0)
+		if (!nameaddr_parse(value, &info) && slice_starts_nocase(info.uri, urn))
+			header_fields_add(fields, header_name(HEADER_ALERT_INFO), value);
+}
+
+static void passing_pass(struct header_fields *fields, const struct passage *passage, int kind)
+{
+	const struct sip_message *message = passage->message;
+	bool both_trusted = passage->from->is_trusted && passage->to->is_trusted;
+
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		if (!(passing[i].kinds & kind) || (passing[i].between_trusted && !both_trusted))
+			continue;
+		for (unsigned int j = 0; j < message->n_headers; j++)
+			if (slice_equal_nocase(message->headers[j].name, passing[i].name) ||
+				(message->headers[j].id != HEADER_OTHER &&
+					message->headers[j].id == header_from(passing[i].name)))
+				header_fields_add(
+					fields, passing[i].name, message->headers[j].value);
+	}
+}
+
+void pass_headers(struct builder *b, const struct passage *passage)
+{
+	struct header_fields fields;
+	int kind = kind_of(passage->message);
+
+	header_fields_init(&fields);
+	passing_pass(&fields, passage, kind);
+	identity_pass(&fields, passage);
+	if (kind == INITIAL) {
+		alert_info_pass(&fields, passage);
+		redirection_pass(&fields, passage);
+	}
+	header_rules_apply(&passage->from->headers_in, passage->message, &fields);
+	header_rules_apply(&passage->to->headers_out, passage->message, &fields);
+	for (unsigned int i = 0; i < fields.n; i++)
+		builder_header_named(b, fields.list[i].name, fields.list[i].value);
+	if (fields.overflow)
+		log_warn(&log_call, "headers_left_out", "from=%s to=%s method=" SLICE_FMT,
+			passage->from->name, passage->to->name,
+			SLICE_ARG(method_name(passage->message->method)));
+}
