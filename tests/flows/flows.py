@@ -30,7 +30,11 @@ def start(new):
     """What the tests of this or another file run against."""
     global gateway
     gateway = new
-    gateway.start()
+    try:
+        gateway.start()
+    except AssertionError:
+        gateway.stop(keep=True)  # unittest tears down only what has been set up
+        raise
 
 
 def tearDownModule():
