@@ -28,6 +28,7 @@ struct codec_options {
 	bool octet_align;	    // AMR: payload layout, both ways (RFC 4867 4.4)
 	bool dtx;		    // encoder: send next to nothing in silence
 	bool cbr;		    // Opus encoder: all frames of one length
+	bool vbr;		    // Speex encoder: as many bits as a frame needs
 };
 
 // What a stream is set up with.
@@ -62,6 +63,8 @@ struct codec_decode_job {
 	uint8_t fec;  // payload is of the *next* frame: recover this one from it where possible
 	int16_t *pcm; // n_samples in: room and, for a loss, how much to conceal
 	uint16_t n_samples; // in: room (CODEC_FRAME_SAMPLES_MAX) or the length of the loss
+	uint16_t n_played;  // in: samples at the beginning that were decoded before, out of another
+			    // payload; their frames are passed over. Where has_redundancy
 	uint8_t request;    // out: what the far end asks of the encoder towards it, 0: nothing.
 			    // AMR's codec mode request: mode + 1
 	bool is_noise; // out: silence was described. Until the next payload comes, which may be
@@ -79,6 +82,7 @@ struct codec {
 	bool has_fec;		  // decode jobs with `fec` recover something
 	bool has_dtx;		  // its encoder has a way of its own with silence (options.dtx)
 	bool has_complexity;	  // its encoder's effort can be lowered (encode jobs, `lower`)
+	bool has_redundancy;	  // payloads may begin with frames that were sent before
 	bool has_requests;	  // decode jobs yield requests for the encoder of the other way
 	uint32_t encode_ns;	  // typical cost of 20 ms at the lowest rate, to share out streams
 	uint32_t decode_ns;

@@ -9,6 +9,7 @@ extern const struct codec codec_opus;
 extern const struct codec codec_g722;
 extern const struct codec codec_l16_8000, codec_l16_16000, codec_l16_24000, codec_l16_48000;
 extern const struct codec codec_gsm;
+extern const struct codec codec_speex_8000, codec_speex_16000, codec_speex_32000;
 extern const struct codec codec_g726_16, codec_g726_24, codec_g726_32, codec_g726_40;
 extern const struct codec codec_aal2_g726_16, codec_aal2_g726_24, codec_aal2_g726_32,
 	codec_aal2_g726_40;

@@ -109,7 +109,7 @@ void resamplers_init(void)
 
 static bool is_known_rate(uint32_t hz)
 {
-	return hz == 8000 || hz == 16000 || hz == 24000 || hz == 48000;
+	return hz == 8000 || hz == 16000 || hz == 24000 || hz == 32000 || hz == 48000;
 }
 
 // The filter of a pair of rates, N_FILTERS: none.

@@ -19,7 +19,8 @@ static const struct sdp_encoding encodings[] = {
 	{"AAL2-G726-24", 8000, 1}, {"AAL2-G726-32", 8000, 1}, {"AAL2-G726-40", 8000, 1},
 	{"L16", 8000, 1}, {"L16", 16000, 1}, {"L16", 24000, 1}, {"L16", 48000, 1},
 	{"telephone-event", 8000, 1}, {"telephone-event", 16000, 1}, {"telephone-event", 24000, 1},
-	{"telephone-event", 48000, 1}, {"G729", 8000, 1}, // the only plug-in
+	{"telephone-event", 48000, 1}, {"speex", 8000, 1}, {"speex", 16000, 1}, {"speex", 32000, 1},
+	{"G729", 8000, 1}, // the only plug-in
 };
 #define N_ENCODINGS (sizeof(encodings) / sizeof(encodings[0]))
 
@@ -213,7 +214,7 @@ static uint16_t format_flags(const struct sdp_fmtp *params)
 	return (uint16_t)((params->dtx ? SL_FORMAT_DTX : 0) |
 			  (params->octet_align ? SL_FORMAT_OCTET_ALIGN : 0) |
 			  (params->mode_change_neighbor ? SL_FORMAT_MODE_CHANGE_NEIGHBOR : 0) |
-			  (params->cbr ? SL_FORMAT_CBR : 0));
+			  (params->cbr ? SL_FORMAT_CBR : 0) | (params->vbr ? SL_FORMAT_VBR : 0));
 }
 
 static struct sl_format format_from(

@@ -108,6 +108,43 @@ static bool ilbc_compatible(const char *fmtp, const char *other)
 	return (mode ? mode : 30) == (other_mode ? other_mode : 30);
 }
 
+// RFC 5574 section 4.1: the modes that the far end wants, the first of them most. What matters is
+// how many bits that is; in the wider bands a mode is a quality.
+static void speex_read(const char *fmtp, struct sdp_fmtp *out, bool is_narrow)
+{
+	static const uint16_t narrow[] = {2150, 2150, 5950, 8000, 11000, 15000, 18200, 24600, 3950};
+	static const uint16_t wide[] = {
+		3950, 5750, 7750, 9800, 12800, 16800, 20600, 23800, 27800, 34200, 42200};
+	struct sdp_slice modes = sdp_fmtp_value(fmtp, "mode");
+	struct sdp_slice vbr = sdp_fmtp_value(fmtp, "vbr");
+	const char *p = modes.data, *end = modes.data + modes.length;
+	unsigned int mode = 0;
+
+	while (p < end && (*p == '"' || *p == ' '))
+		p++;
+	if (p < end && *p >= '0' && *p <= '9') {
+		for (; p < end && *p >= '0' && *p <= '9' && mode < 100; p++)
+			mode = mode * 10 + (unsigned int)(*p - '0');
+		if (is_narrow && mode < sizeof(narrow) / sizeof(narrow[0]))
+			out->bitrate_max = narrow[mode];
+		else if (!is_narrow && mode < sizeof(wide) / sizeof(wide[0]))
+			out->bitrate_max = wide[mode];
+	}
+	out->vbr = sdp_slice_equal_nocase(vbr, "on");
+	out->dtx = sdp_slice_equal_nocase(vbr, "vad") ||
+		   sdp_slice_equal_nocase(sdp_fmtp_value(fmtp, "cng"), "on");
+}
+
+static void speex_narrow_read(const char *fmtp, struct sdp_fmtp *out)
+{
+	speex_read(fmtp, out, true);
+}
+
+static void speex_wide_read(const char *fmtp, struct sdp_fmtp *out)
+{
+	speex_read(fmtp, out, false);
+}
+
 static size_t events_write(char *out, size_t size, const struct sdp_fmtp_context *)
 {
 	return (size_t)snprintf(out, size, "0-15"); // RFC 4733 section 2.4.1: the DTMF digits
@@ -147,6 +184,9 @@ const struct sdp_codec sdp_codecs[] = {
 	{CODEC("AMR-WB", 16000, 1, SDP_NO_PT), VOICE = 16000, AMR(sdp_amr_wb_transcodable)},
 	{CODEC("EVS", 16000, 1, SDP_NO_PT), VOICE = 32000},
 	{CODEC("iLBC", 8000, 1, SDP_NO_PT), VOICE = 8000, .compatible = ilbc_compatible},
+	{CODEC("speex", 8000, 1, SDP_NO_PT), VOICE = 8000, .read = speex_narrow_read},
+	{CODEC("speex", 16000, 1, SDP_NO_PT), VOICE = 16000, .read = speex_wide_read},
+	{CODEC("speex", 32000, 1, SDP_NO_PT), VOICE = 32000, .read = speex_wide_read},
 	{CODEC("opus", 48000, 2, SDP_NO_PT), VOICE = 48000, .write = opus_write, .read = opus_read},
 	{CODEC("telephone-event", 8000, 1, SDP_NO_PT), .write = events_write},
 	{CODEC("telephone-event", 16000, 1, SDP_NO_PT), .write = events_write},

@@ -26,6 +26,7 @@ struct sdp_fmtp {
 	bool fec;	      // it makes use of in-band FEC
 	bool dtx;	      // it takes discontinuous transmission (opus: and would like it)
 	bool cbr;	      // it asks for a constant bit rate
+	bool vbr;	      // for a variable one (Speex)
 	uint8_t ptime_min_ms; // of the packets it would like (RFC 7587 minptime); 0: any
 	// AMR and AMR-WB (RFC 4867 8.1)
 	bool octet_align;

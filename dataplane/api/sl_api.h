@@ -138,6 +138,7 @@ enum {					// sl_format.flags
 					// 4.4); else bandwidth-efficient
 	SL_FORMAT_MODE_CHANGE_NEIGHBOR = 1 << 2, // AMR: change the mode by one step of mode_set
 	SL_FORMAT_CBR = 1 << 3,			 // opus: all frames of one length (RFC 7587 cbr)
+	SL_FORMAT_VBR = 1 << 4,			 // speex: as many bits as a frame needs (RFC 5574)
 };
 
 // One RTP payload format of a leg (RFC 3551, RFC 8866 "a=rtpmap"). The name decides: formats of

@@ -99,6 +99,7 @@ static struct codec_options options_of(const struct sl_format *format)
 		.octet_align = format->flags & SL_FORMAT_OCTET_ALIGN,
 		.dtx = format->flags & SL_FORMAT_DTX,
 		.cbr = format->flags & SL_FORMAT_CBR,
+		.vbr = format->flags & SL_FORMAT_VBR,
 	};
 }
 

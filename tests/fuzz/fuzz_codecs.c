@@ -84,7 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uint8_t channels;
 	} fuzzed[] = {{"PCMU", 8000, 1}, {"PCMA", 8000, 1}, {"G722", 8000, 1}, {"GSM", 8000, 1},
 		{"G726-16", 8000, 1}, {"G726-24", 8000, 1}, {"G726-32", 8000, 1},
-		{"AAL2-G726-40", 8000, 1}, {"L16", 8000, 1}, {"L16", 48000, 1}, {"opus", 48000, 2}};
+		{"AAL2-G726-40", 8000, 1}, {"L16", 8000, 1}, {"L16", 48000, 1}, {"opus", 48000, 2},
+		{"speex", 8000, 1}, {"speex", 16000, 1}, {"speex", 32000, 1}};
 	const size_t n_fuzzed = sizeof(fuzzed) / sizeof(fuzzed[0]);
 	size_t which, cut;
 

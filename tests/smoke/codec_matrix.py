@@ -94,6 +94,16 @@ def ogg(payloads):
     return b"".join(pages)
 
 
+def ogg_speex(payloads, clock):
+    """The header of Speex' manual, section 7: one frame a packet."""
+    mode = {8000: 0, 16000: 1}[clock]
+    head = struct.pack("<8s20s13i", b"Speex   ", b"1.2", 1, 80, clock, mode, 4, 1, -1, 160 << mode, 0, 1, 0, 0, 0)
+    tags = struct.pack("<II", 0, 0)
+    pages = [ogg_page(0, 0, head, 2), ogg_page(1, 0, tags)]
+    pages += [ogg_page(2 + i, (160 << mode) * (1 + i), payload) for i, payload in enumerate(payloads)]
+    return b"".join(pages)
+
+
 def plain(payloads):
     return b"".join(payloads)
 
@@ -110,6 +120,8 @@ CODECS = [
           wrap=amr_storage(b"#!AMR\n", (12, 13, 15, 17, 19, 20, 26, 31, 5))),
     Codec("AMR-WB", 16000, 101, ["-f", "amr"], 0.88, option=";octet-align",
           wrap=amr_storage(b"#!AMR-WB\n", (17, 23, 32, 36, 40, 46, 50, 58, 60, 5))),
+    Codec("speex", 8000, 102, ["-f", "ogg"], 0.90, wrap=lambda payloads: ogg_speex(payloads, 8000)),
+    Codec("speex", 16000, 103, ["-f", "ogg"], 0.90, wrap=lambda payloads: ogg_speex(payloads, 16000)),
     Codec("opus", 48000, 96, ["-f", "ogg"], 0.93, channels=2, wrap=ogg),
 ]
 SESSIONS = list(enumerate(itertools.combinations(CODECS, 2)))

@@ -409,7 +409,7 @@ static void a_state_that_contradicts_itself_is_refused(void **)
 	REFUSED(bad.legs[0].formats[0].channels = 0);
 	REFUSED(bad.legs[0].formats[0].fec = 2);
 	REFUSED(bad.legs[0].formats[0].reserved = 1);
-	REFUSED(bad.legs[0].formats[0].flags = 1 << 4);
+	REFUSED(bad.legs[0].formats[0].flags = 1 << 5);
 	REFUSED(bad.legs[0].formats[0].mode_set = 1 << 9);
 	REFUSED(bad.legs[0].n_formats = 2; bad.legs[0].formats[1] = bad.legs[0].formats[0]);
 	REFUSED(bad.legs[1].local = bad.legs[0].local; bad.legs[0].local.port = 20000;
