@@ -223,9 +223,11 @@ static void decode_one(const struct band *band, struct codec_decode_job *job)
 	if (payload.request < amr_n_modes(band->band))
 		job->request = payload.request + 1;
 	job->is_noise = !is_speech(band->band, &payload.frames[payload.n_frames - 1]);
-	for (unsigned int i = 0; i < payload.n_frames; i++)
-		decode_frame(band, decoder->library, &payload.frames[i], job->pcm + i * step);
-	job->n_decoded = (int)(payload.n_frames * step);
+	job->n_decoded = 0;
+	for (unsigned int i = job->n_played / step; i < payload.n_frames; i++) {
+		decode_frame(band, decoder->library, &payload.frames[i], job->pcm + job->n_decoded);
+		job->n_decoded += (int)step;
+	}
 }
 
 static int count_samples(
@@ -307,6 +309,7 @@ const struct codec codec_amr = {
 	.sample_rates = {8000},
 	.frames_ms = {20, 40, 60},
 	.has_dtx = true,
+	.has_redundancy = true, // RFC 4867 3.7.1
 	.has_requests = true,
 	.encode_ns = 43000,
 	.decode_ns = 11000,
@@ -329,6 +332,7 @@ const struct codec codec_amr_wb = {
 	.sample_rates = {16000},
 	.frames_ms = {20, 40, 60},
 	.has_dtx = true,
+	.has_redundancy = true, // RFC 4867 3.7.1
 	.has_requests = true,
 	.encode_ns = 112000,
 	.decode_ns = 21000,

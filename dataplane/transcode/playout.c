@@ -308,13 +308,20 @@ static bool decide(struct transcode_stream *s)
 	unsigned int missing;
 	const struct reorder_packet *head = reorder_head(&s->window, &missing);
 	int64_t packet = packet_ticks(s), position, ahead;
+	bool is_old;
 
 	if (!head) {
 		starve(s);
 		return true;
 	}
-	position = position_of(p, head->view.timestamp);
+	position = position_of(p, head->view.timestamp) +
+		   timeline_ticks(&s->timeline.in, stream_overlap(s, head, &is_old));
 	ahead = position - p->position;
+	if (is_old) {
+		STAT_ADD(s->stats.duplicates, 1);
+		drop_head(s);
+		return false;
+	}
 	if (llabs(ahead) > (int64_t)s->timeline.in_hz) { // no buffer is that deep
 		resync(p, position, (int64_t)head->put_tsc);
 		return false;

@@ -25,7 +25,7 @@ void silence_begin(struct transcode_stream *s, const struct reorder_packet *pack
 		return;
 	}
 	if (!silence->on) // a frame behind, so that jitter does not put noise in the way of audio
-		silence->due_tsc = packet->put_tsc + 2ull * s->frame_samples * s->sample_tsc;
+		stream_pace_noise(s, packet->put_tsc, 2 * s->frame_samples);
 	silence->on = true;
 }
 
@@ -64,9 +64,13 @@ void silence_append(struct transcode_stream *s)
 
 void silence_tick(struct transcode_stream *s)
 {
+	uint32_t n;
+
 	if (s->current || s->pcm_fill >= s->frame_samples)
 		return; // there is input
-	timeline_made(&s->timeline, append(s, s->frame_samples));
+	n = append(s, s->frame_samples);
+	timeline_expect(&s->timeline, n);
+	timeline_advance(&s->timeline, n);
 }
 
 static void send_noise(struct transcode_stream *s, const struct noise_shape *shape)

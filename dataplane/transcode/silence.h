@@ -19,7 +19,6 @@ struct silence {
 	struct noise_watch watch;
 	struct noise_shape shape; // of the noise that comes in
 	uint32_t fill;		  // samples of it before the packet at hand
-	uint64_t due_tsc;	  // of the next frame of noise
 	bool on;		  // noise comes in
 };
 

@@ -100,6 +100,27 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
+uint32_t stream_overlap(
+	const struct transcode_stream *s, const struct reorder_packet *packet, bool *is_old)
+{
+	const struct codec *codec = s->spec.from;
+	const struct codec_params params = {
+		.sample_hz = s->timeline.sample_hz, .channels = 1, .options = s->spec.from_options};
+	uint32_t overlap = 0;
+	int length;
+
+	*is_old = false;
+	if (codec->has_redundancy && packet->view.pt == s->spec.from_pt && !s->in_noise)
+		overlap = timeline_overlap(&s->timeline, packet->view.timestamp);
+	if (overlap == 0)
+		return 0;
+	length = codec->payload_samples(
+		rte_pktmbuf_mtod_offset(packet->mbuf, const uint8_t *, packet->view.payload_offset),
+		packet->view.payload_bytes, &params);
+	*is_old = length > 0 && overlap == (uint32_t)length;
+	return length > 0 && overlap <= (uint32_t)length ? overlap : 0;
+}
+
 // What is between the last audio packet and this one: make up what was lost, up to a bound; leave
 // out the rest, and what was silence. Silence that was described is made up as noise, as far as
 // stream_make_noise() has not done it yet. Before samples are left out the frame begun is filled
@@ -107,9 +128,13 @@ static uint32_t min_u32(uint32_t a, uint32_t b)
 static void plan_gap(struct transcode_stream *s, const struct reorder_packet *packet)
 {
 	uint32_t length = s->timeline.last_samples;
-	uint32_t gap = timeline_gap(&s->timeline, packet->view.timestamp, packet->arrived_ns);
+	bool is_old;
+	uint32_t played = stream_overlap(s, packet, &is_old);
+	uint32_t begin = packet->view.timestamp + timeline_ticks(&s->timeline.in, played);
+	uint32_t gap = timeline_gap(&s->timeline, begin, packet->arrived_ns);
 	uint32_t rest;
 
+	s->played = (uint16_t)played;
 	if (s->silence) {
 		uint32_t filled = silence_fill(s, gap);
 
@@ -231,6 +256,7 @@ static enum stream_job decode_job(struct transcode_stream *s, struct codec_decod
 		.n_bytes = s->current->view.payload_bytes,
 		.pcm = s->pcm + s->pcm_fill,
 		.n_samples = (uint16_t)min_u32(CODEC_FRAME_SAMPLES_MAX, s->pcm_room - s->pcm_fill),
+		.n_played = s->played,
 	};
 	return STREAM_JOB_DECODE;
 }
@@ -305,6 +331,7 @@ enum stream_job stream_next_job(struct transcode_stream *s, struct codec_decode_
 		digits_map(s, s->current);
 	else if (s->current->view.payload_bytes)
 		return decode_job(s, decode);
+	timeline_carry_surplus(&s->timeline);
 	rte_pktmbuf_free(s->current->mbuf); // no payload: keeps a NAT binding open
 	s->current = NULL;
 	return STREAM_JOB_NONE;
@@ -326,34 +353,40 @@ static void finish_conceal(struct transcode_stream *s, const struct codec_decode
 // The next packet may be a little late without noise being made for it.
 #define NOISE_PATIENCE_MS 40
 
+void stream_pace_noise(struct transcode_stream *s, uint64_t from_tsc, uint32_t n_samples)
+{
+	s->noise_due_tsc = from_tsc + (uint64_t)n_samples * s->sample_tsc;
+	s->noise_left = s->timeline.sample_hz * STREAM_NOISE_MAX_S;
+}
+
 static void describe_noise(struct transcode_stream *s, uint32_t n_decoded)
 {
-	uint32_t wait =
-		n_decoded + s->frame_samples + s->timeline.sample_hz / 1000 * NOISE_PATIENCE_MS;
-
-	s->noise_due_tsc = s->current->put_tsc + (uint64_t)wait * s->sample_tsc;
-	s->noise_left = s->timeline.sample_hz * STREAM_NOISE_MAX_S;
+	stream_pace_noise(s, s->current->put_tsc,
+		n_decoded + s->frame_samples + s->timeline.sample_hz / 1000 * NOISE_PATIENCE_MS);
 }
 
 void stream_make_noise(struct transcode_stream *s)
 {
 	s->conceal = s->frame_samples;
 	s->recoverable = false;
-	s->noise_due_tsc += (uint64_t)s->frame_samples * s->sample_tsc;
 	s->noise_left -= min_u32(s->noise_left, s->frame_samples);
 	timeline_expect(&s->timeline, s->frame_samples);
 }
 
+// Noise that time drives, where there is no jitter buffer: the decoder's own, which ends after a
+// while, or that of RFC 3389.
+static bool is_silent(const struct transcode_stream *s)
+{
+	return (s->in_noise && s->noise_left) || (s->silence && s->silence->on);
+}
+
 uint64_t stream_due(const struct transcode_stream *s)
 {
-	uint64_t noise = s->in_noise && s->noise_left ? s->noise_due_tsc : 0;
-	uint64_t paced = s->silence && s->silence->on ? s->silence->due_tsc : 0;
-
 	if (s->dead)
 		return 0;
 	if (s->playout)
 		return (uint64_t)s->playout->due;
-	return noise && paced ? RTE_MIN(noise, paced) : noise | paced;
+	return is_silent(s) ? s->noise_due_tsc : 0;
 }
 
 // A frame of noise waits while there is input to be dealt with first.
@@ -361,21 +394,57 @@ uint64_t stream_due(const struct transcode_stream *s)
 
 void stream_tick(struct transcode_stream *s, uint64_t now_tsc)
 {
+	uint64_t ms_tsc = s->timeline.sample_hz / 1000 * (uint64_t)s->sample_tsc;
+
 	if (s->playout) {
 		playout_tick(s, now_tsc);
 		return;
 	}
-	if (s->in_noise && s->noise_left && s->noise_due_tsc <= now_tsc) {
-		if (s->queued)
-			s->noise_due_tsc = now_tsc + s->timeline.sample_hz / 1000 * NOISE_AGAIN_MS *
-							     s->sample_tsc;
-		else
-			stream_make_noise(s);
+	if (!is_silent(s) || s->noise_due_tsc > now_tsc)
+		return;
+	if (s->queued || s->current) {
+		s->noise_due_tsc = now_tsc + NOISE_AGAIN_MS * ms_tsc;
+		return;
 	}
-	if (s->silence && s->silence->on && s->silence->due_tsc <= now_tsc) {
+	if (s->silence && s->silence->on)
 		silence_tick(s);
-		s->silence->due_tsc += (uint64_t)s->frame_samples * s->sample_tsc;
-	}
+	else
+		stream_make_noise(s);
+	s->noise_due_tsc += (uint64_t)s->frame_samples * s->sample_tsc;
+}
+
+// What is behind the first `n_cut` of n samples. Returns how many that is.
+static uint32_t cut(int16_t *pcm, uint32_t n, uint32_t n_cut)
+{
+	memmove(pcm, pcm + n_cut, (n - n_cut) * sizeof(*pcm));
+	return n - n_cut;
+}
+
+// Noise was made in the place of the beginning of a packet that came too late. With a jitter buffer
+// it is that which decides what is late.
+static uint32_t take_surplus(struct transcode_stream *s, uint32_t n)
+{
+	uint32_t n_cut = s->playout ? 0 : min_u32(s->timeline.surplus, n);
+
+	s->timeline.surplus = (uint16_t)(s->timeline.surplus - n_cut);
+	return n_cut;
+}
+
+static void take_decoded(struct transcode_stream *s, const struct codec_decode_job *job)
+{
+	uint32_t n = (uint32_t)job->n_decoded, n_cut = take_surplus(s, n);
+
+	timeline_decoded(&s->timeline, n, n_cut, s->current->arrived_ns);
+	s->in_noise = job->is_noise;
+	if (s->in_noise)
+		describe_noise(s, n);
+	if (n_cut)
+		n = cut(job->pcm, n, n_cut);
+	s->pcm_fill += n;
+	if (s->playout)
+		playout_decoded(s, job->pcm, n);
+	if (s->digits)
+		digits_heard(s, n);
 }
 
 void stream_finish_decode(
@@ -388,19 +457,14 @@ void stream_finish_decode(
 	if (job->request && s->spec.from_feedback)
 		__atomic_store_n(&s->spec.from_feedback->request, job->request, __ATOMIC_RELAXED);
 	if (job->n_decoded > 0) {
-		timeline_decoded(&s->timeline, (uint32_t)job->n_decoded, s->current->arrived_ns);
-		s->in_noise = job->is_noise;
-		if (s->in_noise)
-			describe_noise(s, (uint32_t)job->n_decoded);
-		s->pcm_fill += (uint32_t)job->n_decoded;
-		if (s->playout)
-			playout_decoded(s, job->pcm, (uint32_t)job->n_decoded);
-		if (s->digits)
-			digits_heard(s, (uint32_t)job->n_decoded);
+		take_decoded(s, job);
+	} else if (job->n_decoded == 0) {
+		STAT_ADD(s->stats.duplicates, 1); // nothing new in it
 	} else {
 		s->missing++;
 		STAT_ADD(s->stats.bad, 1);
 	}
+	timeline_carry_surplus(&s->timeline);
 	rte_pktmbuf_free(s->current->mbuf);
 	s->current = NULL;
 	settle(s);

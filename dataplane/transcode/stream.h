@@ -73,9 +73,10 @@ struct transcode_stream {
 	bool queued, holding, dead;
 	uint8_t from_index, to_index; // main sets: in codecs[]
 	bool in_noise;		      // silence was described last: what is missing is noise
-	uint64_t noise_due_tsc;	      // then: when to go on without a packet
-	uint32_t noise_left;	      // samples, before we stop
-	uint32_t sample_tsc;	      // TSC cycles of a sample in `pcm`
+	uint16_t played;	// samples at the beginning of `current` that were played before
+	uint64_t noise_due_tsc; // then: when to go on without a packet
+	uint32_t noise_left;	// samples, before we stop
+	uint32_t sample_tsc;	// TSC cycles of a sample in `pcm`
 	union {
 		struct {
 			TAILQ_ENTRY(transcode_stream) run_entry, hold_entry;
@@ -119,6 +120,11 @@ void stream_free(struct transcode_stream *stream);	   // main; also what it hold
 void stream_put(
 	struct transcode_stream *stream, struct rte_mbuf *packet, uint64_t now_ns, uint64_t tsc);
 
+// Samples at the beginning of a packet that were played before, out of packets before it (RFC 4867
+// 3.7.1): all that it has, at most, and then it `is_old`.
+uint32_t stream_overlap(
+	const struct transcode_stream *stream, const struct reorder_packet *packet, bool *is_old);
+
 // The timestamp of the first sample that waits in `pcm`.
 uint32_t stream_pcm_timestamp(const struct transcode_stream *stream);
 
@@ -137,6 +143,8 @@ static inline bool stream_has_frame(const struct transcode_stream *stream)
 {
 	return stream->pcm_fill >= stream->frame_samples;
 }
+// From here on there is noise: n samples after `from_tsc` time begins to make it.
+void stream_pace_noise(struct transcode_stream *stream, uint64_t from_tsc, uint32_t n_samples);
 // Silence goes on and no packet has come: make the noise of one more output frame.
 void stream_make_noise(struct transcode_stream *stream);
 // When time has something to do for the stream, in TSC cycles; 0: never.

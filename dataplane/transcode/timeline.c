@@ -8,7 +8,8 @@
 #include "rtp.h"
 
 #define TRUST_S	 2
-#define NEAR_S	 5 // how far from the present an event's timestamp may be
+#define LATE_MS	 200 // more than that is no lateness: the source's clock stood still in silence
+#define NEAR_S	 5   // how far from the present an event's timestamp may be
 #define NS_PER_S 1000000000ull
 
 int timeline_ratio(uint32_t clock_hz, uint32_t sample_hz, struct timeline_ratio *ratio)
@@ -64,15 +65,31 @@ uint32_t timeline_gap(struct timeline *t, uint32_t timestamp, uint64_t arrived_n
 	uint32_t passed = samples_passed(t, arrived_ns);
 	int64_t samples = (int64_t)ticks * t->sample_hz / t->in_hz;
 	bool is_first = !t->started, new_source = t->new_source;
+	uint32_t expected = t->expected;
 
 	t->started = true;
 	t->new_source = false;
 	t->next_in = timestamp;
+	t->expected = 0;
+	t->surplus = 0;
 	if (is_first)
 		return 0;
-	if (new_source || !is_plausible(t, samples, passed))
-		return passed;
-	return samples > 0 ? (uint32_t)samples : 0;
+	if (new_source || !is_plausible(t, samples + expected, passed))
+		return passed > expected ? passed - expected : 0;
+	if (samples >= 0)
+		return (uint32_t)samples;
+	if (-samples <= expected && -samples <= LATE_MS * (int64_t)t->sample_hz / 1000)
+		t->surplus = (uint16_t)-samples;
+	return 0;
+}
+
+uint32_t timeline_overlap(const struct timeline *t, uint32_t timestamp)
+{
+	int32_t ticks = rtp_timestamp_distance(timestamp, t->next_in);
+
+	if (!t->started || t->new_source || ticks <= 0 || ticks > (int32_t)(TRUST_S * t->in_hz))
+		return 0;
+	return (uint32_t)((uint64_t)ticks * t->sample_hz / t->in_hz);
 }
 
 void timeline_advance(struct timeline *t, uint32_t n_samples)
@@ -83,6 +100,13 @@ void timeline_advance(struct timeline *t, uint32_t n_samples)
 void timeline_expect(struct timeline *t, uint32_t n_samples)
 {
 	t->next_in += timeline_ticks(&t->in, n_samples);
+	t->expected += n_samples;
+}
+
+void timeline_carry_surplus(struct timeline *t)
+{
+	timeline_expect(t, t->surplus);
+	t->surplus = 0;
 }
 
 void timeline_skip(struct timeline *t, int32_t n_ticks)
@@ -96,9 +120,10 @@ void timeline_made(struct timeline *t, uint32_t n_samples)
 	t->end_out += timeline_ticks(&t->out, n_samples);
 }
 
-void timeline_decoded(struct timeline *t, uint32_t n_samples, uint64_t arrived_ns)
+void timeline_decoded(struct timeline *t, uint32_t n_samples, uint32_t n_cut, uint64_t arrived_ns)
 {
 	timeline_made(t, n_samples);
+	t->end_out -= timeline_ticks(&t->out, n_cut);
 	t->last_samples = n_samples;
 	t->last_arrived_ns = arrived_ns;
 }

@@ -64,14 +64,14 @@ static void gaps_are_what_timestamps_and_arrival_agree_on(void **)
 
 		assert_int_equal(timeline_init(&t, 8000, 48000, 8000, 100), 0);
 		assert_int_equal(timeline_gap(&t, 1600, 10 * S), 0);
-		timeline_decoded(&t, 160, 10 * S);
+		timeline_decoded(&t, 160, 0, 10 * S);
 		t.new_source = cases[i].new_source;
 		out = t.end_out;
 		assert_int_equal(
 			timeline_gap(&t, timestamp, 10 * S + cases[i].later), cases[i].gap);
 		timeline_advance(&t, cases[i].gap);
 		assert_int_equal(t.end_out, out + cases[i].gap * 6);
-		timeline_decoded(&t, 160, 10 * S + cases[i].later);
+		timeline_decoded(&t, 160, 0, 10 * S + cases[i].later);
 		assert_int_equal(t.next_in, timestamp + 160);
 	}
 }
@@ -83,7 +83,7 @@ static void timestamps_nearby_are_mapped(void **)
 	timeline_init(&t, 8000, 48000, 8000, 1000);
 	assert_int_equal(timeline_map(&t, 77), 1000); // no audio yet: now
 	timeline_gap(&t, 0xffffff60, 0);
-	timeline_decoded(&t, 160, 0);
+	timeline_decoded(&t, 160, 0, 0);
 	assert_int_equal(timeline_map(&t, 0), 1000 + 960);
 	assert_int_equal(timeline_map(&t, 160), 1000 + 1920);
 	assert_int_equal(timeline_map(&t, 0xffffff60), 1000);

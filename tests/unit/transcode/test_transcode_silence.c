@@ -10,6 +10,7 @@
 #include <math.h>
 #include <unistd.h>
 
+#include "g711.h"
 #include "noise.h"
 #include "rig.h"
 
@@ -197,9 +198,74 @@ static void silence_becomes_payloads(void **)
 	rig_fini(&rig);
 }
 
+#define MARK(i) ((uint8_t)(0x80 + 2 * (i))) // PCMU octets that tell packets apart
+
+static void send_mark(unsigned int i)
+{
+	uint8_t payload[FRAME];
+
+	memset(payload, MARK(i), sizeof(payload));
+	send(0, payload, FRAME);
+	timestamp += FRAME;
+}
+
+static void pass_ms(unsigned int ms)
+{
+	for (; ms; ms--) {
+		rig.now_ns += RIG_MS;
+		rig_pump(&rig);
+	}
+}
+
+// By how much the output's time is ahead of the input's, for the packet with this mark; -1 where it
+// has not come out.
+static int64_t shift_of(unsigned int mark, uint32_t sent_at)
+{
+	uint8_t law[2];
+	const uint8_t octet = MARK(mark);
+
+	g711_ulaw_to_alaw(law, &octet, 1);
+	for (unsigned int i = 0; i < rig.n_out; i++)
+		if (rig.out[i].payload[0] == law[0] && rig.out[i].payload[FRAME - 1] == law[0])
+			return (uint32_t)(rig.out[i].view.timestamp - sent_at);
+	return -1;
+}
+
+// However late the first packet behind a silence is, the output's time stays the input's: what
+// noise was made in the place of is left out, and nothing is delayed for good.
+static void the_output_stays_where_the_input_is_after_silence(void **)
+{
+	static const unsigned int lateness_ms[] = {0, 30, 60, 100, 160};
+	static const uint8_t quiet[] = {45};
+	uint32_t first = 0, last = 0;
+
+	open_stream(true, false);
+	rig.virtual_time = true;
+	for (size_t k = 0; k < sizeof(lateness_ms) / sizeof(lateness_ms[0]); k++) {
+		uint32_t silence_ms = 400, talk = timestamp;
+
+		send_mark(2 * (unsigned int)k);
+		pass_ms(1);
+		first = k ? first : (uint32_t)shift_of(0, talk);
+		send(CN_PT, quiet, sizeof(quiet));
+		pass_ms(silence_ms - 40);
+		timestamp += silence_ms * 8 - FRAME;
+		pass_ms(lateness_ms[k]);
+		for (int i = 0; i < 9; i++) // as they come then: at once
+			send_mark(20);
+		last = timestamp;
+		send_mark(2 * (unsigned int)k + 1);
+		pass_ms(40);
+		assert_int_equal(shift_of(2 * (unsigned int)k + 1, last), first);
+	}
+	assert_continuous();
+	rig_fini(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_output_stays_where_the_input_is_after_silence),
 		cmocka_unit_test(a_payload_becomes_noise_until_audio_comes),
 		cmocka_unit_test(a_payload_that_makes_no_sense_is_counted),
 		cmocka_unit_test(a_stream_that_makes_noise_can_be_removed),
