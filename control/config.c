@@ -310,6 +310,7 @@ void config_free(struct config *config)
 		free(config->trunks.list[i].peers);
 		header_rules_free(&config->trunks.list[i].headers_in);
 		header_rules_free(&config->trunks.list[i].headers_out);
+		config_free_numbers(&config->trunks.list[i].numbers);
 	}
 	free(config->trunks.list);
 	config_free_routes(config);

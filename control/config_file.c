@@ -18,6 +18,7 @@
 #define HEADER_RULES_MAX  200
 #define STATUS_LIST_MAX	  64
 #define SHORT_LIST_MAX	  16
+#define RULES_MAX	  1000
 #define NUMBERS_MAX	  200000 // routes, and prefixes of one
 #define SIP_PORT_DEFAULT  5060
 #define SIPS_PORT_DEFAULT 5061
@@ -95,6 +96,42 @@ static const cyaml_schema_field_t health_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t number_rule_fields[] = {
+	OPTIONAL_NUMBER_TEXT("prefix", struct file_number_rule, prefix),
+	CYAML_FIELD_UINT("strip", CYAML_FLAG_OPTIONAL, struct file_number_rule, strip),
+	OPTIONAL_NUMBER_TEXT("prepend", struct file_number_rule, prepend),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t number_rule_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_number_rule, number_rule_fields)};
+
+static const cyaml_schema_field_t numbers_in_fields[] = {
+	OPTIONAL_BOOL("normalise", struct file_numbers_in, normalise),
+	OPTIONAL_BOOL("portability", struct file_numbers_in, portability),
+	OPTIONAL_LIST("rules", struct file_numbers_in, rules, &number_rule_schema, RULES_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t numbers_out_fields[] = {
+	OPTIONAL_TEXT("format", struct file_numbers_out, format, 1, NAME_MAX_BYTES),
+	OPTIONAL_BOOL("portability", struct file_numbers_out, portability),
+	OPTIONAL_BOOL("user_phone", struct file_numbers_out, user_phone),
+	OPTIONAL_BOOL("tel", struct file_numbers_out, tel),
+	OPTIONAL_LIST("rules", struct file_numbers_out, rules, &number_rule_schema, RULES_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t numbers_fields[] = {
+	OPTIONAL_TEXT("country_code", struct file_numbers, country_code, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("area_code", struct file_numbers, area_code, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("national_prefix", struct file_numbers, national_prefix, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("international_prefix", struct file_numbers, international_prefix, 1,
+		NAME_MAX_BYTES),
+	OPTIONAL_MAPPING("in", struct file_numbers, in, numbers_in_fields),
+	OPTIONAL_MAPPING("out", struct file_numbers, out, numbers_out_fields),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t failover_fields[] = {
 	CYAML_FIELD_SEQUENCE("codes", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct file_failover, codes, &name_schema, 0, STATUS_LIST_MAX),
@@ -168,6 +205,7 @@ static const cyaml_schema_field_t trunk_fields[] = {
 		struct file_trunk, headers_in, &header_rule_schema, 0, HEADER_RULES_MAX),
 	CYAML_FIELD_SEQUENCE("headers_out", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct file_trunk, headers_out, &header_rule_schema, 0, HEADER_RULES_MAX),
+	OPTIONAL_MAPPING("numbers", struct file_trunk, numbers, numbers_fields),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t trunk_schema = {
@@ -405,6 +443,11 @@ static bool default_media(struct file_trunk *trunk)
 	return true;
 }
 
+static bool default_numbers(struct file_numbers *numbers)
+{
+	return !numbers || !numbers->out || default_text(&numbers->out->format, "as_is");
+}
+
 static bool default_trunk(struct file_trunk *trunk)
 {
 	return default_peers(trunk) && default_number(&trunk->ptime, 20) && default_media(trunk) &&
@@ -416,7 +459,8 @@ static bool default_trunk(struct file_trunk *trunk)
 	       default_text(&trunk->early_media, "always") &&
 	       default_text(&trunk->redirection, "as_received") && default_suites(trunk) &&
 	       default_users(trunk) && default_trunk_limits(trunk) &&
-	       default_health(trunk->health) && default_failover(trunk);
+	       default_health(trunk->health) && default_failover(trunk) &&
+	       default_numbers(trunk->numbers);
 }
 
 static bool default_timers(struct config_file *file)

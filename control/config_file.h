@@ -45,6 +45,32 @@ struct file_trunk_limits {
 	struct file_direction_limits *in, *out; // NULL: none of their own
 };
 
+struct file_number_rule {
+	char *prefix; // NULL: every number
+	uint32_t strip;
+	char *prepend; // NULL: nothing
+};
+
+struct file_numbers_in {
+	bool *normalise, *portability;
+	struct file_number_rule *rules;
+	uint32_t rules_count;
+};
+
+struct file_numbers_out {
+	char *format;
+	bool *portability, *user_phone, *tel;
+	struct file_number_rule *rules;
+	uint32_t rules_count;
+};
+
+// NULL: none.
+struct file_numbers {
+	char *country_code, *area_code, *national_prefix, *international_prefix;
+	struct file_numbers_in *in;
+	struct file_numbers_out *out;
+};
+
 struct file_health {
 	uint32_t *interval_s, *timeout_s, *fails, *successes;
 	char **alive; // statuses
@@ -127,6 +153,7 @@ struct file_trunk {
 	char *redirection; // "as_received", "diversion", "history_info", "none"
 	struct file_header_rule *headers_in, *headers_out;
 	uint32_t headers_in_count, headers_out_count;
+	struct file_numbers *numbers; // NULL: as they are
 };
 
 struct file_when {

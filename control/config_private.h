@@ -71,3 +71,9 @@ char *prefix_file_read(const struct check *check, const char *where, const char 
 	struct prefix_line **lines, size_t *n);
 // A decimal number of money, "0.0125", in millionths. Returns 0 or -EINVAL.
 int cost_parse(const char *text, uint64_t *out);
+
+// config_number.c
+struct file_numbers;
+int config_read_numbers(const struct check *check, const struct file_numbers *from,
+	unsigned int number, struct number_plan *plan);
+void config_free_numbers(struct number_plan *plan);

@@ -207,6 +207,8 @@ static int read_trunk(const struct check *check, struct config *config,
 		rc = config_read_trunk_rules(check, from, number, trunk);
 	if (!rc)
 		rc = config_read_trunk_headers(check, from, number, trunk);
+	if (!rc)
+		rc = config_read_numbers(check, from->numbers, number, &trunk->numbers);
 	return rc;
 }
 

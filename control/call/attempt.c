@@ -50,16 +50,6 @@ static void text_begin(struct attempt *attempt, struct builder *b)
 	builder_init(b, attempt->text + attempt->text_used, TEXT_SIZE - attempt->text_used);
 }
 
-static void uri_write(struct builder *b, bool secure, struct slice user, struct slice host)
-{
-	builder_text(b, secure ? "sips:" : "sip:");
-	if (user.n) {
-		builder_slice(b, user);
-		builder_char(b, '@');
-	}
-	builder_slice(b, host);
-}
-
 static struct slice tag_make(struct attempt *attempt)
 {
 	char *tag = attempt->text + attempt->text_used;
@@ -90,9 +80,9 @@ static void caller_write(struct builder *b, const struct passage *passage)
 
 	if (identity_is_private(passage))
 		builder_text(b, "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
-	else if (!identity_write(b, from, passage->host, true))
+	else if (!identity_write(b, from, passage, true))
 		identity_write(
-			b, &(struct nameaddr){.uri = SLICE("sip:unknown")}, passage->host, true);
+			b, &(struct nameaddr){.uri = SLICE("sip:unknown")}, passage, true);
 }
 
 // The values of the dialog-to-be. Nothing of a's side but the user parts and the display name.
@@ -117,7 +107,7 @@ static int request_fill(struct attempt *attempt, const struct call *call, struct
 	request->local_uri = text_keep(attempt, &b);
 	text_begin(attempt, &b);
 	builder_char(&b, '<');
-	uri_write(&b, request->secure, slice_of(call->target.number), peer);
+	called_uri_write(&b, call, peer);
 	builder_char(&b, '>');
 	request->remote_uri = text_keep(attempt, &b);
 	text_begin(attempt, &b);

@@ -221,6 +221,7 @@ struct call {
 	enum call_state state;
 	struct leg legs[LEGS];
 	struct attempt *attempt; // the INVITE to b that has no final response
+	struct number number;	 // called, as the caller's trunk has it
 	struct hunt hunt;
 	bool is_secure; // to a sips URI
 	bool emergency; // exempt from limits
@@ -341,6 +342,18 @@ void proof_close(struct calls *calls);
 // signalling.c, session.c
 extern const struct stack_user signalling;
 extern const struct media_ops session_ops;
+
+// call_number.c
+// What the INVITE says of who calls and who is called. Returns 0 or -ENAMETOOLONG.
+int call_numbers_read(struct call *call, const struct sip_message *invite);
+// A user part of one side for the other. Returns 0 or -ENAMETOOLONG.
+int number_pass(const struct trunk *from, const struct trunk *to, struct slice user, char *out,
+	size_t size);
+// A URI as the trunk wants it. `params`: of the number, "" or ";..."; NULL for who is not called.
+void number_uri_write(struct builder *b, const struct trunk *trunk, bool secure, const char *user,
+	const char *params, struct slice host);
+// Of who is called.
+void called_uri_write(struct builder *b, const struct call *call, struct slice host);
 
 // hunt.c
 // The first of hunt.routes that has room. Returns 0 or a SIP status.

@@ -57,8 +57,9 @@ bool identity_is_private(const struct passage *passage)
 }
 
 bool identity_write(
-	struct builder *b, const struct nameaddr *nameaddr, struct slice host, bool as_sip)
+	struct builder *b, const struct nameaddr *nameaddr, const struct passage *passage, bool as_sip)
 {
+	char user[NUMBER_SIZE] = "";
 	struct uri uri;
 
 	if (uri_parse(nameaddr->uri, &uri) || uri.scheme == URI_OTHER)
@@ -72,11 +73,10 @@ bool identity_write(
 	if (uri.scheme == URI_TEL && !as_sip) {
 		builder_slice(b, uri.text);
 	} else {
-		builder_text(b, "sip:");
-		builder_slice(b, uri.user);
-		builder_text(b, uri.user.n ? "@" : "");
-		builder_slice(b, host);
-		builder_text(b, uri.scheme == URI_TEL ? ";user=phone" : "");
+		number_pass(passage->from, passage->to, uri.user, user, sizeof(user)); // or nobody
+		number_uri_write(b, passage->to, false, user, NULL, passage->host);
+		if (uri.scheme == URI_TEL && !passage->to->numbers.phone_user)
+			builder_text(b, ";user=phone");
 	}
 	builder_char(b, '>');
 	return true;
@@ -95,7 +95,7 @@ static void asserted_pass(struct header_fields *fields, const struct passage *pa
 
 		builder_init(&b, text, sizeof(text));
 		if (nameaddr_parse(value, &identity) ||
-			!identity_write(&b, &identity, passage->host, false) || b.overflow)
+			!identity_write(&b, &identity, passage, false) || b.overflow)
 			continue;
 		header_fields_add_copy(
 			fields, header_name(HEADER_P_ASSERTED_IDENTITY), builder_finish(&b));

@@ -141,7 +141,7 @@ static bool who_write(struct builder *b, const struct nameaddr *who, bool is_pri
 	builder_init(&v, text, sizeof(text));
 	if (is_private && !passage->to->is_trusted)
 		builder_text(&v, "<sip:anonymous@anonymous.invalid>");
-	else if (!identity_write(&v, who, passage->host, false))
+	else if (!identity_write(&v, who, passage, false))
 		return false;
 	if (v.overflow)
 		return false;

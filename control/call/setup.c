@@ -8,47 +8,31 @@
 
 #include "call_private.h"
 
-// The user part of a URI without its parameters; for tel the number.
-static struct slice uri_number(struct slice text)
-{
-	struct uri uri;
-	struct slice rest;
-
-	if (uri_parse(text, &uri))
-		return (struct slice){};
-	rest = uri.user;
-	return slice_cut(&rest, ';');
-}
-
-static void caller_note(struct call *call, const struct sip_message *invite)
-{
-	struct slice user = uri_number(invite->from.uri);
-
-	snprintf(call->from, sizeof(call->from), SLICE_FMT, SLICE_ARG(user));
-}
-
 // Which trunk the call comes from and where it may go. Returns 0 or a SIP status.
 static unsigned int routes_choose(struct call *call, const struct sip_message *invite)
 {
 	const struct calls_settings *settings = &call->calls->settings;
 	struct leg *a_leg = &call->legs[LEG_A];
-	struct slice number = uri_number(invite->uri);
-	struct route_query query = {.called = number,
-		.caller = slice_of(call->from),
-		.now = time(NULL),
-		.below = random_below};
+	struct route_query query = {.now = time(NULL), .below = random_below};
 	int n;
 
-	snprintf(call->target.number, sizeof(call->target.number), SLICE_FMT, SLICE_ARG(number));
 	a_leg->listener = invite->flow.listener;
 	a_leg->trunk = trunk_of_request(call->calls, invite);
 	if (!a_leg->trunk)
 		return 403; // a known host, but not in this realm
+	if (call_numbers_read(call, invite))
+		return 484;
 	query.from = a_leg->trunk;
+	query.called = slice_of(
+		call->number.ported[0] ? call->number.ported : call->number.digits); // RFC 4694
+	query.caller = slice_of(call->from);
 	n = routes_find(settings->routes, &query, call->hunt.routes, HUNT_ROUTES_MAX);
 	if (n <= 0)
 		return n == -ENAMETOOLONG ? 484 : 404;
 	call->hunt.n_routes = (size_t)n;
+	for (int i = 0; call->number.ported[0] && i < n; i++)
+		memcpy(call->hunt.routes[i].number, call->number.digits,
+			sizeof(call->hunt.routes[i].number));
 	call->emergency = call->hunt.routes[0].emergency;
 	call->is_secure = uri_is_sips(invite->uri);
 	if (call->is_secure && listener_protocol(a_leg->listener) != TRANSPORT_TLS)
@@ -91,7 +75,6 @@ int setup_admit(struct call *call, const struct call_event *event)
 	a_leg->invite = event->transaction;
 	a_leg->state = LEG_INVITED;
 	transaction_user_set(event->transaction, a_leg);
-	caller_note(call, event->message);
 	status = routes_choose(call, event->message);
 	if (!status)
 		status = room_take(call);

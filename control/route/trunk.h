@@ -13,6 +13,7 @@
 #include "digest.h"
 #include "header_rules.h"
 #include "negotiate.h"
+#include "number.h"
 #include "realm.h"
 #include "target.h"
 
@@ -125,6 +126,7 @@ struct trunk {
 	struct trunk_limits limits[TRUNK_DIRECTIONS];
 	struct trunk_failover failover;
 	struct health_rules health;
+	struct number_plan numbers;
 	bool is_trusted; // within our trust domain (RFC 3325)
 	enum trunk_redirection redirection;
 	struct header_rules headers_in;	 // of what comes from it

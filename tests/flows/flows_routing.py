@@ -13,6 +13,13 @@ from flows import Flow
 from gateway import Gateway
 from sip_peer import OutgoingCall, Peer
 
+GERMAN = """
+      country_code: "49"
+      area_code: "30"
+      national_prefix: "0"
+      international_prefix: "00"
+      in: {normalise: yes, portability: yes}
+      out: {format: national, user_phone: yes, portability: yes, rules: [{prefix: "030", strip: 3, prepend: "9"}]}"""
 tearDownModule = flows.tearDownModule
 
 
@@ -45,6 +52,7 @@ def setUpModule():
         trunk("first", [5081], failover="{backoff_s: 0}") +
         trunk("second", [5082], failover="{backoff_s: 0}").replace("[PCMU]", "[opus]") +
         trunk("third", [5083], failover="{backoff_s: 0}") +
+        trunk("german", [5085], numbers=GERMAN) +
         trunk("rescue", [5084], limits="{calls: 1}"))
     flows.gateway.routes = "".join(
         f'  - {{prefix: "{prefix}", trunk: {name}}}\n' for prefix, name in (
@@ -58,6 +66,9 @@ def setUpModule():
   - {{pattern: "^88[0-9]*7$", trunk: third}}
   - {{prefix: "89", trunk: first, when: {{hours: ["{hours(-2)}-{hours(-1)}"]}}}}
   - {{prefix: "89", trunk: third, when: {{hours: ["{hours(-1)}-{hours(1)}"]}}}}
+  - {{prefix: "+49", trunk: german}}
+  - {{prefix: "+1", caller_prefix: "+49", trunk: first}}
+  - {{prefix: "+1999", trunk: third}}
   - {{number: "112", trunk: rescue, emergency: yes}}
 """
     flows.start(flows.gateway)
@@ -308,6 +319,50 @@ class Choice(Routed):
 
     def test_hours(self):
         self.refuse_at(2, self.dial("89" + self.number[2:]))
+
+
+class Numbers(Routed):
+    """One trunk writes numbers as they are dialled in Berlin, all others as they are."""
+
+    prefix, ports = "+4930", (5085, 5081, 5083)
+
+    def take(self, index, call):
+        invite = self.callees[index].expect("INVITE")
+        self.callees[index].reply(invite, 486, "b1")
+        self.callees[index].expect("ACK")
+        call.refused(486)
+        return invite
+
+    def dial(self, peer, number, *seen, **kwargs):
+        self.numbers |= {number, *seen}
+        call = OutgoingCall(peer, number, **kwargs)
+        peer.calls.add(call.call_id)
+        return call
+
+    def test_numbers_go_out_as_the_trunk_writes_them(self):
+        digits = self.number.removeprefix("+4930")
+        call = self.dial(self.caller, self.number, "9" + digits, from_user="+4940123")
+        invite = self.take(0, call)
+        self.assertEqual(invite.uri, f"sip:9{digits}@{gateway().callee_ip}:5085;user=phone")
+        self.assertIn(f"<sip:040123@{gateway().ip}:5060;user=phone>", invite["from"])
+
+    def test_numbers_come_in_as_the_trunk_writes_them(self):
+        digits = self.number.removeprefix("+4930")
+        call = self.dial(self.callees[0], f"001{digits}", f"+1{digits}", from_user="555123")
+        invite = self.take(1, call)
+        self.assertIn(f"sip:+1{digits}@", invite.uri)
+        self.assertIn("<sip:+4930555123@", invite["from"])
+        self.assertEqual(gateway().cdr_of(f"+1{digits}")["from"], "+4930555123")
+
+    def test_ported_number_is_routed_by_where_it_is(self):
+        digits = self.number.removeprefix("+4930")
+        ported = f"001{digits};npdi;rn=+1-999-5"
+        call = self.dial(self.callees[0], ported, f"+1{digits}", from_user="555123")
+        invite = self.take(2, call)
+        self.assertIn(f"sip:+1{digits}@", invite.uri)  # that trunk wants to know nothing of it
+        own = f"+4930{digits};npdi;rn=+4930777;cic=+49123"
+        call = self.dial(self.callees[0], own, f"9{digits};npdi;rn=+4930777;cic=+49123")
+        self.assertIn(f"sip:9{digits};npdi;rn=+4930777;cic=+49123@", self.take(0, call).uri)
 
 
 class Emergency(Routed):

@@ -1,0 +1,75 @@
+// Numbers of a call: what the caller's trunk writes becomes what routes are looked up by, and that
+// what the far trunk wants to read.
+#include <errno.h>
+#include <stdio.h>
+
+#include "call_private.h"
+
+// The user part, or what follows tel:.
+static struct slice uri_number(struct slice text)
+{
+	struct uri uri;
+
+	if (uri_parse(text, &uri))
+		return (struct slice){};
+	if (uri.scheme == URI_TEL)
+		return (struct slice){uri.text.p + 4, uri.text.n - 4};
+	return uri.user;
+}
+
+int call_numbers_read(struct call *call, const struct sip_message *invite)
+{
+	const struct number_plan *plan = &call->legs[LEG_A].trunk->numbers;
+	struct number caller = {};
+	int err = number_read(plan, uri_number(invite->uri), &call->number);
+
+	snprintf(call->target.number, sizeof(call->target.number), "%s", call->number.digits);
+	// A caller's name that is too long is nobody's number.
+	if (!number_read(plan, uri_number(invite->from.uri), &caller))
+		snprintf(call->from, sizeof(call->from), "%s", caller.digits);
+	return err;
+}
+
+int number_pass(const struct trunk *from, const struct trunk *to, struct slice user, char *out,
+	size_t size)
+{
+	struct number number = {};
+	int err = number_read(&from->numbers, user, &number);
+
+	return err ? err : number_write(&to->numbers, number.digits, out, size);
+}
+
+void number_uri_write(struct builder *b, const struct trunk *trunk, bool secure, const char *user,
+	const char *params, struct slice host)
+{
+	bool is_number = number_is_telephone(user);
+
+	if (trunk->numbers.tel && is_number && user[0] == '+' && params) {
+		builder_text(b, "tel:");
+		builder_text(b, user);
+		builder_text(b, params);
+		return;
+	}
+	builder_text(b, secure ? "sips:" : "sip:");
+	if (user[0]) {
+		builder_text(b, user);
+		builder_text(b, params ? params : "");
+		builder_char(b, '@');
+	}
+	builder_slice(b, host);
+	if (trunk->numbers.phone_user && is_number)
+		builder_text(b, ";user=phone");
+}
+
+void called_uri_write(struct builder *b, const struct call *call, struct slice host)
+{
+	const struct trunk *trunk = call->legs[LEG_B].trunk;
+	char digits[NUMBER_SIZE + 16], params[NUMBER_PORTED_SIZE + NUMBER_CARRIER_SIZE + 16];
+
+	if (number_write(&trunk->numbers, call->target.number, digits, sizeof(digits)))
+		b->overflow = true;
+	else
+		number_uri_write(b, trunk, call->is_secure, digits,
+			number_params(&trunk->numbers, &call->number, params, sizeof(params)),
+			host);
+}
