@@ -273,7 +273,7 @@ struct config *config_load_text(
 	if (!config->file || read_process(&check, config) || read_realms(&check, config) ||
 		config_read_trunks(&check, config) || config_read_routes(&check, config) ||
 		read_timers(&check, config) || config_read_auth(&check, config) ||
-		read_log(&check, config)) {
+		config_read_dns(&check, config) || read_log(&check, config)) {
 		config_free(config);
 		return NULL;
 	}

@@ -51,6 +51,7 @@ struct config {
 	struct config_timers timers;
 	struct config_limits limits;
 	struct config_auth auth;
+	char dns_servers[512];	 // with commas; "": those of the system
 	struct config_log *logs; // in order
 	size_t n_logs;
 	struct config_file *file; // what was read, with defaults filled in

@@ -19,6 +19,7 @@
 #define STATUS_LIST_MAX	  64
 #define SHORT_LIST_MAX	  16
 #define RULES_MAX	  1000
+#define DNS_SERVERS_MAX	  8
 #define NUMBERS_MAX	  200000 // routes, and prefixes of one
 #define SIP_PORT_DEFAULT  5060
 #define SIPS_PORT_DEFAULT 5061
@@ -63,7 +64,7 @@ static const cyaml_schema_value_t realm_schema = {
 
 static const cyaml_schema_field_t peer_fields[] = {
 	OPTIONAL_TEXT("transport", struct file_peer, transport, 1, NAME_MAX_BYTES),
-	TEXT("address", struct file_peer, address, NAME_MAX_BYTES),
+	TEXT("address", struct file_peer, address, DOMAIN_MAX_BYTES),
 	OPTIONAL_NUMBER("port", struct file_peer, port),
 	OPTIONAL_NUMBER("priority", struct file_peer, priority),
 	OPTIONAL_NUMBER("weight", struct file_peer, weight),
@@ -283,6 +284,12 @@ static const cyaml_schema_field_t log_fields[] = {
 		CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t dns_fields[] = {
+	CYAML_FIELD_SEQUENCE("servers", CYAML_FLAG_POINTER, struct file_dns, servers, &name_schema,
+		1, DNS_SERVERS_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t file_fields[] = {
 	OPTIONAL_TEXT("node", struct config_file, node, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("dataplane", struct config_file, dataplane, 1, SUN_PATH_MAX),
@@ -299,6 +306,7 @@ static const cyaml_schema_field_t file_fields[] = {
 	OPTIONAL_MAPPING("trace", struct config_file, trace, trace_fields),
 	OPTIONAL_MAPPING("limits", struct config_file, limits, limits_fields),
 	OPTIONAL_MAPPING("auth", struct config_file, auth, file_auth_fields),
+	OPTIONAL_MAPPING("dns", struct config_file, dns, dns_fields),
 	OPTIONAL_MAPPING("log", struct config_file, log, log_fields),
 	CYAML_FIELD_END,
 };
@@ -385,7 +393,8 @@ static bool default_peers(struct file_trunk *trunk)
 	for (uint32_t i = 0; i < trunk->peers_count; i++) {
 		struct file_peer *peer = &trunk->peers[i];
 
-		if (!default_sip(&peer->transport, &peer->port) ||
+		if ((!config_is_name(peer->address) &&
+			    !default_sip(&peer->transport, &peer->port)) ||
 			!default_number(&peer->priority, in_order ? i + 1 : 1) ||
 			!default_number(&peer->weight, 1))
 			return false;

@@ -30,9 +30,9 @@ struct file_realm {
 };
 
 struct file_peer {
-	char *transport;
+	char *transport; // NULL: a name's, as DNS says
 	char *address;
-	uint32_t *port;
+	uint32_t *port; // likewise
 	uint32_t *priority, *weight;
 };
 
@@ -211,6 +211,11 @@ struct file_auth {
 // Modules of this process that log, in the order of the file when printed.
 #define FILE_LOG_MODULES(X) X(control) X(call) X(sip) X(media) X(guard) X(admin)
 
+struct file_dns {
+	char **servers;
+	uint32_t servers_count;
+};
+
 struct file_log {
 #define X(module) char *module;
 	FILE_LOG_MODULES(X)
@@ -233,6 +238,7 @@ struct config_file {
 	struct file_trace *trace;
 	struct file_limits *limits;
 	struct file_auth *auth;
+	struct file_dns *dns; // NULL: as the system has it
 	struct file_log *log;
 };
 

@@ -55,38 +55,65 @@ static int read_precedence(const struct check *check, const char *where,
 	return rc;
 }
 
+// A peer that is a name: its transport and port are DNS's to say, where they are not said here.
+static int read_name(const struct check *check, const char *where, const struct file_peer *from,
+	const struct realm *realm, struct trunk_peer *peer)
+{
+	char place[CHECK_WHERE_SIZE];
+	int rc = 0;
+
+	peer->host = from->address;
+	peer->any_transport = !from->transport;
+	if (from->port) {
+		rc = check_range(
+			check, check_where(place, "%.80s.port", where), *from->port, 1, UINT16_MAX);
+		peer->port = (uint16_t)*from->port;
+	}
+	if (!rc && from->transport)
+		rc = config_read_transport(check, where, from->transport, &peer->transport);
+	if (!rc && from->transport && !config_realm_listens(realm, peer->transport))
+		rc = check_failed(check, where, "realm '%s' has no SIP listener for %s",
+			realm->name, from->transport);
+	return rc;
+}
+
+static int read_address(const struct check *check, const char *where, const struct file_peer *from,
+	const struct realm *realm, struct trunk_peer *peer)
+{
+	int rc = config_read_transport(check, where, from->transport, &peer->transport);
+
+	if (!rc)
+		rc = config_read_endpoint(check, where, from->address, *from->port, &peer->address);
+	if (!rc && !realm_can_reach(realm, peer))
+		rc = check_failed(check, where,
+			"realm '%s' has no SIP listener of this address family for %s", realm->name,
+			from->transport);
+	return rc;
+}
+
 int config_read_peers(const struct check *check, const struct config *config,
 	const struct file_trunk *from, unsigned int number, struct trunk *trunk)
 {
 	char where[CHECK_WHERE_SIZE];
+	int rc = 0;
 
 	trunk->peers = calloc(from->peers_count, sizeof(*trunk->peers));
 	if (!trunk->peers)
 		return check_memory(check);
-	for (uint32_t i = 0; i < from->peers_count; i++) {
+	for (uint32_t i = 0; !rc && i < from->peers_count; i++) {
 		struct trunk_peer *peer = &trunk->peers[i];
-		int rc;
 
 		check_where(where, "trunks[%u].peers[%u]", number, i + 1);
-		rc = config_read_transport(
-			check, where, from->peers[i].transport, &peer->transport);
+		rc = config_is_name(from->peers[i].address)
+			     ? read_name(check, where, &from->peers[i], trunk->realm, peer)
+			     : read_address(check, where, &from->peers[i], trunk->realm, peer);
+		trunk->n_peers += !rc;
 		if (!rc)
-			rc = config_read_endpoint(check, where, from->peers[i].address,
-				*from->peers[i].port, &peer->address);
-		if (rc)
-			return rc;
-		if (!realm_can_reach(trunk->realm, peer))
-			return check_failed(check, where,
-				"realm '%s' has no SIP listener of this address family for %s",
-				trunk->realm->name, from->peers[i].transport);
-		trunk->n_peers++;
-		rc = read_precedence(check, where, &from->peers[i], peer);
-		if (!rc)
+			rc = read_precedence(check, where, &from->peers[i], peer);
+		if (!rc && !peer->host)
 			rc = check_peer_alone(check, config, trunk, peer, where);
-		if (rc)
-			return rc;
 	}
-	return 0;
+	return rc;
 }
 
 static int read_limits(const struct check *check, const char *where, uint32_t calls,

@@ -49,6 +49,11 @@ int config_read_trunk_headers(const struct check *check, const struct file_trunk
 // config_trunk.c; realms are read already.
 int config_read_trunks(const struct check *check, struct config *config);
 
+// config_dns.c
+bool config_is_name(const char *address);
+bool config_realm_listens(const struct realm *realm, enum realm_transport transport);
+int config_read_dns(const struct check *check, struct config *config);
+
 // config_peers.c; the trunk's realm is known.
 int config_read_peers(const struct check *check, const struct config *config,
 	const struct file_trunk *from, unsigned int number, struct trunk *trunk);

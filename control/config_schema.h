@@ -36,6 +36,9 @@ bool default_list(char ***list, uint32_t *count, const char *const *values, uint
 #define DEFAULT_LIST(list, count, values) \
 	default_list(&(list), &(count), values, sizeof(values) / sizeof((values)[0]))
 
+// Whether it is no IP address, but the name of a host or domain.
+bool config_is_name(const char *address);
+
 // config_file_auth.c
 extern const cyaml_schema_field_t file_keys_fields[], file_users_fields[], file_auth_fields[];
 bool default_users(struct file_trunk *trunk);

@@ -53,14 +53,6 @@ static int read_verify(
 	return check_failed(check, where, "expected none, optional or required, not '%s'", text);
 }
 
-static bool listens_on_tls(const struct realm *realm)
-{
-	for (size_t i = 0; i < realm->n_listeners; i++)
-		if (realm->listeners[i].transport == REALM_TLS)
-			return true;
-	return false;
-}
-
 int config_read_realm_tls(const struct check *check, const struct file_realm *from,
 	unsigned int number, struct realm *realm)
 {
@@ -68,7 +60,7 @@ int config_read_realm_tls(const struct check *check, const struct file_realm *fr
 
 	check_where(where, "realms[%u].tls", number);
 	if (!from->tls)
-		return listens_on_tls(realm)
+		return config_realm_listens(realm, REALM_TLS)
 			       ? check_failed(check, where,
 					 "expected certificate and key, as it listens on tls")
 			       : 0;
@@ -85,7 +77,9 @@ int config_read_realm_tls(const struct check *check, const struct file_realm *fr
 static bool has_peer_of_tls(const struct trunk *trunk)
 {
 	for (size_t i = 0; i < trunk->n_peers; i++)
-		if (trunk->peers[i].transport == REALM_TLS)
+		if (trunk->peers[i].transport == REALM_TLS ||
+			(trunk->peers[i].any_transport &&
+				config_realm_listens(trunk->realm, REALM_TLS)))
 			return true;
 	return false;
 }

@@ -107,6 +107,7 @@ static int calls_start(struct program *program)
 		.n_realms = config->n_realms,
 		.trunks = &config->trunks,
 		.routes = &config->routes,
+		.dns_servers = config->dns_servers,
 		.dataplane = config->dataplane,
 		.cdr_file = config->cdr_file,
 		.no_answer_s = config->timers.no_answer_s,

@@ -176,7 +176,7 @@ static void patience_end(struct attempt *attempt)
 	attempt->patience_set = false;
 }
 
-struct attempt *attempt_start(struct call *call, const struct sockaddr *peer,
+struct attempt *attempt_start(struct call *call, const struct target *target,
 	const char *description, const struct timeval *patience)
 {
 	struct attempt *attempt = calloc(1, sizeof(*attempt));
@@ -193,10 +193,12 @@ struct attempt *attempt_start(struct call *call, const struct sockaddr *peer,
 	memcpy(attempt->id_text, call->id_text, sizeof(attempt->id_text));
 	SLIST_INIT(&attempt->strays);
 	errno = EINVAL;
-	if (sip_address_from(peer, sizeof(struct sockaddr_storage), &flow.remote))
+	if (sip_address_from((const struct sockaddr *)&target->address, sizeof(target->address),
+		    &flow.remote))
 		goto fail;
 	errno = EMSGSIZE;
-	if (request_fill(attempt, call, sip_address_format(&flow.remote, host)))
+	if (request_fill(attempt, call,
+		    target->host ? slice_of(target->host) : sip_address_format(&flow.remote, host)))
 		goto fail;
 	builder_init(&b, buffer, sizeof(buffer));
 	attempt->transaction = transaction_start(

@@ -35,6 +35,7 @@ struct calls_settings {
 	size_t n_realms;
 	struct trunks *trunks;
 	const struct routes *routes;
+	const char *dns_servers; // with commas; "" or NULL: those of the system
 	const char *dataplane;	 // socket
 	const char *cdr_file;	 // "-": standard output; NULL: none are written
 	uint32_t no_answer_s;	 // ringing until CANCEL and 408

@@ -262,6 +262,7 @@ struct calls_listener {
 
 struct tls_ends;
 struct probes;
+struct peers;
 
 struct calls {
 	struct calls_settings settings;
@@ -275,6 +276,7 @@ struct calls {
 	size_t n_listeners;
 	struct tls_ends *tls_ends;
 	struct probes *probes;
+	struct peers *peers;
 	struct digest_nonces *nonces;
 	struct bans *bans;
 	struct sdp *sdp; // scratch: one description is parsed at a time
@@ -369,6 +371,15 @@ void hunt_fini(struct call *call);
 // Count the call in its trunk. Returns 0, or 503 where that is full.
 unsigned int leg_enter(struct leg *leg);
 void leg_leave(struct leg *leg); // once is enough
+
+// peers.c: the names among the peers of all trunks, resolved as long as it lives. Nothing is there
+// where no peer is a name. Returns 0 or a negative errno.
+int peers_start(struct calls *calls);
+void peers_stop(struct calls *calls);
+// Let the hosts of a trunk's peers talk to us.
+int trunk_admit(const struct calls *calls, const struct trunk *trunk);
+// tls_ends.c: what connections to the targets of a trunk's peers are to find there.
+int tls_ends_expect(struct calls *calls, const struct trunk *trunk);
 
 // probe.c: OPTIONS to the targets of all trunks that want it. Returns NULL without memory.
 struct probes *probes_start(struct calls *calls);
@@ -517,7 +528,7 @@ void extensions_write(struct builder *b, const struct trunk *trunk, bool first);
 // attempt.c
 struct attempt;
 // INVITE the peer. Returns NULL with errno set.
-struct attempt *attempt_start(struct call *call, const struct sockaddr *peer,
+struct attempt *attempt_start(struct call *call, const struct target *target,
 	const char *description, const struct timeval *patience);
 // The call needs it no more: CANCEL it where it is unanswered, end any answer that still comes.
 void attempt_abandon(struct attempt *attempt, const struct sip_message *cause);

@@ -179,7 +179,7 @@ static void on_grace_over(evutil_socket_t, short, void *arg)
 	calls->ready = true;
 }
 
-static int trunk_admit(const struct calls *calls, const struct trunk *trunk)
+int trunk_admit(const struct calls *calls, const struct trunk *trunk)
 {
 	int err = 0;
 
@@ -336,7 +336,7 @@ int calls_listen(struct calls *calls, char *error, size_t error_size)
 	if (err)
 		return err;
 	calls->probes = probes_start(calls);
-	return calls->probes ? 0 : -ENOMEM;
+	return calls->probes ? peers_start(calls) : -ENOMEM;
 }
 
 // Stopping: what is not answered ends, what is stays in the dataplane.
@@ -396,6 +396,7 @@ void calls_destroy(struct calls *calls)
 		return;
 	media_destroy(calls->media);
 	probes_stop(calls->probes);
+	peers_stop(calls);
 	while ((call = TAILQ_FIRST(&calls->list)))
 		call_destroy(call);
 	if (calls->stack)

@@ -142,7 +142,7 @@ static int target_invite(struct call *call)
 	if (!b_leg->listener)
 		return 500;
 	call->attempt = attempt_start(
-		call, peer, description, patience_ms && hunt_has_next(call) ? &patience : NULL);
+		call, target, description, patience_ms && hunt_has_next(call) ? &patience : NULL);
 	if (!call->attempt)
 		return 500;
 	b_leg->state = LEG_CALLING;

@@ -101,7 +101,9 @@ static int options_send(struct probe *probe)
 		return -EINVAL;
 	builder_init(&b, buffer, sizeof(buffer));
 	probe->transaction = transaction_start(probe->calls->stack, &flow,
-		options_write(&b, flow.listener, sip_address_format(&flow.remote, host)),
+		options_write(&b, flow.listener,
+			target->host ? slice_of(target->host)
+				     : sip_address_format(&flow.remote, host)),
 		&probe->owner);
 	return probe->transaction ? 0 : -errno;
 }

@@ -11,6 +11,8 @@
 struct end {
 	struct tls *tls;
 	const char *of, *name; // realm or trunk
+	const struct trunk *trunk;
+	const struct trunk_peer *peer; // that it is for; NULL: all but those
 };
 
 struct tls_ends {
@@ -23,7 +25,7 @@ static struct tls *end_add(struct calls *calls, const struct tls_settings *setti
 {
 	struct end *end = &calls->tls_ends->list[calls->tls_ends->n];
 
-	*end = (struct end){tls_create(settings, error), of, name};
+	*end = (struct end){.tls = tls_create(settings, error), .of = of, .name = name};
 	calls->tls_ends->n += end->tls != NULL;
 	return end->tls;
 }
@@ -67,21 +69,62 @@ static int target_expect(struct calls *calls, const struct trunk *trunk,
 	return listener_tls_expect(listener, &remote, client);
 }
 
+static bool may_be_secure(const struct trunk *trunk, const struct trunk_peer *peer)
+{
+	return peer->transport == REALM_TLS ||
+	       (peer->any_transport && trunk->tls.role == TLS_CLIENT && trunk->tls.ca);
+}
+
+// A name must be proved by whoever it leads to (RFC 5922 4), so each has an end of its own where
+// the trunk says no other.
+static const struct trunk_peer *peer_of_end(
+	const struct trunk *trunk, const struct trunk_peer *peer)
+{
+	return peer->host && !trunk->tls.server_name ? peer : NULL;
+}
+
+static struct tls *end_find(
+	const struct calls *calls, const struct trunk *trunk, const struct trunk_peer *peer)
+{
+	for (size_t i = 0; i < calls->tls_ends->n; i++) {
+		const struct end *end = &calls->tls_ends->list[i];
+
+		if (end->trunk == trunk && end->peer == peer)
+			return end->tls;
+	}
+	return NULL;
+}
+
 static int trunk_secure(struct calls *calls, const struct trunk *trunk, struct tls_error *error)
 {
-	struct tls *client = NULL;
+	for (size_t i = 0; i < trunk->n_peers; i++) {
+		const struct trunk_peer *peer = peer_of_end(trunk, &trunk->peers[i]);
+		struct tls_settings settings = trunk->tls;
+		struct end *end = &calls->tls_ends->list[calls->tls_ends->n];
+
+		if (!may_be_secure(trunk, &trunk->peers[i]) || end_find(calls, trunk, peer))
+			continue;
+		if (peer)
+			settings.server_name = peer->host;
+		if (!end_add(calls, &settings, "trunk", trunk->name, error))
+			return -errno;
+		end->trunk = trunk;
+		end->peer = peer;
+	}
+	return tls_ends_expect(calls, trunk);
+}
+
+int tls_ends_expect(struct calls *calls, const struct trunk *trunk)
+{
 	int err = 0;
 
-	for (size_t i = 0; !err && i < trunk->n_peers; i++) {
-		if (trunk->peers[i].transport != REALM_TLS)
-			continue;
-		if (!client)
-			client = end_add(calls, &trunk->tls, "trunk", trunk->name, error);
-		if (!client)
-			return -errno;
-		for (size_t j = 0; !err && j < trunk->peers[i].n_targets; j++)
-			err = target_expect(
-				calls, trunk, trunk->peers[i].targets[j].target, client);
+	for (size_t i = 0; i < trunk->n_peers; i++) {
+		const struct trunk_peer *peer = &trunk->peers[i];
+		struct tls *client = end_find(calls, trunk, peer_of_end(trunk, peer));
+
+		for (size_t j = 0; !err && client && j < peer->n_targets; j++)
+			if (peer->targets[j].target->transport == REALM_TLS)
+				err = target_expect(calls, trunk, peer->targets[j].target, client);
 	}
 	return err;
 }
@@ -92,6 +135,9 @@ int tls_ends_open(struct calls *calls, char *error, size_t error_size)
 	size_t most = 2 * settings->n_realms + settings->trunks->n;
 	struct tls_error why = {.field = "memory"};
 	int err = 0;
+
+	for (size_t i = 0; i < settings->trunks->n; i++)
+		most += settings->trunks->list[i].n_peers;
 
 	calls->tls_ends = calloc(1, sizeof(struct tls_ends) + most * sizeof(struct end));
 	if (!calls->tls_ends)

@@ -1,6 +1,7 @@
 // What is known of an address, from OPTIONS and from calls.
 #include "target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 struct target *target_take(struct target_list *list, enum realm_transport transport,
@@ -28,11 +29,22 @@ struct target *target_hold(struct target *target)
 	return target;
 }
 
+void target_host_set(struct target *target, const char *host, uint16_t port)
+{
+	char *text;
+
+	if ((port ? asprintf(&text, "%s:%u", host, port) : asprintf(&text, "%s", host)) < 0)
+		return;
+	free(target->host);
+	target->host = text;
+}
+
 void target_return(struct target *target)
 {
 	if (!target || --target->refs)
 		return;
 	LIST_REMOVE(target, in_trunk);
+	free(target->host);
 	free(target);
 }
 

@@ -25,6 +25,7 @@ struct target {
 	unsigned int refs;
 	struct sockaddr_storage address; // with port
 	enum realm_transport transport;
+	char *host; // of URIs to it, where a name has led here; NULL: its address
 
 	bool is_down;		// by OPTIONS
 	unsigned int in_row;	// results that contradict is_down
@@ -42,7 +43,9 @@ LIST_HEAD(target_list, target);
 struct target *target_take(struct target_list *list, enum realm_transport transport,
 	const struct sockaddr_storage *address);
 struct target *target_hold(struct target *target); // another reference; returns it
-void target_return(struct target *target);	   // forgotten with the last one
+// Names change, addresses stay. Without memory it keeps what it has.
+void target_host_set(struct target *target, const char *host, uint16_t port);
+void target_return(struct target *target); // forgotten with the last one
 
 // What an OPTIONS has come to; `status` 0: no answer. Returns whether it went down or came up.
 bool target_probed(struct target *target, const struct health_rules *rules, unsigned int status,

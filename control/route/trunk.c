@@ -76,7 +76,7 @@ bool trunks_are_open(const struct trunks *trunks, const struct realm *realm)
 bool trunk_is_secure(const struct trunk *trunk)
 {
 	for (size_t i = 0; i < trunk->n_peers; i++)
-		if (trunk->peers[i].transport != REALM_TLS)
+		if (trunk->peers[i].transport != REALM_TLS && !trunk->peers[i].any_transport)
 			return false;
 	return trunk->n_peers > 0;
 }
@@ -93,6 +93,8 @@ struct trunk *trunk_find(const struct trunks *trunks, const char *name)
 
 static int peer_open(struct trunk *trunk, struct trunk_peer *peer)
 {
+	if (peer->host)
+		return 0; // DNS will say
 	peer->targets = calloc(1, sizeof(*peer->targets));
 	if (!peer->targets)
 		return -ENOMEM;
@@ -111,6 +113,42 @@ static void peer_close(struct trunk_peer *peer)
 	free(peer->targets);
 	peer->targets = NULL;
 	peer->n_targets = 0;
+}
+
+static bool leads_to(const struct trunk_peer *peer, const struct target *target)
+{
+	for (size_t i = 0; i < peer->n_targets; i++)
+		if (peer->targets[i].target == target)
+			return true;
+	return false;
+}
+
+int trunk_peer_resolved(
+	struct trunk *trunk, struct trunk_peer *peer, const struct peer_address *list, size_t n)
+{
+	struct trunk_peer before = *peer;
+	bool changed = n != before.n_targets;
+
+	peer->n_targets = 0;
+	peer->targets = calloc(n ? n : 1, sizeof(*peer->targets));
+	for (size_t i = 0; peer->targets && i < n; i++) {
+		struct target *target =
+			target_take(&trunk->state->targets, list[i].transport, &list[i].address);
+
+		if (!target)
+			break;
+		target_host_set(target, peer->host, peer->port);
+		changed = changed || !leads_to(&before, target);
+		peer->targets[peer->n_targets++] =
+			(struct peer_target){target, list[i].priority, list[i].weight};
+	}
+	if (!peer->targets || peer->n_targets < n) {
+		peer_close(peer);
+		*peer = before;
+		return -ENOMEM;
+	}
+	peer_close(&before);
+	return changed;
 }
 
 int trunk_open(struct trunk *trunk, struct trunk_state *before)

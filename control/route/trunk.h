@@ -71,11 +71,14 @@ struct trunk_failover {
 // An address of a peer with what SRV says of it.
 struct peer_target {
 	struct target *target;
-	uint16_t priority, weight;
+	uint32_t priority, weight;
 };
 
 struct trunk_peer {
-	struct sockaddr_storage address; // with port
+	struct sockaddr_storage address; // with port; AF_UNSPEC: see `host`
+	const char *host;		 // a name (RFC 3263), which leads to its targets; or NULL
+	uint16_t port;			 // of `host`; 0: as DNS says
+	bool any_transport;		 // likewise
 	enum realm_transport transport;	 // of requests to it
 	uint32_t priority, weight;	 // as struct weighted has them
 
@@ -160,6 +163,16 @@ struct trunk *trunk_find(const struct trunks *trunks, const char *name);
 // (NULL). Returns 0 or -ENOMEM.
 int trunk_open(struct trunk *trunk, struct trunk_state *before);
 void trunk_close(struct trunk *trunk);
+
+// What the name of a peer leads to now: that is what its targets are from here on. Returns 1 where
+// that is not what they were, 0 where it is, or -ENOMEM and nothing has changed.
+struct peer_address {
+	struct sockaddr_storage address;
+	enum realm_transport transport;
+	uint32_t priority, weight;
+};
+int trunk_peer_resolved(
+	struct trunk *trunk, struct trunk_peer *peer, const struct peer_address *list, size_t n);
 
 // Where a call may go, in the order of peers' priorities and weights, those that have failed lately
 // last, those that are down or closed not at all, or, with `desperate`, at the very end. At most

@@ -245,8 +245,14 @@ void listener_tls_set(struct listener *listener, struct tls *server, struct tls 
 int listener_tls_expect(
 	struct listener *listener, const struct sip_address *remote, struct tls *client)
 {
-	struct tls_target *target = calloc(1, sizeof(*target));
+	struct tls_target *target;
 
+	SLIST_FOREACH (target, &listener->tls_targets, link)
+		if (sip_address_equal(&target->remote, remote)) {
+			target->client = client;
+			return 0;
+		}
+	target = calloc(1, sizeof(*target));
 	if (!target)
 		return -ENOMEM;
 	target->remote = *remote;
