@@ -81,8 +81,7 @@ static void caller_write(struct builder *b, const struct passage *passage)
 	if (identity_is_private(passage))
 		builder_text(b, "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
 	else if (!identity_write(b, from, passage, true))
-		identity_write(
-			b, &(struct nameaddr){.uri = SLICE("sip:unknown")}, passage, true);
+		identity_write(b, &(struct nameaddr){.uri = SLICE("sip:unknown")}, passage, true);
 }
 
 // The values of the dialog-to-be. Nothing of a's side but the user parts and the display name.

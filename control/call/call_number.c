@@ -30,8 +30,8 @@ int call_numbers_read(struct call *call, const struct sip_message *invite)
 	return err;
 }
 
-int number_pass(const struct trunk *from, const struct trunk *to, struct slice user, char *out,
-	size_t size)
+int number_pass(
+	const struct trunk *from, const struct trunk *to, struct slice user, char *out, size_t size)
 {
 	struct number number = {};
 	int err = number_read(&from->numbers, user, &number);

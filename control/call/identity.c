@@ -56,8 +56,8 @@ bool identity_is_private(const struct passage *passage)
 	       (!passage->to->is_trusted && privacy_has(message, SLICE("id")));
 }
 
-bool identity_write(
-	struct builder *b, const struct nameaddr *nameaddr, const struct passage *passage, bool as_sip)
+bool identity_write(struct builder *b, const struct nameaddr *nameaddr,
+	const struct passage *passage, bool as_sip)
 {
 	char user[NUMBER_SIZE] = "";
 	struct uri uri;

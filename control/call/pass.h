@@ -28,10 +28,11 @@ bool identity_is_private(const struct passage *passage);
 bool privacy_has(const struct sip_message *message, struct slice value);
 // P-Asserted-Identity and Privacy as they pass.
 void identity_pass(struct header_fields *fields, const struct passage *passage);
-// `"Display" <sip:user@HOST>` with our host from somebody's name-addr, the number as b's trunk wants it; a tel URI stays what it is,
-// or becomes one of ours, `as_sip` (RFC 3261 19.1.6). Returns false where it is no SIP or tel URI.
-bool identity_write(struct builder *b, const struct nameaddr *nameaddr, const struct passage *passage,
-	bool as_sip);
+// `"Display" <sip:user@HOST>` with our host from somebody's name-addr, the number as b's trunk
+// wants it; a tel URI stays what it is, or becomes one of ours, `as_sip` (RFC 3261 19.1.6). Returns
+// false where it is no SIP or tel URI.
+bool identity_write(struct builder *b, const struct nameaddr *nameaddr,
+	const struct passage *passage, bool as_sip);
 
 // redirection.c: who forwarded the call, why, how often: Diversion (RFC 5806) and History-Info (RFC
 // 7044), as the trunk wants them (RFC 7544).
