@@ -295,9 +295,11 @@ struct leg {
 	uint32_t packets_until;	   // worker: rw. Until when what came has used up its rates ...
 	uint32_t bytes_until;	   // ... in ticks (police.c)
 	struct leg_rx rx;
-	struct leg_xr *xr;     // worker: sets once; NULL: its far end does not speak XR
-	struct leg_srtp *srtp; // by enum srtp_direction, of a leg that has keys, or had some:
-			       // in memory of its own. Set once, before such a configuration
+	// worker: sets once; NULL: its far end does not speak XR.
+	struct leg_xr *xr;
+	// By enum srtp_direction, of a leg that has keys, or had some: in memory of its own. Set
+	// once, before such a configuration.
+	struct leg_srtp *srtp;
 	struct leg_latch latch_rtcp; // worker: rw
 	struct leg_streams *streams; // worker: rw. Of a bundle's transport
 	uint32_t flow_label;	     // of what we send, never changes
