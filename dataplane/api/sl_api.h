@@ -447,8 +447,8 @@ struct sl_media_event {
 //   every 20 ms, the end three times; the leg's audio is left out meanwhile, and its sequence
 //   numbers and timestamps go on as if nothing had been
 //
-//   else as a tone in the place of the audio, where what feeds the leg passes a codec
-//   (SL_LEG_DTMF_SEND sees to that)
+//   else as a tone in the place of the audio, where the leg has SL_LEG_DTMF_SEND, which sees to it
+//   that what feeds the leg passes a codec
 //
 // The answer comes at once, before the digit is sent. Digits of a leg wait for one another, with 60
 // ms between them, at most SL_DTMF_QUEUE_MAX with the one that is being sent. A leg that goes, or

@@ -166,6 +166,7 @@ static struct transcode_spec stream_spec(
 		.detect_tones = detects_tones(from, to) || reports_tones(from),
 		.generate_tones = detects_tones(to, from),
 		.report_digits = from->flags & SL_LEG_DTMF_REPORT,
+		.takes_digits = to->flags & SL_LEG_DTMF_SEND && !event_out,
 		.from_options = options_of(format),
 		.to_options = options_of(out),
 	};
@@ -400,4 +401,23 @@ void feed_stats_add(
 		*concealed += stats.concealed;
 		*busy_ns += stats.busy_ns;
 	}
+}
+
+// To the format that has been heard most: of the others, nothing comes.
+int feed_digit(const struct feed *feed, struct transcode_digit digit)
+{
+	struct transcode_stream *best = NULL;
+	uint64_t most = 0;
+
+	for (unsigned int i = 0; i < feed->n_formats; i++) {
+		struct transcode_stats stats;
+
+		if (!is_first_use(feed, i))
+			continue;
+		transcode_stream_stats(feed->streams[i], &stats);
+		if (!best || stats.packets > most)
+			best = feed->streams[i];
+		most = RTE_MAX(most, stats.packets);
+	}
+	return best ? transcode_stream_digit(best, digit) : -EOPNOTSUPP;
 }

@@ -25,6 +25,9 @@ const struct sl_format *feed_find_event(const struct sl_leg *leg, uint32_t clock
 void feed_stop(struct feed *feed);
 void feed_destroy(struct feed *feed, struct transcode *engine);
 
+// main: send a digit as a tone in what the feed makes. Returns 0, -EOPNOTSUPP or -ENOBUFS.
+int feed_digit(const struct feed *feed, struct transcode_digit digit);
+
 // Frames, concealed frames and CPU time of all its streams, added to what is there.
 void feed_stats_add(
 	const struct feed *feed, uint64_t *frames, uint64_t *concealed, uint64_t *busy_ns);

@@ -1,5 +1,6 @@
 // Digits that control sends to the far end of a leg (SL_DTMF): as telephone events where that takes
 // them, by the worker; else as tones, by the codec that the leg's media passes.
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -23,13 +24,20 @@ static struct dials *dials_of(const struct sessions *sessions, const struct leg 
 	return sessions->memory[leg->worker].dials;
 }
 
-static int dial_event(struct sessions *sessions, struct leg *leg, const struct sl_leg *wanted,
+static int send_digit(struct sessions *sessions, struct leg *leg, const struct sl_leg *wanted,
 	struct dial_digit digit)
 {
 	uint32_t format = event_format(wanted);
 
-	return format ? dial_put(dials_of(sessions, leg), leg, format, digit) : -EOPNOTSUPP;
+	if (format)
+		return dial_put(dials_of(sessions, leg), leg, format, digit);
+	if (!leg->control.feed)
+		return -EOPNOTSUPP;
+	return feed_digit(
+		leg->control.feed, (struct transcode_digit){digit.code, digit.duration_ms});
 }
+
+static_assert(TRANSCODE_DIGITS_MAX == SL_DTMF_QUEUE_MAX, "tones wait as events do");
 
 int session_dtmf(
 	struct sessions *sessions, const struct session *session, const struct sl_dtmf *dtmf)
@@ -47,7 +55,7 @@ int session_dtmf(
 		leg->config->flags & (SL_LEG_TRANSPARENT_SSRC | SL_LEG_OPAQUE))
 		return -EOPNOTSUPP;
 	session_wanted(session, &wanted);
-	return dial_event(sessions, leg, &wanted.legs[dtmf->leg],
+	return send_digit(sessions, leg, &wanted.legs[dtmf->leg],
 		(struct dial_digit){(uint8_t)(name - names), dtmf->duration_ms});
 }
 

@@ -9,6 +9,8 @@
 #define TONE_MS_MAX  500   // that one event packet may add
 #define DETECTED_MAX 60000 // in DIGITS_HZ: longer digits do not grow any more
 #define MS_PER_S     1000
+#define SENT_VOLUME  10 // -dBm0
+#define PAUSE_MS     60 // behind a digit that is sent
 
 void digits_init(struct digits *d, uint32_t sample_hz)
 {
@@ -220,10 +222,74 @@ static void note(struct transcode_stream *s, enum dtmf_found found, uint32_t end
 	}
 }
 
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint32_t n_ordered(const struct digits *d)
+{
+	return __atomic_load_n(&d->n_ordered, __ATOMIC_ACQUIRE);
+}
+
+bool digits_are_sent(const struct transcode_stream *s)
+{
+	const struct digits *d = s->digits;
+
+	return d && s->spec.takes_digits &&
+	       (d->sent_left || d->pause_left || n_ordered(d) != d->n_sent);
+}
+
+// The next n samples of what is sent, at most: as long as it is one tone or one pause. Returns how
+// many.
+static uint32_t send_some(struct transcode_stream *s, int16_t *pcm, uint32_t n)
+{
+	struct digits *d = s->digits;
+	uint32_t ms = s->timeline.sample_hz / MS_PER_S;
+	const struct transcode_digit *next = &d->queue[d->n_sent % TRANSCODE_DIGITS_MAX];
+
+	if (!d->sent_left && !d->pause_left) {
+		dtmf_tone_start(&d->sent, next->code, SENT_VOLUME, s->timeline.sample_hz);
+		d->sent_left = next->duration_ms * ms;
+	}
+	n = min_u32(n, d->sent_left ? d->sent_left : d->pause_left);
+	memset(pcm, 0, n * sizeof(*pcm));
+	dtmf_tone_add(&d->sent, d->sent_left, pcm, n);
+	if (!d->sent_left) {
+		d->pause_left -= n;
+		return n;
+	}
+	d->sent_left -= n;
+	if (d->sent_left == 0) {
+		d->pause_left = PAUSE_MS * ms;
+		__atomic_store_n(&d->n_sent, d->n_sent + 1, __ATOMIC_RELEASE);
+	}
+	return n;
+}
+
+static void send_over(struct transcode_stream *s, uint32_t at)
+{
+	while (at < s->pcm_fill && digits_are_sent(s))
+		at += send_some(s, s->pcm + at, s->pcm_fill - at);
+}
+
+void digits_tick(struct transcode_stream *s)
+{
+	uint32_t at = s->pcm_fill, n = s->frame_samples - at;
+
+	memset(s->pcm + at, 0, n * sizeof(*s->pcm));
+	s->pcm_fill += n;
+	timeline_expect(&s->timeline, n);
+	timeline_advance(&s->timeline, n);
+	send_over(s, at);
+}
+
 void digits_heard(struct transcode_stream *s, uint32_t n)
 {
 	struct digits *d = s->digits;
 	uint32_t at = s->pcm_fill - n;
+
+	send_over(s, at);
 
 	if (s->spec.generate_tones)
 		dtmf_tone_add(&d->tone, false, s->pcm + at, n);

@@ -5,6 +5,8 @@
 //   a
 //              tone is known for one, up to 25 ms of it may have passed.
 //   generate   events become tones, in place of the audio of that time
+//   send       digits of control's are tones, too, but in place of whatever comes in; where nothing
+//              does, time makes room for them
 //   report     each digit that ended goes to the leg's feedback (transcode.h)
 //
 // An event whose end packets are all lost ends when another event comes, or audio more than
@@ -13,6 +15,7 @@
 
 #include "dtmf.h"
 #include "dtmf_tone.h"
+#include "transcode.h"
 
 struct transcode_stream;
 struct reorder_packet;
@@ -35,6 +38,13 @@ struct digits {
 	struct dtmf_tone tone;
 	uint32_t tone_samples; // still to be appended
 	uint32_t tone_total;   // of the event
+	// Send:
+	struct transcode_digit queue[TRANSCODE_DIGITS_MAX]; // main: rw, lcore: ro
+	uint32_t n_ordered;				    // the same
+	uint32_t n_sent;				    // lcore: rw, main: ro
+	struct dtmf_tone sent;
+	uint32_t sent_left;  // samples of it
+	uint32_t pause_left; // and of silence behind it
 };
 
 void digits_init(struct digits *digits, uint32_t sample_hz);
@@ -54,6 +64,11 @@ bool digits_take_audio(struct transcode_stream *stream, const struct reorder_pac
 
 // The source is gone: so is its event.
 void digits_end(struct transcode_stream *stream);
+
+// Are there digits of control's under way?
+bool digits_are_sent(const struct transcode_stream *stream);
+// No packet has come for a while: a frame of them is due by time.
+void digits_tick(struct transcode_stream *stream);
 
 // Append what the tone needs to `pcm`, at most up to a full frame.
 void digits_append(struct transcode_stream *stream);

@@ -53,12 +53,14 @@ static int lcore_init(struct transcode_lcore *lcore, const struct transcode_conf
 	wheel_init(&lcore->wheel, rte_get_tsc_hz());
 	TAILQ_INIT(&lcore->dying);
 	lcore->lanes = calloc(config->n_workers, sizeof(struct transcode_lane *));
+	lcore->orders = ring_create(sizeof(void *), config->streams_max, config->socket_id);
 	lcore->removals = ring_create(sizeof(void *), config->streams_max, config->socket_id);
 	lcore->remains = ring_create(sizeof(void *), config->streams_max, config->socket_id);
 	lcore->resampled = rte_malloc_socket("transcode_resampled",
 		(size_t)BATCH_MAX * CODEC_FRAME_SAMPLES_MAX * sizeof(int16_t), RTE_CACHE_LINE_SIZE,
 		config->socket_id);
-	if (!lcore->lanes || !lcore->removals || !lcore->remains || !lcore->resampled)
+	if (!lcore->lanes || !lcore->orders || !lcore->removals || !lcore->remains ||
+		!lcore->resampled)
 		return -ENOMEM;
 	lcore->scratch.pool = config->pool;
 	return scratch_init(&lcore->scratch, config->socket_id);
@@ -140,6 +142,7 @@ static void lcore_fini(struct transcode_lcore *lcore)
 {
 	for (unsigned int i = 0; i < lcore->n_lanes; i++)
 		lane_fini(lcore->lanes[i]);
+	rte_free(lcore->orders);
 	rte_free(lcore->removals);
 	rte_free(lcore->remains);
 	rte_free(lcore->resampled);
@@ -266,6 +269,25 @@ void transcode_stream_destroy(struct transcode *engine, struct transcode_stream 
 	// Holds streams_max, and a stream is in it once: never full.
 	rte_ring_sp_enqueue_elem(lcore->removals, &stream, sizeof(stream));
 	transcode_reap(engine);
+}
+
+// The lcore is told where it may not look by itself: of the first digit that waits.
+int transcode_stream_digit(struct transcode_stream *stream, struct transcode_digit digit)
+{
+	struct digits *d = stream->digits;
+	uint32_t waiting;
+
+	if (!stream->spec.takes_digits)
+		return -EOPNOTSUPP;
+	waiting = d->n_ordered - __atomic_load_n(&d->n_sent, __ATOMIC_ACQUIRE);
+	if (waiting >= TRANSCODE_DIGITS_MAX)
+		return -ENOBUFS;
+	if (waiting == 0 && rte_ring_full(stream->lane->lcore->orders))
+		return -ENOBUFS;
+	d->queue[d->n_ordered % TRANSCODE_DIGITS_MAX] = digit;
+	__atomic_store_n(&d->n_ordered, d->n_ordered + 1, __ATOMIC_RELEASE);
+	rte_ring_sp_enqueue_elem(stream->lane->lcore->orders, &stream, sizeof(stream));
+	return 0;
 }
 
 struct transcode_codec_streams transcode_codec_streams(

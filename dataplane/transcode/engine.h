@@ -55,6 +55,7 @@ struct encode_batch {
 };
 
 struct transcode_lcore {
+	struct rte_ring *orders;   // main -> lcore, struct transcode_stream *: digits wait
 	struct rte_ring *removals; // main -> lcore, struct transcode_stream *
 	struct rte_ring *remains;  // lcore -> main, struct transcode_stream *: free them
 	struct transcode_lane **lanes;

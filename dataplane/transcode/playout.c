@@ -177,6 +177,11 @@ static bool make_noise(struct transcode_stream *s, int64_t ticks_free)
 
 	if (frame > ticks_free)
 		return false;
+	if (digits_are_sent(s)) {
+		digits_tick(s);
+		go_on(s->playout, timeline_ticks(&s->timeline.in, s->pcm_fill - fill));
+		return true;
+	}
 	if (s->silence && s->silence->on) {
 		silence_tick(s);
 		go_on(s->playout, timeline_ticks(&s->timeline.in, s->pcm_fill - fill));

@@ -373,11 +373,22 @@ void stream_make_noise(struct transcode_stream *s)
 	timeline_expect(&s->timeline, s->frame_samples);
 }
 
-// Noise that time drives, where there is no jitter buffer: the decoder's own, which ends after a
-// while, or that of RFC 3389.
-static bool is_silent(const struct transcode_stream *s)
+// What time drives, where there is no jitter buffer: the decoder's own noise, which ends after a
+// while, that of RFC 3389, and digits.
+static bool is_paced(const struct transcode_stream *s)
 {
-	return (s->in_noise && s->noise_left) || (s->silence && s->silence->on);
+	return (s->in_noise && s->noise_left) || (s->silence && s->silence->on) ||
+	       digits_are_sent(s);
+}
+
+void stream_send_digits(struct transcode_stream *s, uint64_t now_tsc)
+{
+	uint32_t patience = s->timeline.sample_hz / 1000 * NOISE_PATIENCE_MS;
+
+	if (s->playout && !s->playout->due && s->timeline.started)
+		s->playout->due = (int64_t)now_tsc;
+	else if (!s->noise_due_tsc || s->noise_due_tsc < now_tsc)
+		stream_pace_noise(s, now_tsc, patience);
 }
 
 uint64_t stream_due(const struct transcode_stream *s)
@@ -386,7 +397,7 @@ uint64_t stream_due(const struct transcode_stream *s)
 		return 0;
 	if (s->playout)
 		return (uint64_t)s->playout->due;
-	return is_silent(s) ? s->noise_due_tsc : 0;
+	return is_paced(s) ? s->noise_due_tsc : 0;
 }
 
 // A frame of noise waits while there is input to be dealt with first.
@@ -400,13 +411,15 @@ void stream_tick(struct transcode_stream *s, uint64_t now_tsc)
 		playout_tick(s, now_tsc);
 		return;
 	}
-	if (!is_silent(s) || s->noise_due_tsc > now_tsc)
+	if (!is_paced(s) || s->noise_due_tsc > now_tsc)
 		return;
 	if (s->queued || s->current) {
 		s->noise_due_tsc = now_tsc + NOISE_AGAIN_MS * ms_tsc;
 		return;
 	}
-	if (s->silence && s->silence->on)
+	if (digits_are_sent(s))
+		digits_tick(s);
+	else if (s->silence && s->silence->on)
 		silence_tick(s);
 	else
 		stream_make_noise(s);
@@ -436,7 +449,7 @@ static void take_decoded(struct transcode_stream *s, const struct codec_decode_j
 
 	timeline_decoded(&s->timeline, n, n_cut, s->current->arrived_ns);
 	s->in_noise = job->is_noise;
-	if (s->in_noise)
+	if (s->in_noise || digits_are_sent(s))
 		describe_noise(s, n);
 	if (n_cut)
 		n = cut(job->pcm, n, n_cut);

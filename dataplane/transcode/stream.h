@@ -145,6 +145,8 @@ static inline bool stream_has_frame(const struct transcode_stream *stream)
 }
 // From here on there is noise: n samples after `from_tsc` time begins to make it.
 void stream_pace_noise(struct transcode_stream *stream, uint64_t from_tsc, uint32_t n_samples);
+// Digits wait to be sent: with what comes in, or else by time.
+void stream_send_digits(struct transcode_stream *stream, uint64_t now_tsc);
 // Silence goes on and no packet has come: make the noise of one more output frame.
 void stream_make_noise(struct transcode_stream *stream);
 // When time has something to do for the stream, in TSC cycles; 0: never.

@@ -127,7 +127,7 @@ static struct transcode_stream *stream_allocate(const struct transcode_spec *spe
 	size_t decoder_at = aligned(sizeof(struct transcode_stream));
 	size_t encoder_at = decoder_at + aligned(spec->from->decoder_size());
 	bool has_silence = spec->hears_noise || spec->sends_noise;
-	bool has_digits = spec->detect_tones || spec->generate_tones;
+	bool has_digits = spec->detect_tones || spec->generate_tones || spec->takes_digits;
 	size_t digits_at = encoder_at + aligned(spec->to->encoder_size());
 	size_t silence_at = digits_at + (has_digits ? aligned(sizeof(struct digits)) : 0);
 	bool has_playout = spec->jitter != TRANSCODE_JITTER_NONE;

@@ -67,6 +67,7 @@ struct transcode_spec {
 	bool detect_tones;			  // DTMF in the audio becomes events (dtmf_to_pt)
 	bool generate_tones;			  // events (dtmf_from_pt) become DTMF in the audio
 	bool report_digits;			  // to from_feedback
+	bool takes_digits;			  // transcode_stream_digit()
 	bool refusable;				  // -EBUSY where it would pass refuse_at
 	struct transcode_feedback *from_feedback; // of the far end that sends, NULL: nobody cares
 	struct transcode_feedback *to_feedback;	  // of the one that is sent to
@@ -158,6 +159,13 @@ void transcode_stream_destroy(struct transcode *engine, struct transcode_stream 
 
 // main lcore: free streams whose removal is complete. Returns how many were freed.
 unsigned int transcode_reap(struct transcode *engine);
+
+#define TRANSCODE_DIGITS_MAX 16
+
+// main lcore: send a digit as a tone, in the place of the stream's audio, whether any comes in or
+// not, and behind those that wait already. 0, or -ENOBUFS where TRANSCODE_DIGITS_MAX do;
+// -EOPNOTSUPP of a stream that does not take digits.
+int transcode_stream_digit(struct transcode_stream *stream, struct transcode_digit digit);
 
 void transcode_stream_stats(const struct transcode_stream *stream, struct transcode_stats *stats);
 

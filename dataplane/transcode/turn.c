@@ -236,6 +236,19 @@ static void take_removals(struct transcode_lcore *lcore)
 		begin_removal(lcore, stream);
 }
 
+// After removals, and all of them: a stream that is named here is not freed before this turn ends.
+static void take_orders(struct transcode_lcore *lcore, uint64_t tsc)
+{
+	struct transcode_stream *stream;
+
+	while (rte_ring_sc_dequeue_elem(lcore->orders, &stream, sizeof(stream)) == 0) {
+		if (stream->dead)
+			continue;
+		stream_send_digits(stream, tsc);
+		timer_update(lcore, stream);
+	}
+}
+
 static void finish_removals(struct transcode_lcore *lcore)
 {
 	struct transcode_stream *stream, *next;
@@ -266,6 +279,7 @@ unsigned int transcode_turn_at(
 	unsigned int n;
 
 	take_removals(lcore);
+	take_orders(lcore, tsc);
 	n = take_packets(lcore, tsc);
 	expire_holds(lcore, tsc, engine->hold_tsc);
 	run_timers(lcore, tsc);

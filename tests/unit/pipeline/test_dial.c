@@ -1,10 +1,12 @@
 // Digits that control sends as telephone events, in streams that are relayed and that are not.
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -391,6 +393,93 @@ static void a_place_is_free_again_when_its_digits_are_over(void **)
 	assert_int_equal(path.workers->workers[0]->n_dialling, 0);
 }
 
+// Share of a packet's energy at a frequency: half of it each, where there are two tones.
+static double share_at(const struct frame *frame, double hz)
+{
+	static uint8_t state[8192] __attribute__((aligned(16)));
+	double energy = 1, re = 0, im = 0;
+	int16_t pcm[160];
+	struct codec_decode_job job = {.state = state,
+		.payload = frame->bytes + UDP_DATA + 12,
+		.n_bytes = 160,
+		.pcm = pcm,
+		.n_samples = 160};
+
+	codec_find("PCMU", 8000, 1)->decode(&job, 1);
+	for (int i = 0; i < 160; i++) {
+		energy += (double)pcm[i] * pcm[i];
+		re += pcm[i] * cos(2 * M_PI * hz * i / 8000);
+		im += pcm[i] * sin(2 * M_PI * hz * i / 8000);
+	}
+	return 2 * (re * re + im * im) / 160 / energy;
+}
+
+// Two digits to who has no events: 2 and D. Returns how many packets had each of the tones.
+static void check_tones(bool audio)
+{
+	unsigned int n_two = 0, n_d = 0, n = 0;
+	uint16_t last_sequence = 0;
+	uint32_t last_timestamp = 0;
+	struct frame frame;
+
+	wanted.legs[1].n_formats = 1;
+	wanted.legs[1].flags |= SL_LEG_DTMF_SEND;
+	path_set(&wanted);
+	run(100, true);
+	discard_output();
+	assert_int_equal(dtmf(1, '2', 100), 0);
+	assert_int_equal(dtmf(1, 'D', 200), 0);
+	for (unsigned int at = 0; at < 700; at += 5) {
+		if (audio && at % 20 == 0)
+			push_silence(FAR0, 4000, LOCAL0, next_audio++);
+		path_turn();
+		path_pass(5);
+		usleep(5000); // the transcoder goes by the cycle counter
+		while (frame_pop(1, &frame)) {
+			assert_int_equal(frame.length, UDP_DATA + 172);
+			if (n++) {
+				assert_int_equal(
+					(uint16_t)(sequence_of(&frame) - last_sequence), 1);
+				assert_int_equal(
+					word_at(&frame, UDP_DATA + 4) - last_timestamp, 160);
+			}
+			last_sequence = sequence_of(&frame);
+			last_timestamp = word_at(&frame, UDP_DATA + 4);
+			n_two += share_at(&frame, 697) > 0.25 && share_at(&frame, 1336) > 0.4;
+			n_d += share_at(&frame, 941) > 0.25 && share_at(&frame, 1633) > 0.4;
+		}
+		while (frame_pop(0, &frame))
+			;
+	}
+	assert_in_range(n_two, 4, 6);
+	assert_in_range(n_d, 9, 11);
+}
+
+static void a_digit_is_a_tone_where_there_are_no_events(void **)
+{
+	check_tones(true);
+}
+
+static void a_tone_needs_no_audio(void **)
+{
+	check_tones(false);
+}
+
+static void tones_wait_for_one_another(void **)
+{
+	wanted.legs[1].n_formats = 1;
+	path_set(&wanted);
+	assert_int_equal(dtmf(1, '2', 100), -EOPNOTSUPP); // nothing passes a codec
+	wanted.legs[1].flags |= SL_LEG_DTMF_SEND;
+	path_set(&wanted);
+	for (unsigned int i = 0; i < SL_DTMF_QUEUE_MAX; i++)
+		assert_int_equal(dtmf(1, '2', 5000), 0);
+	assert_int_equal(dtmf(1, '2', 100), -ENOBUFS);
+	run(20, true);
+	session_delete(path.sessions, session_find(path.sessions, &wanted.id));
+	run(20, false);
+}
+
 #define DIAL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, call_teardown)
 
 int main(void)
@@ -408,6 +497,9 @@ int main(void)
 		DIAL_TEST(a_hold_forgets_what_waits),
 		DIAL_TEST(a_replace_is_heeded_in_the_middle),
 		DIAL_TEST(legs_that_go_leave_their_place),
+		DIAL_TEST(a_digit_is_a_tone_where_there_are_no_events),
+		DIAL_TEST(a_tone_needs_no_audio),
+		DIAL_TEST(tones_wait_for_one_another),
 		DIAL_TEST(a_place_is_free_again_when_its_digits_are_over),
 	};
 
