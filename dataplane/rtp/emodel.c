@@ -24,19 +24,23 @@
 #define OLR  (SLR + RLR)
 #define LSTR (STMR + DR)
 
-// G.113 Appendix I has G.711 (with concealment: receivers do), G.729A, GSM-EFR, which AMR's 12.2
-// kbit/s are, and Ie of GSM-FR. The rest is assumed: wideband codecs are at least as good as G.711
-// without loss, and their Bpl is guessed from what their concealment is like; with in-band FEC
-// Opus does better than this.
+// G.113 Appendix I has G.711 (with concealment: receivers do), G.729A and G.723.1 with VAD,
+// GSM-EFR, which AMR's 12.2 kbit/s are; of GSM-FR, G.726 and G.728 it has Ie alone. The rest is
+// assumed: wideband codecs are at least as good as G.711 without loss, and a Bpl is guessed from
+// what the concealment is like; with in-band FEC Opus does better than this.
 static const struct emodel_codec codecs_known[] = {
 	{"PCMU", 0, 25.1, 0}, {"PCMA", 0, 25.1, 0}, {"G729", 11, 19.0, 5}, {"AMR", 5, 10.0, 5},
-	{"GSM-EFR", 5, 10.0, 5}, {"GSM", 20, 10.0, 0}, // Bpl assumed
-	{"iLBC", 11, 32.0, 5},			       // assumed
-	{"L16", 0, 4.3, 0},			       // assumed: G.711 without concealment
-	{"G722", 0, 10.0, 2},			       // assumed
-	{"AMR-WB", 0, 10.0, 5},			       // assumed
-	{"opus", 0, 15.0, 7},			       // assumed
-	{"speex", 11, 15.0, 10},		       // assumed
+	{"GSM-EFR", 5, 10.0, 5}, {"G723", 15, 16.1, 8}, // at 6.3 kbit/s; delays are rounded up
+	{"GSM", 20, 10.0, 0},				// from here on: Bpl assumed
+	{"G728", 7, 10.0, 0}, {"G726-40", 2, 10.0, 0}, {"G726-32", 7, 10.0, 0},
+	{"G726-24", 25, 10.0, 0}, {"G726-16", 50, 10.0, 0}, {"AAL2-G726-40", 2, 10.0, 0},
+	{"AAL2-G726-32", 7, 10.0, 0}, {"AAL2-G726-24", 25, 10.0, 0}, {"AAL2-G726-16", 50, 10.0, 0},
+	{"iLBC", 11, 32.0, 5},	 // assumed
+	{"L16", 0, 4.3, 0},	 // assumed: G.711 without concealment
+	{"G722", 0, 10.0, 2},	 // assumed
+	{"AMR-WB", 0, 10.0, 5},	 // assumed
+	{"opus", 0, 15.0, 7},	 // assumed
+	{"speex", 11, 15.0, 10}, // assumed
 };
 
 static const struct emodel_codec codec_unknown = {"", 10, 10.0, 5};

@@ -11,6 +11,8 @@
 #include <rte_malloc.h>
 #include <stdlib.h>
 
+#include "codec_cost.h"
+
 struct transcode_lane *engine_lane(
 	const struct transcode *engine, unsigned int worker, unsigned int lcore)
 {
@@ -347,6 +349,31 @@ void transcode_stream_stats(const struct transcode_stream *stream, struct transc
 	};
 }
 
+// What the streams of an lcore cost at the quality that it gives them now: encoders that have a
+// complexity run at that less the level.
+static uint64_t cost_now(const struct transcode *engine, const struct transcode_lcore *lcore)
+{
+	uint8_t level = __atomic_load_n(&lcore->shed.level, __ATOMIC_RELAXED);
+	const struct transcode_stream *stream;
+	uint64_t cost_ns = 0;
+
+	if (level == 0)
+		return lcore->cost_ns;
+	TAILQ_FOREACH (stream, &engine->streams, entry) {
+		uint8_t asked = stream->spec.complexity;
+		uint32_t more_ns = stream->cost_ns - stream->least_ns;
+
+		if (stream->lane->lcore != lcore ||
+			!atomic_load_explicit(&stream->cookie, memory_order_relaxed))
+			continue;
+		if (asked == CODEC_DEFAULT)
+			asked = CODEC_COST_COMPLEXITY;
+		cost_ns += stream->least_ns;
+		cost_ns += asked > level ? more_ns * (uint64_t)(asked - level) / asked : 0;
+	}
+	return cost_ns;
+}
+
 void transcode_lcore_stats(
 	const struct transcode *engine, unsigned int index, struct transcode_lcore_stats *stats)
 {
@@ -359,7 +386,7 @@ void transcode_lcore_stats(
 		.dropped = load(&lcore->stats.dropped),
 		.streams_now = __atomic_load_n(&lcore->n_streams, __ATOMIC_RELAXED),
 		.load_permille_now = __atomic_load_n(&lcore->shed.permille, __ATOMIC_RELAXED),
-		.expected_permille_now = expected_permille(lcore->cost_ns),
+		.expected_permille_now = expected_permille(cost_now(engine, lcore)),
 		.shed_level_now = __atomic_load_n(&lcore->shed.level, __ATOMIC_RELAXED),
 		.refused = lcore->refused,
 	};

@@ -235,6 +235,7 @@ static void streams_are_refused_when_not_even_shedding_makes_room(void **)
 {
 	struct transcode_stream *streams[9];
 	struct transcode_lcore_stats stats;
+	uint32_t full;
 
 	open_engine(1, 905);
 	for (int i = 0; i < 9; i++) {
@@ -249,6 +250,14 @@ static void streams_are_refused_when_not_even_shedding_makes_room(void **)
 	assert_int_equal(stats.refused, 2);
 	assert_int_equal(stats.streams_now, 9);
 	assert_true(stats.expected_permille_now >= 9 * 200);
+	rig.engine->lcores[0].shed.level = 3; // what is expected is what they cost at this quality
+	full = stats.expected_permille_now;
+	transcode_lcore_stats(rig.engine, 0, &stats);
+	assert_in_range(stats.expected_permille_now, 9 * 100, full - 9 * 20);
+	rig.engine->lcores[0].shed.level = SHED_LEVEL_MAX;
+	transcode_lcore_stats(rig.engine, 0, &stats);
+	assert_in_range(stats.expected_permille_now, 9 * 100, 9 * 101);
+	rig.engine->lcores[0].shed.level = 0;
 	transcode_stream_destroy(rig.engine, streams[4]);
 	assert_non_null(try(true)); // room again
 	assert_null(try(true));
