@@ -21,6 +21,7 @@ static const char usage_text[] =
 	"a transport is none. ID is a number. Options\n"
 	"belong to the leg before them. Legs 0 and 1, 2 and 3, ... feed each other; PCMU is pt 0:\n"
 	"  --remote ADDRESS        --remote-rtcp ADDRESS   --source LEG|none   --ssrc N   --dscp N\n"
+	"  --jitter MS|MS-MAX: a jitter buffer, fixed or adaptive\n"
 	"  --format NAME/HZ[/CHANNELS]:PT[;octet-align] (repeat: several)      --transport LEG\n"
 	"  --latch                 --window MS             --mid TEXT          --mid-extension N\n"
 	"  --mux  --punt  --opaque  --transparent  --held  --reduced  --no-send  --no-receive\n"
@@ -170,6 +171,7 @@ enum word {
 	OPTION_SOURCE,
 	OPTION_SSRC,
 	OPTION_DSCP,
+	OPTION_JITTER,
 	OPTION_FORMAT,
 	OPTION_TRANSPORT,
 	OPTION_LATCH,
@@ -192,6 +194,7 @@ static const struct option options[] = {
 	{"source", required_argument, NULL, OPTION_SOURCE},
 	{"ssrc", required_argument, NULL, OPTION_SSRC},
 	{"dscp", required_argument, NULL, OPTION_DSCP},
+	{"jitter", required_argument, NULL, OPTION_JITTER},
 	{"format", required_argument, NULL, OPTION_FORMAT},
 	{"transport", required_argument, NULL, OPTION_TRANSPORT},
 	{"latch", no_argument, NULL, OPTION_LATCH},
@@ -218,6 +221,18 @@ static uint8_t parse_leg_index(const char *text)
 	return strcmp(text, "none") ? (uint8_t)parse_number(text, SL_LEGS_MAX - 1) : SL_NO_LEG;
 }
 
+// 60: fixed; 60-200: adaptive.
+static void parse_jitter(struct sl_leg *leg, char *text)
+{
+	char *most = strchr(text, '-');
+
+	if (most)
+		*most++ = '\0';
+	leg->jitter_ms = (uint16_t)parse_number(text, 500);
+	leg->jitter_max_ms = most ? (uint16_t)parse_number(most, 500) : 0;
+	leg->jitter_buffer = most ? SL_JITTER_ADAPTIVE : SL_JITTER_FIXED;
+}
+
 static void set_option(struct sl_leg *leg, int option, char *value)
 {
 	switch ((enum word)option) {
@@ -232,6 +247,9 @@ static void set_option(struct sl_leg *leg, int option, char *value)
 		break;
 	case OPTION_SSRC:
 		leg->ssrc = (uint32_t)parse_number(value, UINT32_MAX);
+		break;
+	case OPTION_JITTER:
+		parse_jitter(leg, value);
 		break;
 	case OPTION_DSCP:
 		leg->dscp = (uint8_t)parse_number(value, 63);
@@ -327,28 +345,33 @@ static void print_session(const struct sl_session *session)
 }
 
 // Of struct sl_leg_stats: what is printed.
-#define LEG_COUNTERS(X)   \
-	X(rx_packets)     \
-	X(rx_bytes)       \
-	X(tx_packets)     \
-	X(tx_bytes)       \
-	X(rx_rtcp)        \
-	X(tx_rtcp)        \
-	X(lost)           \
-	X(reordered)      \
-	X(duplicates)     \
-	X(dropped_source) \
-	X(dropped_other)  \
-	X(dropped_auth)   \
-	X(dropped_replay) \
-	X(dropped_rate)   \
-	X(punted)         \
-	X(transcoded)     \
-	X(jitter_us)      \
-	X(rtt_us)         \
-	X(latched)        \
-	X(timed_out)      \
-	X(one_way)        \
+#define LEG_COUNTERS(X)     \
+	X(rx_packets)       \
+	X(rx_bytes)         \
+	X(tx_packets)       \
+	X(tx_bytes)         \
+	X(rx_rtcp)          \
+	X(tx_rtcp)          \
+	X(lost)             \
+	X(reordered)        \
+	X(duplicates)       \
+	X(dropped_source)   \
+	X(dropped_other)    \
+	X(dropped_auth)     \
+	X(dropped_replay)   \
+	X(dropped_rate)     \
+	X(punted)           \
+	X(transcoded)       \
+	X(concealed)        \
+	X(late)             \
+	X(discarded)        \
+	X(jitter_buffer_ms) \
+	X(jitter_target_ms) \
+	X(jitter_us)        \
+	X(rtt_us)           \
+	X(latched)          \
+	X(timed_out)        \
+	X(one_way)          \
 	X(rx_pt)
 
 static void print_report(const struct sl_session_report *report)
