@@ -146,11 +146,15 @@ INLINE lane leak(lane x)
 #if G722_WIDTH == 32
 INLINE lane look_up(const int16_t *table, size_t n, lane index)
 {
-	vector at = (vector)index, lower = _mm512_loadu_si512(table);
+	vector at = (vector)index;
 
-	if (n <= 32)
-		return (lane)_mm512_permutexvar_epi16(at, lower);
-	return (lane)_mm512_permutex2var_epi16(lower, at, _mm512_loadu_si512(table + 32));
+	if (n == 16)
+		return (lane)_mm512_permutexvar_epi16(
+			at, _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)table)));
+	if (n == 32)
+		return (lane)_mm512_permutexvar_epi16(at, _mm512_loadu_si512(table));
+	return (lane)_mm512_permutex2var_epi16(
+		_mm512_loadu_si512(table), at, _mm512_loadu_si512(table + 32));
 }
 #elif G722_WIDTH == 16
 // Both bytes of 16 elements, by an index that is twice in a lane.
