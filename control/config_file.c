@@ -172,6 +172,13 @@ static const cyaml_schema_field_t header_rule_fields[] = {
 static const cyaml_schema_value_t header_rule_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_header_rule, header_rule_fields)};
 
+static const cyaml_schema_field_t session_timer_fields[] = {
+	OPTIONAL_NUMBER("expires", struct file_session_timer, expires),
+	OPTIONAL_NUMBER("min", struct file_session_timer, min),
+	OPTIONAL_TEXT("refresher", struct file_session_timer, refresher, 1, NAME_MAX_BYTES),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t trunk_fields[] = {
 	TEXT("name", struct file_trunk, name, NAME_MAX_BYTES),
 	TEXT("realm", struct file_trunk, realm, NAME_MAX_BYTES),
@@ -191,6 +198,9 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	OPTIONAL_TEXT("rtcp_mux", struct file_trunk, rtcp_mux, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("100rel", struct file_trunk, rel100, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("early_media", struct file_trunk, early_media, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("refer", struct file_trunk, refer, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("redirects", struct file_trunk, redirects, 1, NAME_MAX_BYTES),
+	OPTIONAL_MAPPING("session_timer", struct file_trunk, session_timer, session_timer_fields),
 	OPTIONAL_TEXT("srtp", struct file_trunk, srtp, 1, NAME_MAX_BYTES),
 	CYAML_FIELD_SEQUENCE("srtp_suites", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct file_trunk, srtp_suites, &name_schema, 1, SDP_N_SUITES),
@@ -457,6 +467,15 @@ static bool default_numbers(struct file_numbers *numbers)
 	return !numbers || !numbers->out || default_text(&numbers->out->format, "as_is");
 }
 
+static bool default_session_timer(struct file_trunk *trunk)
+{
+	return default_text(&trunk->refer, "handle") && default_text(&trunk->redirects, "refuse") &&
+	       default_mapping(&trunk->session_timer, sizeof(*trunk->session_timer)) &&
+	       default_number(&trunk->session_timer->expires, 1800) &&
+	       default_number(&trunk->session_timer->min, 90) &&
+	       default_text(&trunk->session_timer->refresher, "any");
+}
+
 static bool default_trunk(struct file_trunk *trunk)
 {
 	return default_peers(trunk) && default_number(&trunk->ptime, 20) && default_media(trunk) &&
@@ -465,7 +484,7 @@ static bool default_trunk(struct file_trunk *trunk)
 	       default_number(&trunk->jitter_max_ms, 200) &&
 	       default_text(&trunk->rtcp_mux, "accept") && default_text(&trunk->srtp, "never") &&
 	       default_text(&trunk->rel100, "supported") &&
-	       default_text(&trunk->early_media, "always") &&
+	       default_text(&trunk->early_media, "always") && default_session_timer(trunk) &&
 	       default_text(&trunk->redirection, "as_received") && default_suites(trunk) &&
 	       default_users(trunk) && default_trunk_limits(trunk) &&
 	       default_health(trunk->health) && default_failover(trunk) &&

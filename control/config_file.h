@@ -122,6 +122,11 @@ struct file_header_rule {
 	struct file_header_condition *when;
 };
 
+struct file_session_timer {
+	uint32_t *expires, *min;
+	char *refresher; // "any", "us", "peer"
+};
+
 struct file_trunk {
 	char *name;
 	char *realm;
@@ -136,9 +141,12 @@ struct file_trunk {
 	uint32_t *jitter_ms, *jitter_max_ms;
 	char **media; // "audio", "video", "text", "image"
 	uint32_t media_count;
-	char *dtmf;	    // "auto", "rfc4733", "inband", "info", "none"
-	char *rel100;	    // "never", "supported", "required"
-	char *early_media;  // "always", "authorized", "never"
+	char *dtmf;	   // "auto", "rfc4733", "inband", "info", "none"
+	char *rel100;	   // "never", "supported", "required"
+	char *early_media; // "always", "authorized", "never"
+	struct file_session_timer *session_timer;
+	char *refer;	    // "handle", "reject"
+	char *redirects;    // "refuse", "follow", "pass"
 	char *rtcp_mux;	    // "offer", "accept", "never"
 	char *srtp;	    // "never", "optional", "required"
 	char **srtp_suites; // best first

@@ -2,6 +2,7 @@
 #include "config_check.h"
 #include "config_file.h"
 #include "config_private.h"
+#include "session_expires.h"
 
 static const struct config_words rel100_words = {{[TRUNK_100REL_NEVER] = "never",
 							 [TRUNK_100REL_SUPPORTED] = "supported",
@@ -13,6 +14,39 @@ static const struct config_words early_media_words = {
 		[TRUNK_EARLY_MEDIA_NEVER] = "never"},
 	"always, authorized or never"};
 
+static const struct config_words refresher_words = {{[TRUNK_REFRESHER_ANY] = "any",
+							    [TRUNK_REFRESHER_US] = "us",
+							    [TRUNK_REFRESHER_PEER] = "peer"},
+	"any, us or peer"};
+
+static const struct config_words refer_words = {
+	{[TRUNK_REFER_HANDLE] = "handle", [TRUNK_REFER_REJECT] = "reject"}, "handle or reject"};
+
+static const struct config_words redirects_words = {{[TRUNK_REDIRECTS_REFUSE] = "refuse",
+							    [TRUNK_REDIRECTS_FOLLOW] = "follow",
+							    [TRUNK_REDIRECTS_PASS] = "pass"},
+	"refuse, follow or pass"};
+
+static int read_session_timer(const struct check *check, const struct file_session_timer *from,
+	unsigned int number, struct trunk_session_timer *timer)
+{
+	char where[CHECK_WHERE_SIZE];
+	int rc = check_range(check, check_where(where, "trunks[%u].session_timer.min", number),
+		*from->min, SESSION_EXPIRES_MIN_S, SESSION_EXPIRES_MAX_S);
+
+	if (!rc && *from->expires)
+		rc = check_range(check,
+			check_where(where, "trunks[%u].session_timer.expires", number),
+			*from->expires, *from->min, SESSION_EXPIRES_MAX_S);
+	if (!rc)
+		rc = config_read_choice(check,
+			check_where(where, "trunks[%u].session_timer.refresher", number),
+			from->refresher, &refresher_words, &timer->refresher);
+	timer->expires_s = *from->expires;
+	timer->min_s = *from->min;
+	return rc;
+}
+
 int config_read_trunk_signalling(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk_signalling *signalling)
 {
@@ -23,5 +57,14 @@ int config_read_trunk_signalling(const struct check *check, const struct file_tr
 	if (!rc)
 		rc = config_read_choice(check, check_where(where, "trunks[%u].early_media", number),
 			from->early_media, &early_media_words, &signalling->early_media);
+	if (!rc)
+		rc = config_read_choice(check, check_where(where, "trunks[%u].refer", number),
+			from->refer, &refer_words, &signalling->refer);
+	if (!rc)
+		rc = config_read_choice(check, check_where(where, "trunks[%u].redirects", number),
+			from->redirects, &redirects_words, &signalling->redirects);
+	if (!rc)
+		rc = read_session_timer(
+			check, from->session_timer, number, &signalling->session_timer);
 	return rc;
 }

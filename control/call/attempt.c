@@ -65,7 +65,7 @@ static struct passage invite_passage(const struct call *call)
 	const struct leg *a_leg = &call->legs[LEG_A], *b_leg = &call->legs[LEG_B];
 
 	return (struct passage){
-		.message = transaction_request(a_leg->invite),
+		.message = call_request(call),
 		.from = a_leg->trunk,
 		.to = b_leg->trunk,
 		.host = listener_sent_by(b_leg->listener),
@@ -74,11 +74,15 @@ static struct passage invite_passage(const struct call *call)
 }
 
 // From as b may know it (RFC 3323 4.1).
-static void caller_write(struct builder *b, const struct passage *passage)
+static void caller_write(struct builder *b, const struct passage *passage, const struct call *call)
 {
+	struct nameaddr transferee;
 	const struct nameaddr *from = &passage->message->from;
 
-	if (identity_is_private(passage))
+	// A transferee calls itself, whoever asked for that.
+	if (call->transfer_from && !nameaddr_parse(transfer_party(call), &transferee))
+		from = &transferee;
+	if (!call->refer && identity_is_private(passage))
 		builder_text(b, "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
 	else if (!identity_write(b, from, passage, true))
 		identity_write(b, &(struct nameaddr){.uri = SLICE("sip:unknown")}, passage, true);
@@ -102,7 +106,7 @@ static int request_fill(struct attempt *attempt, const struct call *call, struct
 	request->call_id = text_keep(attempt, &b);
 	call_trace(call, request->call_id);
 	text_begin(attempt, &b);
-	caller_write(&b, &passage);
+	caller_write(&b, &passage, call);
 	request->local_uri = text_keep(attempt, &b);
 	text_begin(attempt, &b);
 	builder_char(&b, '<');
@@ -117,6 +121,21 @@ static int request_fill(struct attempt *attempt, const struct call *call, struct
 			       request->contact.p
 		       ? 0
 		       : -EMSGSIZE;
+}
+
+// Who asked for the call (RFC 3892), with a host of ours.
+static void referred_by_write(struct builder *b, const struct passage *passage)
+{
+	struct nameaddr who;
+	char text[TEXT_SIZE];
+	struct builder v;
+
+	if (nameaddr_parse(message_value(passage->message, HEADER_REFERRED_BY), &who))
+		who = passage->message->from;
+	who.display = (struct slice){};
+	builder_init(&v, text, sizeof(text));
+	if (identity_write(&v, &who, passage, true) && !v.overflow)
+		builder_header(b, HEADER_REFERRED_BY, builder_finish(&v));
 }
 
 static void tagged_write(struct builder *b, enum header_id id, struct slice value, struct slice tag)
@@ -149,10 +168,14 @@ static struct slice invite_write(struct builder *b, const struct attempt *attemp
 	builder_header(b, HEADER_CALL_ID, request->call_id);
 	builder_cseq(b, request->cseq, SLICE("INVITE"));
 	builder_header(b, HEADER_CONTACT, request->contact);
-	extensions_write(b, call->legs[LEG_B].trunk, true);
+	extensions_write(b, &call->legs[LEG_B], EXTENSIONS_FIRST);
 	if (call->emergency && !message_header(passage.message, HEADER_PRIORITY))
 		builder_header(b, HEADER_PRIORITY, SLICE("emergency"));
-	pass_headers(b, &passage);
+	// What came with a REFER is of the transferor, and no part of the call.
+	if (call->refer)
+		referred_by_write(b, &passage);
+	else
+		pass_headers(b, &passage);
 	builder_body(b, SLICE("application/sdp"), slice_of(description));
 	return builder_finish(b);
 }
@@ -214,6 +237,29 @@ struct attempt *attempt_start(struct call *call, const struct target *target,
 fail:
 	free(attempt);
 	return NULL;
+}
+
+// The same INVITE once more, with the next number, after a refusal that said what to change.
+static int attempt_repeat(struct attempt *attempt, const struct sip_message *response)
+{
+	struct call *call = attempt->call;
+	const struct flow flow = *transaction_flow(attempt->transaction);
+	char buffer[MESSAGE_SIZE], description[NEGOTIATION_TEXT_MAX];
+	struct transaction *again;
+	struct builder b;
+
+	if (description_write(&call->legs[LEG_B], description))
+		return -EAGAIN;
+	early_drop(&call->legs[LEG_B]);
+	attempt->request.cseq = response->cseq + 1;
+	builder_init(&b, buffer, sizeof(buffer));
+	again = transaction_start(attempt->calls->stack, &flow,
+		invite_write(&b, attempt, call, description), attempt);
+	if (!again)
+		return -errno;
+	transaction_user_set(attempt->transaction, NULL);
+	attempt->transaction = again;
+	return 0;
 }
 
 void attempt_abandon(struct attempt *attempt, const struct sip_message *cause)
@@ -300,7 +346,10 @@ static void attempt_lost(
 {
 	struct call *call = attempt->call;
 	bool goes_on = hunt_lost(call, status, response) && !attempt->ringing;
-	struct call_event event = {.type = goes_on ? EVENT_NEXT_PEER : EVENT_REFUSAL,
+	bool redirected = !goes_on && response && status < 400 && redirect_follow(call, response);
+	struct call_event event = {.type = goes_on	? EVENT_NEXT_PEER
+					   : redirected ? EVENT_REDIRECTED
+							: EVENT_REFUSAL,
 		.leg = &call->legs[LEG_B],
 		.message = response,
 		.status = status};
@@ -321,6 +370,9 @@ void attempt_response(struct attempt *attempt, const struct sip_message *respons
 		hunt_heard(call);
 	if (response->status >= 200 && response->status < 300) {
 		attempt_answered(attempt, response);
+	} else if (call && refresh_raise(&call->legs[LEG_B], response) &&
+		   !attempt_repeat(attempt, response)) {
+		log_info(&log_call, "interval_raised", "call=%s leg=b", call->id_text);
 	} else if (call && response->status >= 300) {
 		attempt_lost(attempt, response->status, response);
 	} else if (call && response->status > 100) {

@@ -17,6 +17,10 @@
 //   pass.c, identity.c, redirection.c  headers that pass from one leg to the other
 //   reliable.c   provisional responses to a, and what waits for its PRACK
 //   offer.c      offers by UPDATE and PRACK
+//   refresh.c    session timers
+//   redirect.c   3xx of b
+//   refer.c      REFER and its NOTIFYs
+//   transfer.c   what is done for a REFER
 //   extension.c  Allow, Supported, Require
 //   info.c       INFO from one leg to the other
 //   digits.c     DTMF between INFO and the dataplane; info_digit.c: what INFO says
@@ -39,6 +43,7 @@
 #include "media.h"
 #include "negotiate.h"
 #include "retransmit.h"
+#include "session_expires.h"
 #include "stack.h"
 #include "trace.h"
 #include "transaction.h"
@@ -120,6 +125,17 @@ struct provisional {
 
 struct reliable;
 
+// A session timer (RFC 4028).
+struct leg_timer {
+	uint32_t interval_s; // 0: none
+	uint32_t min_s;	     // the far end wants no less; 0: has not said so
+	unsigned int n_raised;
+	bool we_refresh;
+	uint64_t began_ms;	     // CLOCK_MONOTONIC
+	struct transaction *refresh; // our UPDATE
+	struct event event;
+};
+
 // One side of a call: a dialog and its media.
 struct leg {
 	struct owner owner;
@@ -134,6 +150,7 @@ struct leg {
 	struct transaction *invite; // without final response: of theirs, or a re-INVITE of ours
 	struct transaction *offer;  // likewise an UPDATE or PRACK that offers
 	struct leg_peer peer;
+	struct leg_timer timer;
 	struct reliable *reliable; // a: provisional responses that are; NULL: none yet
 	bool described;		   // a: has our description reliably
 	struct early early;	   // b: of the dialog, while it is early
@@ -141,6 +158,7 @@ struct leg {
 	unsigned int n_forks, n_early;
 	struct retransmit *answer; // our 2xx, until its ACK
 	uint32_t accepted_cseq;	   // of the INVITE that it answers
+	unsigned int n_refers;	   // of its that we took
 	bool bye_due;		   // a BYE must wait for that ACK (RFC 3261 15)
 	struct digits digits;
 };
@@ -155,6 +173,7 @@ enum call_state {
 	CALL_UP,	// nothing under way
 	CALL_MODIFYING, // re-INVITE of one leg passed on to the other
 	CALL_MODIFIED,	// 2xx to it passed back, ACK outstanding
+	CALL_JOINING,	// a transferee is on its way to take the place of one leg
 	CALL_OVER,
 	CALL_STATES,
 };
@@ -167,6 +186,7 @@ enum call_event_type {
 	EVENT_PROVISIONAL,    // b sent 101 to 199
 	EVENT_ANSWER,	      // b sent a first 2xx
 	EVENT_NEXT_PEER,      // a peer of b failed, and there is another
+	EVENT_REDIRECTED,     // b named another number, and there are routes for that
 	EVENT_REFUSAL,	      // b's final status, nobody left to try
 	EVENT_ACK,	      // leg: of a 2xx of ours
 	EVENT_NO_ACK,	      // leg: 64*T1 after our 2xx
@@ -176,8 +196,14 @@ enum call_event_type {
 	EVENT_NO_PRACK,	      // leg: 64*T1 after our reliable response; status
 	EVENT_UPDATE,	      // leg, dialog, transaction: with an offer
 	EVENT_REINVITE,	      // leg, transaction
+	EVENT_REFRESH,	      // leg: its session timer fired; status
 	EVENT_MODIFY_ANSWER,  // leg: 2xx to our re-INVITE, UPDATE or PRACK
 	EVENT_MODIFY_REFUSAL, // leg, status
+	EVENT_REFER,	      // leg, transaction, message
+	EVENT_CALL_FOR,	      // of a transferee: make the call; message: the REFER
+	EVENT_REPLACE,	      // leg: it goes, a transferee comes
+	EVENT_TRANSFER,	      // leg: the transferee; description: what it is offered
+	EVENT_JOINED,	      // leg: the transferee, in its old call; message: its answer
 	EVENT_TIMER,	      // set-up, no-answer or longest duration, by state
 	EVENT_HANGUP,	      // by a person, or at stop
 	EVENT_FAIL,	      // an action could not do its work; status
@@ -192,6 +218,7 @@ struct call_event {
 	const struct sip_message *message; // what came; may be NULL
 	unsigned int status;		   // SIP
 	const char *why;		   // for logs and the CDR
+	const char *description;	   // TRANSFER
 };
 
 // Who ended a call, for the CDR.
@@ -201,7 +228,7 @@ struct call_times {
 	uint64_t invite_ms, ringing_ms, answer_ms, end_ms; // CLOCK_REALTIME; 0: has not happened
 };
 
-enum { HUNT_ROUTES_MAX = 16, HUNT_TARGETS_MAX = 32 };
+enum { HUNT_ROUTES_MAX = 16, HUNT_TARGETS_MAX = 32, REDIRECTS_MAX = 5 };
 
 // Where the call may go, and how far it has got.
 struct hunt {
@@ -223,15 +250,17 @@ struct call {
 	struct attempt *attempt; // the INVITE to b that has no final response
 	struct number number;	 // called, as the caller's trunk has it
 	struct hunt hunt;
-	bool is_secure; // to a sips URI
-	bool emergency; // exempt from limits
+	bool is_secure;					     // to a sips URI
+	bool emergency;					     // exempt from limits
+	char redirects[REDIRECTS_MAX + 1][ROUTE_NUMBER_MAX]; // numbers that 3xx of b named
+	unsigned int n_redirects;
 	struct route_target target;
 	char from[CALL_NAME_MAX]; // user part of From
 	char user[CALL_NAME_MAX]; // who the caller has proved to be; "": nobody asked
 
 	struct negotiation negotiation;
 	struct negotiation *before;	     // an exchange is under way: what held before it
-	uint8_t asker;			     // LEG_A, LEG_B: whose offer it is
+	uint8_t asker;			     // LEG_A, LEG_B: whose offer it is; LEGS: ours
 	enum method asked_by;		     // INVITE, UPDATE or PRACK
 	enum method ask_by;		     // and the other leg
 	bool waits_for_ports;		     // before it can be
@@ -246,6 +275,17 @@ struct call {
 
 	struct event timer;
 	struct call_times times;
+	// Transfers (transfer.c): of the call that is left, and of the one that the transferee goes
+	// to.
+	struct call *transfer_to, *transfer_from; // NULL: none under way
+	struct sip_message *refer;		  // that the call was made for; NULL: none
+	uint8_t transferor;			  // leg that asked
+	uint8_t slot;				  // leg whose place the transferee takes
+	bool transferred;			  // the transferee has gone
+	bool waits_for_place;			  // for the port of that leg
+	bool subscribed;			  // the transferor is notified
+	uint32_t refer_cseq;
+
 	bool recovered;
 	enum call_ender ended_by;
 	unsigned int end_status; // SIP status that describes the end; 200: normal clearing
@@ -305,9 +345,12 @@ bool fsm_row(enum call_state state, enum call_event_type type, enum call_state *
 typedef int call_action_fn(struct call *call, const struct call_event *event);
 #define ACTION_GO(state) (~(int)(state))
 
-call_action_fn setup_admit, setup_invite, setup_next_peer, setup_placed, setup_provisional,
-	setup_answer, setup_confirm;
+call_action_fn setup_admit, setup_invite, setup_redirected, setup_next_peer, setup_placed,
+	setup_provisional, setup_answer, setup_confirm;
 call_action_fn early_acknowledged, early_acknowledged_late, early_update;
+call_action_fn transfer_begin, transfer_call, transfer_replace, transfer_placed, transfer_ask,
+	transfer_joined;
+call_action_fn refresh_begin, refresh_later;
 call_action_fn modify_placed, modify_unplaced, modify_begin, modify_offer, modify_answer,
 	modify_refuse, modify_confirm, modify_cancel, modify_busy;
 call_action_fn end_refused, end_cancelled, end_bye, end_unacknowledged, end_media_timeout,
@@ -410,6 +453,12 @@ void call_timer_set(struct call *call, const struct timeval *after); // NULL: ne
 void call_over(struct call *call, enum call_ender by, unsigned int status, const char *why,
 	const struct sip_message *cause);
 
+// What the call was asked for with: a's INVITE, or a REFER.
+static inline const struct sip_message *call_request(const struct call *call)
+{
+	return call->refer ? call->refer : transaction_request(call->legs[LEG_A].invite);
+}
+
 static inline struct leg *leg_other(struct leg *leg)
 {
 	return &leg->call->legs[!leg->index];
@@ -431,8 +480,8 @@ static inline struct call *call_of_session(struct media_session *session)
 }
 
 // leg.c
-#define LEG_ALLOW     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"
-#define LEG_SUPPORTED "100rel"
+#define LEG_ALLOW     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER"
+#define LEG_SUPPORTED "100rel, timer, norefersub"
 void leg_init(struct leg *leg, struct call *call, uint8_t index);
 // Whatever its state: final response, CANCEL, BYE, or nothing; `cause` as for call_over().
 void leg_end(struct leg *leg, unsigned int status, const struct sip_message *cause);
@@ -515,15 +564,80 @@ void update_answer(struct leg *leg, struct transaction *transaction, const char 
 // 500 with Retry-After, or 491.
 void refuse_for_now(struct transaction *transaction, bool its_own);
 
+// redirect.c
+// Whether a 3xx is followed: the routes of the call are those of what it names then.
+bool redirect_follow(struct call *call, const struct sip_message *response);
+// The status for a of b's last refusal.
+unsigned int redirect_status(struct call *call, const struct call_event *event);
+// Contact of a 3xx to a.
+void redirect_write(const struct leg *leg, struct builder *b);
+
+// refer.c
+// What a REFER asks for. Its slices are of the request and of `text`.
+struct refer {
+	struct nameaddr to;
+	struct uri uri;
+	struct slice replaces, to_tag, from_tag; // Call-ID and tags; absent: a blind one
+	bool early_only, silent;		 // silent: no NOTIFYs (RFC 4488)
+	char text[512];
+};
+// Returns 0 or a SIP status.
+unsigned int refer_read(const struct sip_message *request, struct refer *out);
+void refer_accept(struct leg *leg, struct transaction *transaction, const struct refer *refer);
+// Tell the transferor how it goes (sipfrag), as long as it listens.
+void refer_notify(struct call *call, unsigned int status, bool final);
+
+// transfer.c
+int transfer_answered(struct call *call);
+void transfer_progress(struct call *call, unsigned int status);
+struct slice transfer_party(const struct call *call); // From of the transferee
+int transfer_taken(struct call *left, const struct call_event *event);
+int transfer_refused(struct call *left, const struct call_event *event);
+// The transferee's half of the negotiation, for another attempt, too.
+void transfer_half(struct call *to);
+// Part of call_over().
+void transfer_call_over(struct call *call, unsigned int status);
+// A BYE of the transferor, while its transfer is under way, ends its own leg only.
+bool transfer_outlives(struct call *call, struct leg *leg);
+
 // extension.c
 // What a far end's message says that it can.
 void extensions_learn(struct leg *leg, const struct sip_message *message);
 // Whether trunk and caller agree on 100rel: 0, 420 or 421.
 unsigned int extensions_check(struct leg *leg, const struct sip_message *invite);
-// The header line that a refusal of ours needs; NULL: none.
-const char *extensions_refused(unsigned int status);
-// Allow, and in a `first` INVITE what we support and require.
-void extensions_write(struct builder *b, const struct trunk *trunk, bool first);
+// The headers that a refusal of ours needs.
+void extensions_refused(const struct leg *leg, unsigned int status, struct builder *b);
+// Allow, what we support and require, and the session timer that we ask for: in the INVITE that
+// begins a dialog, in another request, in a response.
+enum extensions { EXTENSIONS_FIRST, EXTENSIONS_REQUEST, EXTENSIONS_RESPONSE };
+void extensions_write(struct builder *b, const struct leg *leg, enum extensions what);
+
+// refresh.c
+void refresh_init(struct leg *leg);
+void refresh_stop(struct leg *leg);
+// Whether the timer that a request asks for will do: 0 or 422.
+unsigned int refresh_check(struct leg *leg, const struct sip_message *request);
+// What our 2xx to it says of the timer, which starts anew.
+void refresh_answer(struct leg *leg, struct builder *b, const struct sip_message *request);
+// What we ask for, and what the 2xx grants.
+void refresh_ask(const struct leg *leg, struct builder *b);
+void refresh_take(struct leg *leg, const struct sip_message *response);
+// A 422: whether it says what would do and we ask for that from now on.
+bool refresh_raise(struct leg *leg, const struct sip_message *response);
+// A refresh of ours has failed. Returns the status that ends the call, or 0: it is tried again.
+unsigned int refresh_refused(
+	struct leg *leg, unsigned int status, const struct sip_message *response);
+// To our UPDATE; `response` is NULL where none came.
+void refresh_response(struct leg *leg, unsigned int status, const struct sip_message *response);
+// For records: how long ago the session was refreshed.
+uint32_t refresh_age_ms(const struct leg *leg);
+void refresh_restore(struct leg *leg, uint32_t age_ms);
+// How long to wait after a 491.
+uint32_t glare_wait_ms(const struct dialog *dialog);
+
+// modify.c
+// A re-INVITE of the leg that says what was said before. Returns the state that follows.
+int modify_repeat(struct leg *leg);
 
 // attempt.c
 struct attempt;

@@ -113,6 +113,7 @@ static void call_destroy(struct call *call)
 	for (int i = 0; i < LEGS; i++)
 		leg_fini(&call->legs[i]);
 	hunt_fini(call);
+	message_destroy(call->refer);
 	if (call->before)
 		negotiation_wipe(call->before);
 	free(call->before);
@@ -143,6 +144,7 @@ void call_over(struct call *call, enum call_ender by, unsigned int status, const
 	static const char *const enders[] = {"a", "b", "sluice"};
 	struct calls *calls = call->calls;
 
+	transfer_call_over(call, status);
 	call->ended_by = by;
 	call->end_status = status;
 	call->end_why = why;

@@ -87,8 +87,15 @@ static void pass_on(struct call *call, const struct early_dialog *early,
 {
 	struct leg *a_leg = &call->legs[LEG_A], *b_leg = &call->legs[LEG_B];
 	struct provisional to_a = {.status = response->status};
-	bool described = !early->fork && early_description(call, response, reliable);
+	bool described;
 
+	if (call->transfer_from) { // nobody to hear it, but one to be told
+		if (reliable)
+			early_prack(b_leg, early);
+		transfer_progress(call, response->status);
+		return;
+	}
+	described = !early->fork && early_description(call, response, reliable);
 	to_a.reliable = a_leg->peer.needs_100rel || (reliable && a_leg->peer.rel100);
 	to_a.describes = offer_late(call, described && !a_leg->described, &to_a);
 	if (!may_be_sent(call, &to_a))

@@ -30,27 +30,38 @@ unsigned int extensions_check(struct leg *leg, const struct sip_message *invite)
 	return 0;
 }
 
-const char *extensions_refused(unsigned int status)
+void extensions_refused(const struct leg *leg, unsigned int status, struct builder *b)
 {
 	switch (status) {
 	case 420:
-		return "Unsupported: 100rel\r\n";
+		builder_header(b, HEADER_UNSUPPORTED, SLICE("100rel"));
+		break;
 	case 421:
-		return "Require: 100rel\r\n";
+		builder_header(b, HEADER_REQUIRE, SLICE("100rel"));
+		break;
+	case 422:
+		builder_header_unsigned(
+			b, HEADER_MIN_SE, leg->trunk->signalling.session_timer.min_s);
+		break;
 	default:
-		return NULL;
+		if (status >= 300 && status < 400)
+			redirect_write(leg, b);
+		break;
 	}
 }
 
-void extensions_write(struct builder *b, const struct trunk *trunk, bool first)
+void extensions_write(struct builder *b, const struct leg *leg, enum extensions what)
 {
+	const struct trunk_signalling *policy = &leg->trunk->signalling;
+	bool reliable = what == EXTENSIONS_FIRST && policy->rel100 != TRUNK_100REL_NEVER;
+
 	builder_header(b, HEADER_ALLOW, SLICE(LEG_ALLOW));
-	if (!first)
+	builder_header(b, HEADER_SUPPORTED, reliable ? SLICE("100rel, timer") : SLICE("timer"));
+	if (what == EXTENSIONS_RESPONSE)
 		return;
-	if (trunk->signalling.rel100 != TRUNK_100REL_NEVER)
-		builder_header(b, HEADER_SUPPORTED, SLICE("100rel"));
-	if (trunk->signalling.rel100 == TRUNK_100REL_REQUIRED)
+	refresh_ask(leg, b);
+	if (reliable && policy->rel100 == TRUNK_100REL_REQUIRED)
 		builder_header(b, HEADER_REQUIRE, SLICE("100rel"));
-	if (trunk->signalling.early_media == TRUNK_EARLY_MEDIA_AUTHORIZED)
+	if (what == EXTENSIONS_FIRST && policy->early_media == TRUNK_EARLY_MEDIA_AUTHORIZED)
 		builder_header(b, HEADER_P_EARLY_MEDIA, SLICE("supported"));
 }

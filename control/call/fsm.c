@@ -21,6 +21,8 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_INVITE] = {setup_admit, CALL_NEW},
 				// One of them does not allow it.
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
+				// For a transferee, who has no INVITE.
+				[EVENT_CALL_FOR] = {transfer_call, CALL_NEW},
 			},
 		[CALL_NEW] =
 			{
@@ -60,6 +62,7 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_UPDATE] = {early_update, CALL_TRYING},
 				[EVENT_MODIFY_ANSWER] = {modify_answer, CALL_TRYING},
 				[EVENT_MODIFY_REFUSAL] = {modify_refuse, CALL_TRYING},
+				[EVENT_REDIRECTED] = {setup_redirected, CALL_TRYING},
 			},
 		[CALL_RINGING] =
 			{
@@ -81,6 +84,7 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_UPDATE] = {early_update, CALL_RINGING},
 				[EVENT_MODIFY_ANSWER] = {modify_answer, CALL_RINGING},
 				[EVENT_MODIFY_REFUSAL] = {modify_refuse, CALL_RINGING},
+				[EVENT_REDIRECTED] = {setup_redirected, CALL_TRYING},
 			},
 		[CALL_ANSWERING] =
 			{
@@ -98,6 +102,7 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_TIMER] = {end_no_answer, CALL_OVER},
 				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
+				[EVENT_REFRESH] = {refresh_later, CALL_ANSWERING},
 			},
 		[CALL_ANSWERED] =
 			{
@@ -114,6 +119,7 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
 				[EVENT_PRACK] = {early_acknowledged_late, CALL_ANSWERED},
 				[EVENT_UPDATE] = {modify_busy, CALL_ANSWERED},
+				[EVENT_REFRESH] = {refresh_later, CALL_ANSWERED},
 			},
 		[CALL_UP] =
 			{
@@ -129,6 +135,10 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
 				[EVENT_PRACK] = {early_acknowledged_late, CALL_UP},
 				[EVENT_UPDATE] = {modify_offer, CALL_MODIFYING},
+				[EVENT_REFRESH] = {refresh_begin, CALL_OVER},
+				[EVENT_REFER] = {transfer_begin, CALL_UP},
+				[EVENT_TRANSFER] = {transfer_ask, CALL_MODIFYING},
+				[EVENT_REPLACE] = {transfer_replace, CALL_JOINING},
 			},
 		[CALL_MODIFYING] =
 			{
@@ -148,6 +158,7 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
 				[EVENT_UPDATE] = {modify_busy, CALL_MODIFYING},
+				[EVENT_REFRESH] = {refresh_later, CALL_MODIFYING},
 			},
 		[CALL_MODIFIED] =
 			{
@@ -161,6 +172,22 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
 				[EVENT_FAIL] = {end_failed, CALL_OVER},
 				[EVENT_UPDATE] = {modify_busy, CALL_MODIFIED},
+				[EVENT_REFRESH] = {refresh_later, CALL_MODIFIED},
+			},
+		[CALL_JOINING] =
+			{
+				[EVENT_MEDIA_READY] = {transfer_placed, CALL_JOINING},
+				[EVENT_MEDIA_FAILED] = {end_failed, CALL_OVER},
+				[EVENT_MEDIA_TIMEOUT] = {end_media_timeout, CALL_OVER},
+				[EVENT_JOINED] = {transfer_joined, CALL_UP},
+				[EVENT_REINVITE] = {modify_busy, CALL_JOINING},
+				[EVENT_UPDATE] = {modify_busy, CALL_JOINING},
+				[EVENT_REFRESH] = {refresh_later, CALL_JOINING},
+				[EVENT_BYE] = {end_bye, CALL_OVER},
+				// The transferee does not answer.
+				[EVENT_TIMER] = {end_no_answer, CALL_OVER},
+				[EVENT_HANGUP] = {end_hangup, CALL_OVER},
+				[EVENT_FAIL] = {end_failed, CALL_OVER},
 			},
 		[CALL_OVER] =
 			{
@@ -180,6 +207,7 @@ static const char *const state_names[CALL_STATES] = {
 	[CALL_UP] = "up",
 	[CALL_MODIFYING] = "modifying",
 	[CALL_MODIFIED] = "modified",
+	[CALL_JOINING] = "joining",
 	[CALL_OVER] = "over",
 };
 
@@ -191,6 +219,7 @@ static const char *const event_names[EVENT_TYPES] = {
 	[EVENT_PROVISIONAL] = "provisional",
 	[EVENT_ANSWER] = "answer",
 	[EVENT_NEXT_PEER] = "next_peer",
+	[EVENT_REDIRECTED] = "redirected",
 	[EVENT_REFUSAL] = "refusal",
 	[EVENT_ACK] = "ack",
 	[EVENT_NO_ACK] = "no_ack",
@@ -200,8 +229,14 @@ static const char *const event_names[EVENT_TYPES] = {
 	[EVENT_NO_PRACK] = "no_prack",
 	[EVENT_UPDATE] = "update",
 	[EVENT_REINVITE] = "reinvite",
+	[EVENT_REFRESH] = "refresh",
 	[EVENT_MODIFY_ANSWER] = "modify_answer",
 	[EVENT_MODIFY_REFUSAL] = "modify_refusal",
+	[EVENT_REFER] = "refer",
+	[EVENT_CALL_FOR] = "call_for",
+	[EVENT_REPLACE] = "replace",
+	[EVENT_TRANSFER] = "transfer",
+	[EVENT_JOINED] = "joined",
 	[EVENT_TIMER] = "timer",
 	[EVENT_HANGUP] = "hangup",
 	[EVENT_FAIL] = "fail",

@@ -162,12 +162,13 @@ int hunt_invite(struct call *call)
 static int place_anew(struct call *call)
 {
 	struct leg *a_leg = &call->legs[LEG_A];
-	const struct sip_message *invite = transaction_request(a_leg->invite);
 	unsigned int status = 0;
 
 	description_move(call);
+	if (call->transfer_from)
+		transfer_half(call);
 	if (!call->late_offer)
-		status = description_take_offer(a_leg, invite);
+		status = description_take_offer(a_leg, transaction_request(a_leg->invite));
 	if (status)
 		return (int)status;
 	description_place(call);
@@ -197,6 +198,17 @@ int setup_next_peer(struct call *call, const struct call_event *event)
 		return place_anew(call);
 	negotiation_renew_offer(&call->negotiation, LEG_B);
 	return target_invite(call);
+}
+
+int setup_redirected(struct call *call, const struct call_event *event)
+{
+	early_drop(&call->legs[LEG_B]);
+	call->legs[LEG_B].state = LEG_IDLE;
+	if (route_take(call)) {
+		end_refused(call, event);
+		return ACTION_GO(CALL_OVER);
+	}
+	return place_anew(call);
 }
 
 int setup_placed(struct call *call, const struct call_event *)

@@ -17,6 +17,7 @@ void leg_init(struct leg *leg, struct call *call, uint8_t index)
 	leg->index = index;
 	leg->state = LEG_IDLE;
 	digits_init(leg);
+	refresh_init(leg);
 }
 
 void leg_fini(struct leg *leg)
@@ -28,6 +29,7 @@ void leg_fini(struct leg *leg)
 	leg->invite = NULL;
 	digits_fini(leg);
 	offer_forget(leg);
+	refresh_stop(leg);
 	reliable_fini(leg);
 	early_drop(leg);
 	leg_leave(leg);
@@ -125,7 +127,7 @@ void leg_response_begin(struct leg *leg, struct builder *b, unsigned int status)
 	response_begin(b, leg->invite, status, (struct slice){}, (struct slice){});
 	builder_header(b, HEADER_CONTACT,
 		contact_write(leg->listener, leg->dialog.is_secure, contact, sizeof(contact)));
-	extensions_write(b, leg->trunk, false);
+	extensions_write(b, leg, EXTENSIONS_RESPONSE);
 	heard_write(leg, b);
 }
 
@@ -142,6 +144,7 @@ int leg_accept(struct leg *leg, const char *description)
 {
 	struct sip_stack *stack = leg->call->calls->stack;
 	const struct flow *flow = transaction_flow(leg->invite);
+	bool initial = leg->state == LEG_INVITED;
 	char buffer[MESSAGE_SIZE];
 	struct slice response;
 	struct builder b;
@@ -149,11 +152,20 @@ int leg_accept(struct leg *leg, const char *description)
 
 	builder_init(&b, buffer, sizeof(buffer));
 	leg_response_begin(leg, &b, 200);
+	refresh_answer(leg, &b, transaction_request(leg->invite));
 	builder_body(&b, SLICE("application/sdp"), slice_of(description));
 	response = builder_finish(&b);
+	if (initial) {
+		// The dataplane has the call's record before a has its answer, so that no crash of
+		// ours loses a call that is up.
+		leg->state = LEG_ACCEPTED;
+		media_session_settle(&leg->call->session);
+	}
 	err = transaction_respond(leg->invite, response);
-	if (err)
+	if (err) {
+		leg->state = initial ? LEG_INVITED : leg->state;
 		return err;
+	}
 	reliable_stop(leg);
 	retransmit_stop(leg->answer);
 	leg->answer = retransmit_start(stack, flow, response, on_no_ack, leg);
@@ -166,9 +178,9 @@ int leg_accept(struct leg *leg, const char *description)
 
 void leg_refuse(struct leg *leg, unsigned int status)
 {
+	const struct call *call = leg->call;
 	char headers[MESSAGE_SIZE];
 	struct builder b;
-	const struct call *call = leg->call;
 	// Only our own trouble says when to come back: that of b's trunk is not all of ours.
 	bool our_trouble =
 		status == 503 && call->end_status == 503 && call->ended_by == ENDED_BY_US;
@@ -177,8 +189,9 @@ void leg_refuse(struct leg *leg, unsigned int status)
 		return;
 	reliable_stop(leg);
 	builder_init(&b, headers, sizeof(headers));
-	builder_slice(&b,
-		our_trouble ? SLICE("Retry-After: 5\r\n") : slice_of(extensions_refused(status)));
+	if (our_trouble)
+		builder_header(&b, HEADER_RETRY_AFTER, SLICE("5"));
+	extensions_refused(leg, status, &b);
 	heard_write(leg, &b);
 	transaction_reply_with(leg->invite, status, (struct slice){}, builder_finish(&b));
 	transaction_user_set(leg->invite, NULL);
@@ -203,7 +216,7 @@ int leg_reinvite(struct leg *leg, const char *description)
 
 	builder_init(&b, buffer, sizeof(buffer));
 	dialog_request_begin(&leg->dialog, METHOD_INVITE, &b);
-	extensions_write(&b, leg->trunk, false);
+	extensions_write(&b, leg, EXTENSIONS_REQUEST);
 	builder_body(&b, SLICE("application/sdp"), slice_of(description));
 	request = builder_finish(&b);
 	leg->invite = transaction_start(leg->call->calls->stack, &leg->dialog.flow, request, leg);
@@ -254,6 +267,7 @@ static void attempt_end(struct leg *leg, const struct sip_message *cause)
 void leg_end(struct leg *leg, unsigned int status, const struct sip_message *cause)
 {
 	// Theirs are refused; ours are left to their transactions, the BYE ends them too.
+	refresh_stop(leg);
 	offer_refuse(leg, 487);
 	leg_refuse(leg, leg->state == LEG_INVITED ? status : 487);
 	if (leg->state == LEG_CALLING)

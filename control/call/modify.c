@@ -188,6 +188,38 @@ int modify_offer(struct call *call, const struct call_event *event)
 	return exchange_ask(leg, event->message);
 }
 
+// A session refresh. The far end should answer what it has answered before; some take the chance to
+// say where they have moved to.
+int modify_repeat(struct leg *leg)
+{
+	char description[NEGOTIATION_TEXT_MAX];
+	struct call *call = leg->call;
+
+	if (exchange_begin(leg, METHOD_INVITE))
+		return ACTION_GO(CALL_UP);
+	call->asker = LEGS;
+	if (!description_write(leg, description) && !leg_reinvite(leg, description))
+		return ACTION_GO(CALL_MODIFYING);
+	return exchange_over(call);
+}
+
+static int repeat_answered(struct leg *leg, const struct sip_message *response)
+{
+	struct call *call = leg->call;
+
+	if (call->negotiation.legs[leg->index].offered_by_us && message_has_sdp(response) &&
+		!description_take_answer(leg, response))
+		description_apply(call);
+	return exchange_over(call);
+}
+
+static int repeat_refused(struct leg *leg, const struct call_event *event)
+{
+	unsigned int status = refresh_refused(leg, event->status, event->message);
+
+	return status ? (int)status : exchange_over(leg->call);
+}
+
 int modify_answer(struct call *call, const struct call_event *event)
 {
 	struct leg *answerer = event->leg, *asker = leg_other(answerer);
@@ -196,6 +228,12 @@ int modify_answer(struct call *call, const struct call_event *event)
 	if (event->message->method == METHOD_INVITE)
 		dialog_ack(
 			&answerer->dialog, call->calls->stack, (struct slice){}, (struct slice){});
+	if (event->message->method != METHOD_PRACK && call->times.answer_ms)
+		refresh_take(answerer, event->message);
+	if (call->asker == LEGS && call->transfer_to)
+		return transfer_taken(call, event);
+	if (call->asker == LEGS)
+		return repeat_answered(answerer, event->message);
 	if (message_has_sdp(event->message))
 		status = description_take_answer(answerer, event->message);
 	if (status && !call->times.answer_ms)
@@ -203,10 +241,25 @@ int modify_answer(struct call *call, const struct call_event *event)
 	return status ? (int)status : exchange_accept(asker);
 }
 
+// It wants a longer session: the same once more.
+static bool ask_again(struct leg *leg, const struct sip_message *response)
+{
+	char description[NEGOTIATION_TEXT_MAX];
+
+	return response && refresh_raise(leg, response) && !description_write(leg, description) &&
+	       !offer_send(leg, response->method, description);
+}
+
 int modify_refuse(struct call *call, const struct call_event *event)
 {
 	struct leg *asker = leg_other(event->leg);
 
+	if (call->asker == LEGS && call->transfer_to)
+		return transfer_refused(call, event);
+	if (call->asker == LEGS)
+		return repeat_refused(event->leg, event);
+	if (ask_again(event->leg, event->message))
+		return ACTION_GO(call->state);
 	// Its dialog is no more (12.2.1.2); an early one is for the response to its INVITE to end.
 	if (call->times.answer_ms && (event->status == 408 || event->status == 481))
 		return (int)event->status;

@@ -21,7 +21,7 @@ static int update_send(struct leg *leg, const char *description)
 
 	builder_init(&b, buffer, sizeof(buffer));
 	dialog_request_begin(&leg->dialog, METHOD_UPDATE, &b);
-	extensions_write(&b, leg->trunk, false);
+	extensions_write(&b, leg, EXTENSIONS_REQUEST);
 	builder_body(&b, SLICE("application/sdp"), slice_of(description));
 	return offer_start(leg, builder_finish(&b));
 }
@@ -48,7 +48,7 @@ enum method offer_method(const struct leg *leg, enum method by)
 {
 	bool early = leg->dialog.state == DIALOG_EARLY;
 
-	if (!leg->has_dialog || leg->offer || (leg->invite && !early))
+	if (!leg->has_dialog || leg->state == LEG_OVER || leg->offer || (leg->invite && !early))
 		return METHOD_OTHER;
 	if (early && leg->index == LEG_B && leg->early.prack_due && leg->early.described)
 		return METHOD_PRACK;
@@ -104,7 +104,9 @@ void update_answer(struct leg *leg, struct transaction *transaction, const char 
 	response_begin(&b, transaction, 200, (struct slice){}, (struct slice){});
 	if (transaction_method(transaction) == METHOD_UPDATE) {
 		builder_header(&b, HEADER_CONTACT, leg->dialog.strings[DIALOG_CONTACT]);
-		extensions_write(&b, leg->trunk, false);
+		extensions_write(&b, leg, EXTENSIONS_RESPONSE);
+		if (leg->dialog.state == DIALOG_CONFIRMED)
+			refresh_answer(leg, &b, transaction_request(transaction));
 	}
 	builder_body(&b, SLICE("application/sdp"), slice_of(description));
 	transaction_respond(transaction, builder_finish(&b));

@@ -11,7 +11,7 @@
 
 #include "call_private.h"
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 #define CSEQ_JUMP      100
 
 struct writer {
@@ -84,6 +84,18 @@ static void put_negotiation(struct writer *w, const struct negotiation *negotiat
 	put_part(w, room ? negotiation_save(negotiation, w->p + w->n + 2, room) : -ENOBUFS);
 }
 
+enum { PEER_UPDATE = 1, WE_REFRESH = 2 };
+
+static void put_leg_timer(struct writer *w, const struct leg *leg)
+{
+	put_number(w,
+		(leg->peer.update ? PEER_UPDATE : 0) | (leg->timer.we_refresh ? WE_REFRESH : 0), 1);
+	put_number(w, leg->timer.interval_s, 4);
+	put_number(w, leg->timer.min_s, 4);
+	// CLOCK_MONOTONIC does not outlive the host, the age does.
+	put_number(w, now_realtime_ms() - refresh_age_ms(leg), 8);
+}
+
 static bool is_up(const struct leg *leg)
 {
 	return leg->state == LEG_ACCEPTED || leg->state == LEG_CONFIRMED;
@@ -113,6 +125,8 @@ size_t record_save(const struct call *call, void *out, size_t size)
 	put_string(&w, call->target.number);
 	put_dialog(&w, &call->legs[LEG_A].dialog);
 	put_dialog(&w, &call->legs[LEG_B].dialog);
+	for (int i = 0; i < LEGS; i++)
+		put_leg_timer(&w, &call->legs[i]);
 	put_negotiation(&w, undecided ? call->before : &call->negotiation);
 	if (w.overflow) {
 		log_error(&log_call, "record_too_long", "call=%s", call->id_text);
@@ -208,6 +222,22 @@ static int leg_dialog_get(struct leg *leg, struct reader *r)
 	return dialog_table_add(calls->dialogs, &leg->dialog);
 }
 
+static void leg_timer_get(struct leg *leg, struct reader *r)
+{
+	uint64_t flags = get_number(r, 1), began_ms, now_ms = now_realtime_ms(), age_ms;
+
+	leg->peer.update = flags & PEER_UPDATE;
+	leg->timer.we_refresh = flags & WE_REFRESH;
+	leg->timer.interval_s = (uint32_t)get_number(r, 4);
+	leg->timer.min_s = (uint32_t)get_number(r, 4);
+	began_ms = get_number(r, 8);
+	if (leg->timer.interval_s > SESSION_EXPIRES_MAX_S)
+		r->bad = true;
+	age_ms = now_ms > began_ms ? now_ms - began_ms : 0;
+	if (!r->bad)
+		refresh_restore(leg, age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX);
+}
+
 static int negotiation_get(struct call *call, struct reader *r)
 {
 	struct slice part = get_part(r);
@@ -248,6 +278,8 @@ int record_restore(struct call *call, const void *record, size_t length)
 	get_string(&r, call->target.number, sizeof(call->target.number));
 	for (int i = 0; !err && i < LEGS; i++)
 		err = leg_dialog_get(&call->legs[i], &r);
+	for (int i = 0; !err && i < LEGS; i++)
+		leg_timer_get(&call->legs[i], &r);
 	if (!err)
 		err = negotiation_get(call, &r);
 	if (!err && (r.left || !call->times.answer_ms))

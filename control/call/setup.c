@@ -87,6 +87,9 @@ int setup_admit(struct call *call, const struct call_event *event)
 	if (status)
 		return (int)status;
 	extensions_learn(a_leg, event->message);
+	status = refresh_check(a_leg, event->message);
+	if (status)
+		return (int)status;
 	description_init(call);
 	if (message_has_sdp(event->message))
 		status = description_take_offer(a_leg, event->message);
@@ -122,6 +125,7 @@ static int far_answer_take(struct call *call, const struct sip_message *response
 		return 502; // no usable Contact: it cannot even be told. Its attempt is cancelled
 	forks_drop(b_leg);
 	extensions_learn(b_leg, response);
+	refresh_take(b_leg, response);
 	dialog_flow_update(&b_leg->dialog);
 	attempt_credentials(call->attempt, &b_leg->dialog);
 	dialog_ack(&b_leg->dialog, call->calls->stack, (struct slice){}, (struct slice){});
@@ -177,22 +181,18 @@ int setup_pass_answer(struct call *call)
 	struct leg *a_leg = &call->legs[LEG_A];
 	char description[NEGOTIATION_TEXT_MAX] = "";
 
+	if (call->transfer_from)
+		return transfer_answered(call);
 	if (early_answer_waits(call))
 		return ACTION_GO(CALL_ANSWERING);
 	if (answer_write(call, description))
 		return 500;
 	call->times.answer_ms = now_realtime_ms();
 	call->gated = false;
-	a_leg->state = LEG_ACCEPTED;
 	a_leg->dialog.state = DIALOG_CONFIRMED;
-	// The dataplane has the call's record before a has its answer, so that no crash of ours
-	// loses a call that is up.
 	description_apply(call);
-	media_session_settle(&call->session);
-	if (leg_accept(a_leg, description)) {
-		a_leg->state = LEG_INVITED;
+	if (leg_accept(a_leg, description))
 		return 500;
-	}
 	call->calls->counters.answered++;
 	call_timer_set(call, call->calls->max_duration);
 	answer_log(call);

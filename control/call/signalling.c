@@ -75,6 +75,9 @@ static void request_outside(
 	case METHOD_OPTIONS:
 		options_answer(calls, transaction);
 		break;
+	case METHOD_REFER:
+		transaction_reply(transaction, 403); // only of calls that there are
+		break;
 	default:
 		transaction_reply(transaction, 481);
 		break;
@@ -110,6 +113,33 @@ static void prack_take(struct call_event *event)
 		transaction_reply(event->transaction, 481);
 }
 
+static void refer_take(struct call_event *event)
+{
+	struct call *call = event->leg->call;
+	enum call_state next;
+
+	event->type = EVENT_REFER;
+	if (fsm_row(call->state, EVENT_REFER, &next))
+		call_event(call, event);
+	else
+		refuse_for_now(event->transaction, false);
+}
+
+static bool refuse_interval(
+	struct leg *leg, struct transaction *transaction, const struct sip_message *request)
+{
+	char extra[64];
+	struct builder b;
+
+	if ((request->method != METHOD_INVITE && request->method != METHOD_UPDATE) ||
+		!refresh_check(leg, request))
+		return false;
+	builder_init(&b, extra, sizeof(extra));
+	extensions_refused(leg, 422, &b);
+	transaction_reply_with(transaction, 422, (struct slice){}, builder_finish(&b));
+	return true;
+}
+
 static void request_inside(
 	struct dialog *dialog, struct transaction *transaction, const struct sip_message *request)
 {
@@ -128,6 +158,8 @@ static void request_inside(
 		transaction_reply(transaction, request->method == METHOD_BYE ? 200 : 481);
 		return;
 	}
+	if (refuse_interval(leg, transaction, request))
+		return;
 	switch (request->method) {
 	case METHOD_INVITE:
 		event.type = EVENT_REINVITE;
@@ -143,6 +175,9 @@ static void request_inside(
 		transaction_reply(transaction, 200);
 		event.type = EVENT_BYE;
 		call_event(leg->call, &event);
+		break;
+	case METHOD_REFER:
+		refer_take(&event);
 		break;
 	case METHOD_INFO:
 		info_received(leg, transaction);
@@ -212,6 +247,8 @@ static void leg_done(struct leg *leg, struct transaction *transaction)
 		leg->invite = NULL;
 	if (leg->offer == transaction)
 		leg->offer = NULL;
+	if (leg->timer.refresh == transaction)
+		leg->timer.refresh = NULL;
 }
 
 // A final response to a re-INVITE of ours, or to an UPDATE or PRACK that offers.
@@ -219,6 +256,8 @@ static void leg_response(
 	struct leg *leg, struct transaction *transaction, const struct sip_message *response)
 {
 	struct call_event event = {.leg = leg, .message = response, .status = response->status};
+
+	bool refreshes = transaction == leg->timer.refresh;
 
 	if (response->status < 200)
 		return;
@@ -229,7 +268,27 @@ static void leg_response(
 		dialog_credentials_take(&leg->dialog, transaction);
 	if (response->status < 300 && !dialog_refresh(&leg->dialog, response))
 		dialog_flow_update(&leg->dialog);
-	call_event(leg->call, &event);
+	if (refreshes)
+		refresh_response(leg, response->status, response);
+	else
+		call_event(leg->call, &event);
+}
+
+// A 2xx to a re-INVITE of a call that is over and gone wants its ACK all the same (RFC 5407 3.2.3).
+static void ack_of_nobody(struct calls *calls, const struct sip_message *response)
+{
+	const struct dialog_request request = {.call_id = response->call_id,
+		.local_tag = response->from_tag,
+		.local_uri = SLICE("<sip:anonymous@anonymous.invalid>"),
+		.remote_uri = SLICE("<sip:anonymous@anonymous.invalid>"),
+		.cseq = response->cseq};
+	struct dialog dialog;
+
+	if (dialog_init_uac(&dialog, &request, response))
+		return;
+	dialog_flow_update(&dialog);
+	dialog_ack(&dialog, calls->stack, (struct slice){}, (struct slice){});
+	dialog_fini(&dialog);
 }
 
 static void ack_again(struct calls *calls, const struct sip_message *response)
@@ -257,8 +316,12 @@ static void on_response(
 		digits_answered(owner, response->status);
 	else if (owner)
 		leg_response((struct leg *)owner, transaction, response);
-	else if (is_2xx && response->method == METHOD_INVITE)
-		ack_again(arg, response);
+	else if (is_2xx && response->method == METHOD_INVITE) {
+		if (dialog_find(((const struct calls *)arg)->dialogs, response))
+			ack_again(arg, response);
+		else
+			ack_of_nobody(arg, response);
+	}
 }
 
 static void on_stray_2xx(void *arg, const struct sip_message *response)
@@ -271,6 +334,7 @@ static void on_failed(void *, struct transaction *transaction, unsigned int stat
 	struct owner *owner = transaction_user(transaction);
 	struct leg *leg = (struct leg *)owner;
 	struct call_event event = {.type = EVENT_MODIFY_REFUSAL, .leg = leg, .status = 408};
+	bool refreshes;
 
 	if (owner && owner->kind == OWNER_INFO) {
 		info_failed((struct info_relay *)owner, transaction, status);
@@ -290,8 +354,12 @@ static void on_failed(void *, struct transaction *transaction, unsigned int stat
 		probe_failed(owner);
 		return;
 	}
+	refreshes = transaction == leg->timer.refresh;
 	leg_done(leg, transaction);
-	call_event(leg->call, &event);
+	if (refreshes)
+		refresh_response(leg, 408, NULL);
+	else
+		call_event(leg->call, &event);
 }
 
 static void on_closed(void *, struct transaction *transaction)

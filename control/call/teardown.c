@@ -6,7 +6,7 @@ int end_refused(struct call *call, const struct call_event *event)
 {
 	call->far_status = event->status;
 	call->legs[LEG_B].state = LEG_OVER;
-	call_over(call, ENDED_BY_B, status_pass_on(event->status), "refused", NULL);
+	call_over(call, ENDED_BY_B, redirect_status(call, event), "refused", NULL);
 	return 0;
 }
 
@@ -22,6 +22,8 @@ int end_bye(struct call *call, const struct call_event *event)
 	bool answered = call->times.answer_ms != 0;
 
 	log_info(&log_call, "bye", "call=%s leg=%s from=1", call->id_text, leg_name(event->leg));
+	if (transfer_outlives(call, event->leg))
+		return ACTION_GO(call->state);
 	if (event->leg->state == LEG_ACCEPTED || event->leg->state == LEG_CONFIRMED) {
 		leg_refuse(event->leg, 487); // a re-INVITE of its own
 		event->leg->state = LEG_OVER;
@@ -73,7 +75,7 @@ int end_no_media(struct call *call, const struct call_event *)
 
 int end_duration(struct call *call, const struct call_event *)
 {
-	call_over(call, ENDED_BY_US, 200, "max_duration", NULL);
+	call_over(call, ENDED_BY_US, 200, call->transferred ? "transferred" : "max_duration", NULL);
 	return 0;
 }
 

@@ -48,8 +48,33 @@ enum trunk_early_media {
 	TRUNK_EARLY_MEDIA_NEVER,
 };
 
+// Session timers (RFC 4028). Who refreshes where the far end leaves it open.
+enum trunk_refresher { TRUNK_REFRESHER_ANY, TRUNK_REFRESHER_US, TRUNK_REFRESHER_PEER };
+
+struct trunk_session_timer {
+	uint32_t expires_s; // that we ask for; 0: none, but what the far end asks for
+	uint32_t min_s;	    // the least that we accept
+	uint8_t refresher;  // enum trunk_refresher; US: also where the far end has no timers
+};
+
+// What a REFER from it comes to.
+enum trunk_refer {
+	TRUNK_REFER_HANDLE, // we make the call
+	TRUNK_REFER_REJECT,
+};
+
+// What a 3xx of it comes to.
+enum trunk_redirects {
+	TRUNK_REDIRECTS_REFUSE, // 480
+	TRUNK_REDIRECTS_FOLLOW, // by the dial plan
+	TRUNK_REDIRECTS_PASS,	// to the caller, with a host of ours
+};
+
 // What SIP may do on its side.
 struct trunk_signalling {
+	uint8_t redirects; // enum trunk_redirects
+	uint8_t refer;	   // enum trunk_refer
+	struct trunk_session_timer session_timer;
 	uint8_t rel100;	     // enum trunk_100rel
 	uint8_t early_media; // enum trunk_early_media
 };

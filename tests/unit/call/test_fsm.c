@@ -112,6 +112,23 @@ static void call_takes_its_usual_way(void **)
 		assert_int_equal(next_of(rows[i].state, rows[i].type), rows[i].next);
 }
 
+// Only a call that is up can be left or joined, and its transferee comes or it ends.
+static void transfers_begin_in_calls_that_are_up(void **)
+{
+	for (enum call_state state = CALL_IDLE; state <= CALL_OVER; state++) {
+		assert_int_equal(has_row(state, EVENT_REFER), state == CALL_UP);
+		assert_int_equal(has_row(state, EVENT_REPLACE), state == CALL_UP);
+		assert_int_equal(has_row(state, EVENT_JOINED), state == CALL_JOINING);
+	}
+	assert_int_equal(next_of(CALL_JOINING, EVENT_JOINED), CALL_UP);
+}
+
+static void session_timers_fire_only_once_answered(void **)
+{
+	for (enum call_state state = CALL_IDLE; state < CALL_OVER; state++)
+		assert_int_equal(has_row(state, EVENT_REFRESH), state >= CALL_ANSWERING);
+}
+
 static void late_events_are_ignored(void **)
 {
 	assert_false(has_row(CALL_UP, EVENT_CANCEL)); // answered: CANCEL has no effect (9.2)
@@ -134,6 +151,8 @@ int main(void)
 		cmocka_unit_test(media_timeouts_count_only_once_answered),
 		cmocka_unit_test(what_is_over_stays_over),
 		cmocka_unit_test(call_takes_its_usual_way),
+		cmocka_unit_test(transfers_begin_in_calls_that_are_up),
+		cmocka_unit_test(session_timers_fire_only_once_answered),
 		cmocka_unit_test(late_events_are_ignored),
 	};
 

@@ -5,8 +5,10 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "call_fixture.h"
 
@@ -84,6 +86,42 @@ static void call_comes_back_as_it_was(void **)
 	assert_slice(
 		call->legs[LEG_B].dialog.strings[DIALOG_REMOTE_TARGET], "sip:bob@127.0.0.3:5060");
 	assert_int_equal(call->negotiation.legs[LEG_B].state, NEGOTIATION_STABLE);
+	call_forget(call);
+}
+
+// When its session timer fires.
+static long due_s(const struct leg *leg)
+{
+	struct timeval at, now;
+
+	assert_true(evtimer_pending(&leg->timer.event, &at));
+	gettimeofday(&now, NULL);
+	return at.tv_sec - now.tv_sec;
+}
+
+static void session_timers_go_on_where_they_were(void **)
+{
+	struct call *call = call_fixture_call(&fixture);
+	struct leg *a_leg = &call->legs[LEG_A], *b_leg = &call->legs[LEG_B];
+	uint8_t record[SL_RECORD_MAX];
+	size_t n;
+
+	a_leg->timer.interval_s = 1800;
+	a_leg->timer.began_ms = now_monotonic_ms() - 600000;
+	a_leg->timer.we_refresh = true;
+	a_leg->peer.update = true;
+	b_leg->timer.interval_s = 300;
+	b_leg->timer.began_ms = now_monotonic_ms() - 500000; // over already
+	n = record_save(call, record, sizeof(record));
+	call_forget(call);
+	assert_int_equal(restored(record, n, &call), 0);
+	a_leg = &call->legs[LEG_A];
+	b_leg = &call->legs[LEG_B];
+	assert_true(a_leg->peer.update && a_leg->timer.we_refresh);
+	assert_false(b_leg->peer.update || b_leg->timer.we_refresh);
+	assert_int_equal(a_leg->timer.interval_s, 1800);
+	assert_in_range(due_s(a_leg), 298, 300); // half of it less what has passed
+	assert_in_range(due_s(b_leg), 31, 32);	 // what it sent while we were away comes again
 	call_forget(call);
 }
 
@@ -212,6 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(call_comes_back_as_it_was),
+		cmocka_unit_test(session_timers_go_on_where_they_were),
 		cmocka_unit_test(its_dialogs_are_found_again),
 		cmocka_unit_test(sequence_numbers_go_up),
 		cmocka_unit_test(what_is_not_established_has_no_record),
