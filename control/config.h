@@ -67,4 +67,9 @@ struct config *config_load_text(
 // same. NULL with errno set.
 char *config_print(const struct config *config);
 
+// What of `config` a process that was started with another one cannot take over, "node, cdr.file";
+// "": all of it can be.
+void config_restart_needed(
+	const struct config *started, const struct config *config, char *out, size_t size);
+
 void config_free(struct config *config);

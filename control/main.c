@@ -3,8 +3,8 @@
 //
 // SIGTERM and SIGINT stop it without a planned restart costing a call: new calls get 503,
 // unanswered ones are ended, established ones stay in the dataplane and are taken over by the next
-// start (`sluicectl hangup` ends calls). A second signal stops it at once. SIGHUP has the files of
-// TLS read again.
+// start (`sluicectl hangup` ends calls). A second signal stops it at once. SIGHUP has the
+// configuration read again.
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
@@ -28,7 +28,8 @@ static struct log_module *const log_modules[] = {
 	&log_control, &log_call, &log_sip, &log_media, &log_guard, &log_admin, NULL};
 
 struct program {
-	struct config *config;
+	const char *path;
+	struct config *config; // that it was started with
 	struct event_base *base;
 	struct event *on_term, *on_int, *on_hup;
 	struct guard *guard;
@@ -37,6 +38,78 @@ struct program {
 	bool stopping;
 	char error[512];
 };
+
+static struct calls_settings settings_of(const struct program *program, struct config *config)
+{
+	return (struct calls_settings){
+		.base = program->base,
+		.guard = program->guard,
+		.realms = config->realms,
+		.n_realms = config->n_realms,
+		.trunks = &config->trunks,
+		.routes = &config->routes,
+		.dns_servers = config->dns_servers,
+		.dataplane = config->dataplane,
+		.cdr_file = config->cdr_file,
+		.no_answer_s = config->timers.no_answer_s,
+		.max_duration_s = config->timers.max_duration_s,
+		.media_start_s = config->timers.media_start_s,
+		.media_s = config->timers.media_s,
+		.media_hold_s = config->timers.media_hold_s,
+		.trace_bytes = (size_t)config->limits.trace_megabytes << 20,
+		.calls_max = config->limits.calls,
+		.auth = {.secret = config->auth.has_secret ? config->auth.secret : NULL,
+			.nonce_s = config->auth.nonce_s,
+			.failures = config->auth.failures,
+			.failures_s = config->auth.failures_s,
+			.ban_s = config->auth.ban_s,
+			.bindings = config->limits.bindings},
+	};
+}
+
+static void logs_set(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_logs; i++)
+		log_level_set(log_modules, config->logs[i].module, config->logs[i].level);
+}
+
+static void config_release(void *config)
+{
+	config_free(config);
+}
+
+#define RELOAD_TEXT_SIZE 512
+
+static int reload_refused(struct config *config, const char *error)
+{
+	char quoted[2 * RELOAD_TEXT_SIZE];
+
+	log_error(&log_control, "not_reloaded", "error=%s",
+		log_quote(quoted, sizeof(quoted), error, -1));
+	config_free(config);
+	return -EINVAL;
+}
+
+// All of the file or nothing. `restart` names what waits for a restart.
+static int reload(void *arg, char restart[RELOAD_TEXT_SIZE], char error[RELOAD_TEXT_SIZE])
+{
+	struct program *program = arg;
+	struct config *config = config_load(program->path, error, RELOAD_TEXT_SIZE);
+	struct calls_settings settings;
+
+	if (!config)
+		return reload_refused(NULL, error);
+	settings = settings_of(program, config);
+	settings.release = config_release;
+	settings.config = config;
+	config_restart_needed(program->config, config, restart, RELOAD_TEXT_SIZE);
+	if (calls_reload(program->calls, &settings, error, RELOAD_TEXT_SIZE))
+		return reload_refused(config, error);
+	logs_set(config);
+	if (restart[0])
+		log_warn(&log_control, "needs_restart", "what=\"%s\"", restart);
+	return 0;
+}
 
 static void on_stopped(void *arg)
 {
@@ -57,9 +130,9 @@ static void on_signal(evutil_socket_t, short, void *arg)
 
 static void on_reload(evutil_socket_t, short, void *arg)
 {
-	struct program *program = arg;
+	char restart[RELOAD_TEXT_SIZE], error[RELOAD_TEXT_SIZE];
 
-	calls_tls_reload(program->calls);
+	reload(arg, restart, error); // the log says what became of it
 }
 
 static int loop_start(struct program *program)
@@ -99,31 +172,7 @@ static void guard_stop(struct program *program)
 
 static int calls_start(struct program *program)
 {
-	struct config *config = program->config;
-	const struct calls_settings settings = {
-		.base = program->base,
-		.guard = program->guard,
-		.realms = config->realms,
-		.n_realms = config->n_realms,
-		.trunks = &config->trunks,
-		.routes = &config->routes,
-		.dns_servers = config->dns_servers,
-		.dataplane = config->dataplane,
-		.cdr_file = config->cdr_file,
-		.no_answer_s = config->timers.no_answer_s,
-		.max_duration_s = config->timers.max_duration_s,
-		.media_start_s = config->timers.media_start_s,
-		.media_s = config->timers.media_s,
-		.media_hold_s = config->timers.media_hold_s,
-		.trace_bytes = (size_t)config->limits.trace_megabytes << 20,
-		.calls_max = config->limits.calls,
-		.auth = {.secret = config->auth.has_secret ? config->auth.secret : NULL,
-			.nonce_s = config->auth.nonce_s,
-			.failures = config->auth.failures,
-			.failures_s = config->auth.failures_s,
-			.ban_s = config->auth.ban_s,
-			.bindings = config->limits.bindings},
-	};
+	const struct calls_settings settings = settings_of(program, program->config);
 
 	program->calls = calls_create(&settings, program->error, sizeof(program->error));
 	return program->calls ? 0 : -errno;
@@ -144,7 +193,8 @@ static int admin_start(struct program *program)
 		.http = http->sa_family == AF_UNSPEC ? NULL : http,
 		.calls = program->calls,
 		.guard = program->guard,
-		.trunks = &program->config->trunks,
+		.reload = reload,
+		.reload_arg = program,
 		.log_modules = log_modules,
 	};
 
@@ -219,12 +269,11 @@ static void loop_run(struct event_base *base)
 	}
 }
 
-static int run(struct config *config)
+static int run(const char *path, struct config *config)
 {
-	struct program program = {.config = config};
+	struct program program = {.path = path, .config = config};
 
-	for (size_t i = 0; i < config->n_logs; i++)
-		log_level_set(log_modules, config->logs[i].module, config->logs[i].level);
+	logs_set(config);
 	parts_start(&program);
 	log_info(&log_control, "started", "version=%s node=%s", SLUICE_VERSION, config->node);
 	loop_run(program.base);
@@ -244,7 +293,7 @@ static const char usage[] =
 	"  --version      print the version and exit\n"
 	"\n"
 	"SIGTERM stops it; established calls stay in the dataplane for the next start.\n"
-	"SIGHUP has it read the certificates, keys and CAs of TLS again.\n";
+	"SIGHUP has it read FILE again, with the certificates, keys and CAs of TLS.\n";
 
 static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'},
@@ -293,7 +342,7 @@ int main(int argc, char **argv)
 	config = config_load(path, error, sizeof(error));
 	if (!config)
 		fatal("%s", error);
-	status = check_only ? check(config) : run(config);
+	status = check_only ? check(config) : run(path, config);
 	config_free(config);
 	return status;
 }

@@ -76,7 +76,7 @@ static json_t *cut_string(const char *text)
 
 void admin_refuse(struct admin_connection *connection, const char *format, ...)
 {
-	char text[256];
+	char text[ADMIN_RELOAD_SIZE];
 	va_list args;
 
 	va_start(args, format);

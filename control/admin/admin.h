@@ -19,8 +19,9 @@
 //   trunks                     array of trunks with their load
 //   trace      id              array of SIP messages of a call, which may be over, or of a Call-ID;
 //   messages   id              the same
-//   hangup     id              {}: the call is being ended
-//   log        module, level   {}: "*" is all modules
+//   reload                     object: "needs_restart", what waits for one; refused with what is
+//   wrong hangup     id              {}: the call is being ended log        module, level   {}: "*"
+//   is all modules
 //
 // Everything runs on the event loop of the rest and never blocks it.
 #pragma once
@@ -29,6 +30,8 @@
 
 #include "log.h"
 #include "trunk.h"
+
+#define ADMIN_RELOAD_SIZE 512
 
 struct admin;
 struct calls;
@@ -46,7 +49,10 @@ struct admin_settings {
 	const struct sockaddr *http; // to listen on for monitoring (http.c); NULL: nowhere
 	struct calls *calls;
 	const struct guard *guard;
-	const struct trunks *trunks;
+	// Read the configuration again; both texts have ADMIN_RELOAD_SIZE bytes. Returns 0, or a
+	// negative errno with `error`. NULL: not to be had.
+	int (*reload)(void *arg, char *restart, char *error);
+	void *reload_arg;
 	struct log_module *const *log_modules; // NULL-terminated
 };
 

@@ -322,12 +322,25 @@ static void show_profile(struct admin_connection *connection, const json_t *requ
 
 static void list_trunks(struct admin_connection *connection, const json_t *)
 {
-	const struct trunks *trunks = connection->admin->settings.trunks;
+	const struct trunks *trunks = calls_trunks(connection->admin->settings.calls);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < trunks->n; i++)
 		json_array_append_new(list, trunk_json(&trunks->list[i]));
 	admin_answer(connection, list);
+}
+
+static void reload(struct admin_connection *connection, const json_t *)
+{
+	const struct admin_settings *settings = &connection->admin->settings;
+	char restart[ADMIN_RELOAD_SIZE] = "", error[ADMIN_RELOAD_SIZE] = "";
+
+	if (!settings->reload)
+		admin_refuse(connection, "there is no configuration to read");
+	else if (settings->reload(settings->reload_arg, restart, error))
+		admin_refuse(connection, "%s", error);
+	else
+		admin_answer(connection, json_pack("{s:s}", "needs_restart", restart));
 }
 
 static void set_log(struct admin_connection *connection, const json_t *request)
@@ -361,6 +374,7 @@ static const struct {
 	{"codecs", list_codecs},
 	{"trace", show_trace},
 	{"messages", show_trace},
+	{"reload", reload},
 	{"hangup", hang_up},
 	{"log", set_log},
 };

@@ -150,7 +150,7 @@ static void add_own(struct metrics *metrics, const struct admin *admin)
 	json_object_foreach(counters, name, value)
 		metrics_add(metrics, name, (uint64_t)json_integer_value(value));
 	json_decref(counters);
-	add_trunks(metrics, settings->trunks);
+	add_trunks(metrics, calls_trunks(settings->calls));
 }
 
 static void show_metrics(struct http *http, struct evhttp_request *request)

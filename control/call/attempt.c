@@ -24,6 +24,7 @@ struct attempt {
 	struct calls *calls;
 	struct call *call; // NULL: abandoned or won
 	const struct trunk *trunk;
+	struct plan *plan; // that the trunk is of
 	struct transaction *transaction;
 	struct dialog_request request; // slices of `text`
 	char id_text[ULID_TEXT_SIZE];  // of the call, for logs
@@ -212,6 +213,7 @@ struct attempt *attempt_start(struct call *call, const struct target *target,
 	attempt->calls = call->calls;
 	attempt->call = call;
 	attempt->trunk = call->legs[LEG_B].trunk;
+	attempt->plan = plan_hold(call->plan);
 	memcpy(attempt->id_text, call->id_text, sizeof(attempt->id_text));
 	SLIST_INIT(&attempt->strays);
 	errno = EINVAL;
@@ -235,6 +237,7 @@ struct attempt *attempt_start(struct call *call, const struct target *target,
 	}
 	return attempt;
 fail:
+	plan_drop(attempt->plan);
 	free(attempt);
 	return NULL;
 }
@@ -398,5 +401,6 @@ void attempt_destroy(struct attempt *attempt)
 		dialog_fini(&stray->dialog);
 		free(stray);
 	}
+	plan_drop(attempt->plan);
 	free(attempt);
 }

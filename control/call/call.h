@@ -46,6 +46,9 @@ struct calls_settings {
 	size_t trace_bytes;	 // of SIP messages kept for sluicectl trace, 0: none
 	uint32_t calls_max;	 // at the same time, 0: no limit
 	struct calls_auth auth;
+	// Called when nothing points into what is above any more; NULL: it outlives the calls.
+	void (*release)(void *config);
+	void *config;
 };
 
 // Opens the CDR file, the SIP stack without listeners, and the way to the dataplane. Calls of an
@@ -54,9 +57,13 @@ struct calls_settings {
 struct calls *calls_create(const struct calls_settings *settings, char *error, size_t error_size);
 // Bind the listeners of all realms. Returns 0 or a negative errno, with `error` filled.
 int calls_listen(struct calls *calls, char *error, size_t error_size);
-// Read the certificates, keys and CAs of TLS again, for connections from now on. Where a file will
-// not do, what was read before stays, and the log says why.
-void calls_tls_reload(struct calls *calls);
+// Go on with other realms, trunks, routes, timers and limits; TLS reads its files again. Calls that
+// there are keep what they began with until they end. What is only read at the start does not
+// matter here. Where it fails all stays as it is, and `settings` are not released: returns a
+// negative errno with `error`.
+int calls_reload(
+	struct calls *calls, const struct calls_settings *settings, char *error, size_t error_size);
+struct trunks *calls_trunks(const struct calls *calls); // those of now
 // Take no new calls and end those that are not answered yet. `stopped` is called from the loop when
 // that is done, at the latest after two seconds. Established calls stay: they live on in the
 // dataplane, and the next start takes them over.

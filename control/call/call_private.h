@@ -242,6 +242,7 @@ struct hunt {
 
 struct call {
 	struct calls *calls;
+	struct plan *plan; // that it began under
 	TAILQ_ENTRY(call) in_calls;
 	struct ulid id;
 	char id_text[ULID_TEXT_SIZE];
@@ -297,12 +298,14 @@ TAILQ_HEAD(call_list, call);
 
 struct calls_listener {
 	struct listener *listener;
-	const struct realm *realm;
+	const struct realm *realm;    // NULL: of no realm any more
+	struct realm_listener wanted; // as configured: port 0 is another once it is bound
 };
 
 struct tls_ends;
 struct probes;
 struct peers;
+struct plan;
 
 struct calls {
 	struct calls_settings settings;
@@ -317,6 +320,8 @@ struct calls {
 	struct tls_ends *tls_ends;
 	struct probes *probes;
 	struct peers *peers;
+	struct plan *plan;	 // of now
+	LIST_HEAD(, plan) plans; // that are in use
 	struct digest_nonces *nonces;
 	struct bans *bans;
 	struct sdp *sdp; // scratch: one description is parsed at a time
@@ -332,6 +337,10 @@ struct calls {
 // tls_ends.c: certificates for the listeners of TLS and the connections to peers. Opened once the
 // listeners are there, closed after them. Returns 0 or a negative errno with `error`.
 int tls_ends_open(struct calls *calls, char *error, size_t error_size);
+void tls_ends_free(struct tls_ends *ends);
+// Go back to `before`, and have the listeners use what there is.
+void tls_ends_undo(struct calls *calls, struct tls_ends *before);
+void tls_ends_use(struct calls *calls);
 void tls_ends_close(struct calls *calls);
 
 // fsm.c
@@ -415,6 +424,21 @@ void hunt_fini(struct call *call);
 unsigned int leg_enter(struct leg *leg);
 void leg_leave(struct leg *leg); // once is enough
 
+// plan.c: a configuration, as long as anything uses it.
+struct plan *plan_create(
+	struct calls *calls, const struct calls_settings *settings, struct plan *before);
+struct plan *plan_hold(struct plan *plan);
+void plan_drop(struct plan *plan);
+// The hosts of all plans that are in use may talk to us, and nobody else.
+int plans_admit(struct calls *calls);
+
+// listeners.c: open those of the settings that are not open yet; undo that; and give each the realm
+// that it is of by now, where those from `before` on are new.
+int listeners_open(
+	struct calls *calls, const struct calls_settings *settings, char *error, size_t error_size);
+void listeners_undo(struct calls *calls, size_t before);
+void listeners_assign(struct calls *calls, size_t before);
+
 // peers.c: the names among the peers of all trunks, resolved as long as it lives. Nothing is there
 // where no peer is a name. Returns 0 or a negative errno.
 int peers_start(struct calls *calls);
@@ -432,6 +456,7 @@ void probe_failed(struct owner *owner);
 void probe_closed(struct owner *owner);
 
 // calls.c
+void calls_timeouts_set(struct calls *calls);
 uint64_t now_realtime_ms(void);
 uint64_t now_monotonic_ms(void);
 const struct realm *calls_realm(const struct calls *calls, const struct listener *listener);

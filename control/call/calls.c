@@ -35,37 +35,6 @@ uint64_t now_monotonic_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-const struct realm *calls_realm(const struct calls *calls, const struct listener *listener)
-{
-	for (size_t i = 0; i < calls->n_listeners; i++) {
-		if (calls->listeners[i].listener == listener)
-			return calls->listeners[i].realm;
-	}
-	return NULL;
-}
-
-enum transport_protocol calls_protocol(enum realm_transport transport)
-{
-	static const enum transport_protocol protocols[] = {[REALM_UDP] = TRANSPORT_UDP,
-		[REALM_TCP] = TRANSPORT_TCP,
-		[REALM_TLS] = TRANSPORT_TLS};
-
-	return protocols[transport];
-}
-
-struct listener *calls_listener(const struct calls *calls, const struct realm *realm,
-	enum transport_protocol protocol, const struct sockaddr *peer)
-{
-	for (size_t i = 0; i < calls->n_listeners; i++) {
-		struct listener *listener = calls->listeners[i].listener;
-
-		if (calls->listeners[i].realm == realm && listener_protocol(listener) == protocol &&
-			listener_address(listener)->any.sa_family == peer->sa_family)
-			return listener;
-	}
-	return NULL;
-}
-
 // One call.
 
 static void on_call_timer(evutil_socket_t, short, void *arg)
@@ -95,6 +64,7 @@ struct call *call_create(struct calls *calls, const struct ulid *id)
 	if (!call)
 		return NULL;
 	call->calls = calls;
+	call->plan = plan_hold(calls->plan);
 	call->id = *id;
 	ulid_format(id, call->id_text);
 	memcpy(call->session.id.bytes, id->bytes, sizeof(id->bytes));
@@ -121,6 +91,7 @@ static void call_destroy(struct call *call)
 		explicit_bzero(call->first_offer, sizeof(*call->first_offer));
 	free(call->first_offer);
 	description_wipe(call);
+	plan_drop(call->plan);
 	free(call);
 }
 
@@ -172,6 +143,13 @@ static const struct timeval *timeout_of(struct calls *calls, uint32_t seconds)
 	return seconds ? event_base_init_common_timeout(calls->settings.base, &length) : NULL;
 }
 
+void calls_timeouts_set(struct calls *calls)
+{
+	calls->setup_timeout = timeout_of(calls, SETUP_S);
+	calls->no_answer_timeout = timeout_of(calls, calls->settings.no_answer_s);
+	calls->max_duration = timeout_of(calls, calls->settings.max_duration_s);
+}
+
 static void on_grace_over(evutil_socket_t, short, void *arg)
 {
 	struct calls *calls = arg;
@@ -179,33 +157,6 @@ static void on_grace_over(evutil_socket_t, short, void *arg)
 	if (!calls->ready)
 		log_warn(&log_call, "nothing_recovered", "reason=dataplane_away");
 	calls->ready = true;
-}
-
-int trunk_admit(const struct calls *calls, const struct trunk *trunk)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < trunk->n_peers; i++)
-		for (size_t j = 0; !err && j < trunk->peers[i].n_targets; j++)
-			err = guard_allow(
-				calls->settings.guard, (const struct sockaddr *)&trunk->peers[i]
-							       .targets[j]
-							       .target->address);
-	return err;
-}
-
-// Their hosts may talk to us.
-static int trunks_open(struct calls *calls)
-{
-	const struct trunks *trunks = calls->settings.trunks;
-	int err = 0;
-
-	for (size_t i = 0; !err && i < trunks->n; i++) {
-		err = trunk_open(&trunks->list[i], NULL);
-		if (!err)
-			err = trunk_admit(calls, &trunks->list[i]);
-	}
-	return err;
 }
 
 static int parts_create(struct calls *calls, char *error, size_t error_size)
@@ -221,7 +172,8 @@ static int parts_create(struct calls *calls, char *error, size_t error_size)
 		return -errno;
 	}
 	snprintf(error, error_size, "out of memory");
-	if (trunks_open(calls))
+	calls->plan = plan_create(calls, settings, NULL);
+	if (!calls->plan || plans_admit(calls))
 		return -ENOMEM;
 	calls->sdp = malloc(sizeof(*calls->sdp));
 	if (settings->trace_bytes)
@@ -248,9 +200,8 @@ struct calls *calls_create(const struct calls_settings *settings, char *error, s
 	if (calls) {
 		calls->settings = *settings;
 		TAILQ_INIT(&calls->list);
-		calls->setup_timeout = timeout_of(calls, SETUP_S);
-		calls->no_answer_timeout = timeout_of(calls, settings->no_answer_s);
-		calls->max_duration = timeout_of(calls, settings->max_duration_s);
+		LIST_INIT(&calls->plans);
+		calls_timeouts_set(calls);
 		err = parts_create(calls, error, error_size);
 	}
 	if (err) {
@@ -259,86 +210,6 @@ struct calls *calls_create(const struct calls_settings *settings, char *error, s
 		return NULL;
 	}
 	return calls;
-}
-
-// "192.0.2.1:5060" of what the realm wants to be known as; absent: the bound address.
-static struct slice advertised_write(
-	const struct realm *realm, const struct sip_address *bound, char *out)
-{
-	char host[SIP_ADDRESS_TEXT_SIZE];
-	struct sip_address address;
-
-	if (realm->advertised.family != (bound->any.sa_family == AF_INET6 ? 6 : 4))
-		return (struct slice){};
-	sdp_address_text(&realm->advertised, host, sizeof(host));
-	if (sip_address_parse(slice_of(host), sip_address_port(bound), &address))
-		return (struct slice){};
-	return sip_address_format(&address, out);
-}
-
-static int listener_add(
-	struct calls *calls, const struct realm *realm, const struct realm_listener *wanted)
-{
-	struct calls_listener *own = &calls->listeners[calls->n_listeners];
-	char advertised[SIP_ADDRESS_TEXT_SIZE];
-	struct sip_address address;
-	int err = sip_address_from(
-		(const struct sockaddr *)&wanted->address, sizeof(wanted->address), &address);
-
-	if (err)
-		return err;
-	own->realm = realm;
-	own->listener =
-		listener_open(stack_transport(calls->stack), calls_protocol(wanted->transport),
-			&address, advertised_write(realm, &address, advertised));
-	if (!own->listener)
-		return -errno;
-	calls->n_listeners++;
-	return 0;
-}
-
-static int realm_listen(
-	struct calls *calls, const struct realm *realm, char *error, size_t error_size)
-{
-	static const char *const names[] = {
-		[REALM_UDP] = "udp", [REALM_TCP] = "tcp", [REALM_TLS] = "tls"};
-
-	for (size_t i = 0; i < realm->n_listeners; i++) {
-		int err = listener_add(calls, realm, &realm->listeners[i]);
-		char text[SIP_ADDRESS_TEXT_SIZE];
-
-		address_text(
-			(const struct sockaddr *)&realm->listeners[i].address, text, sizeof(text));
-		if (err) {
-			snprintf(error, error_size, "realm %s: cannot listen on %s: %s",
-				realm->name, text, strerror(-err));
-			return err;
-		}
-		log_info(&log_call, "listening", "realm=%s %s=%s", realm->name,
-			names[realm->listeners[i].transport], text);
-	}
-	return 0;
-}
-
-int calls_listen(struct calls *calls, char *error, size_t error_size)
-{
-	const struct calls_settings *settings = &calls->settings;
-	size_t n = 0;
-	int err = 0;
-
-	for (size_t i = 0; i < settings->n_realms; i++)
-		n += settings->realms[i].n_listeners;
-	calls->listeners = calloc(n ? n : 1, sizeof(*calls->listeners));
-	if (!calls->listeners)
-		return -ENOMEM;
-	for (size_t i = 0; !err && i < settings->n_realms; i++)
-		err = realm_listen(calls, &settings->realms[i], error, error_size);
-	if (!err)
-		err = tls_ends_open(calls, error, error_size);
-	if (err)
-		return err;
-	calls->probes = probes_start(calls);
-	return calls->probes ? peers_start(calls) : -ENOMEM;
 }
 
 // Stopping: what is not answered ends, what is stays in the dataplane.
@@ -412,8 +283,7 @@ void calls_destroy(struct calls *calls)
 		event_free(calls->stop_timer);
 	proof_close(calls);
 	cdr_close(calls->cdr);
-	for (size_t i = 0; calls->settings.trunks && i < calls->settings.trunks->n; i++)
-		trunk_close(&calls->settings.trunks->list[i]);
+	plan_drop(calls->plan);
 	trace_destroy(calls->trace);
 	free(calls->listeners);
 	free(calls->sdp);

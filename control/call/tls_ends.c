@@ -11,6 +11,7 @@
 struct end {
 	struct tls *tls;
 	const char *of, *name; // realm or trunk
+	const struct realm *server_of, *client_of;
 	const struct trunk *trunk;
 	const struct trunk_peer *peer; // that it is for; NULL: all but those
 };
@@ -38,14 +39,27 @@ static int realm_secure(struct calls *calls, const struct realm *realm, struct t
 		.certificate = realm->tls.certificate,
 		.key = realm->tls.key,
 		.ca = realm->tls.ca};
-	struct tls *server, *client;
+	struct end *ends = &calls->tls_ends->list[calls->tls_ends->n];
 
 	if (!realm->tls.certificate)
 		return 0;
-	server = end_add(calls, &realm->tls, "realm", realm->name, error);
-	client = server ? end_add(calls, &out, "realm", realm->name, error) : NULL;
-	if (!client)
+	if (!end_add(calls, &realm->tls, "realm", realm->name, error) ||
+		!end_add(calls, &out, "realm", realm->name, error))
 		return -errno;
+	ends[0].server_of = ends[1].client_of = realm;
+	return 0;
+}
+
+static void realm_use(struct calls *calls, const struct realm *realm)
+{
+	struct tls *server = NULL, *client = NULL;
+
+	for (size_t i = 0; i < calls->tls_ends->n; i++) {
+		const struct end *end = &calls->tls_ends->list[i];
+
+		server = end->server_of == realm ? end->tls : server;
+		client = end->client_of == realm ? end->tls : client;
+	}
 	for (size_t i = 0; i < calls->n_listeners; i++) {
 		struct listener *listener = calls->listeners[i].listener;
 
@@ -53,7 +67,6 @@ static int realm_secure(struct calls *calls, const struct realm *realm, struct t
 			listener_protocol(listener) == TRANSPORT_TLS)
 			listener_tls_set(listener, server, client);
 	}
-	return 0;
 }
 
 static int target_expect(struct calls *calls, const struct trunk *trunk,
@@ -111,7 +124,7 @@ static int trunk_secure(struct calls *calls, const struct trunk *trunk, struct t
 		end->trunk = trunk;
 		end->peer = peer;
 	}
-	return tls_ends_expect(calls, trunk);
+	return 0;
 }
 
 int tls_ends_expect(struct calls *calls, const struct trunk *trunk)
@@ -148,28 +161,46 @@ int tls_ends_open(struct calls *calls, char *error, size_t error_size)
 		err = trunk_secure(calls, &settings->trunks->list[i], &why);
 	if (err)
 		snprintf(error, error_size, "TLS: %s: %s", why.field, why.text);
+	else
+		tls_ends_use(calls);
 	return err;
+}
+
+void tls_ends_use(struct calls *calls)
+{
+	const struct calls_settings *settings = &calls->settings;
+
+	for (size_t i = 0; i < calls->n_listeners; i++) {
+		listener_tls_forget(calls->listeners[i].listener);
+		listener_tls_set(calls->listeners[i].listener, NULL, NULL);
+	}
+	for (size_t i = 0; i < settings->n_realms; i++)
+		realm_use(calls, &settings->realms[i]);
+	for (size_t i = 0; i < settings->trunks->n; i++)
+		if (tls_ends_expect(calls, &settings->trunks->list[i]))
+			log_error(
+				&log_call, "no_memory", "trunk=%s", settings->trunks->list[i].name);
+	for (size_t i = 0; i < calls->tls_ends->n; i++)
+		log_debug(&log_call, "tls_read", "%s=%s", calls->tls_ends->list[i].of,
+			calls->tls_ends->list[i].name);
+}
+
+void tls_ends_free(struct tls_ends *ends)
+{
+	for (size_t i = 0; ends && i < ends->n; i++)
+		tls_destroy(ends->list[i].tls);
+	free(ends);
+}
+
+void tls_ends_undo(struct calls *calls, struct tls_ends *before)
+{
+	if (calls->tls_ends != before)
+		tls_ends_free(calls->tls_ends);
+	calls->tls_ends = before;
 }
 
 void tls_ends_close(struct calls *calls)
 {
-	for (size_t i = 0; calls->tls_ends && i < calls->tls_ends->n; i++)
-		tls_destroy(calls->tls_ends->list[i].tls);
-	free(calls->tls_ends);
+	tls_ends_free(calls->tls_ends);
 	calls->tls_ends = NULL;
-}
-
-void calls_tls_reload(struct calls *calls)
-{
-	for (size_t i = 0; calls->tls_ends && i < calls->tls_ends->n; i++) {
-		const struct end *end = &calls->tls_ends->list[i];
-		struct tls_error error = {.field = "memory"};
-		char quoted[300];
-
-		if (!tls_reload(end->tls, &error))
-			log_info(&log_call, "tls_reloaded", "%s=%s", end->of, end->name);
-		else
-			log_error(&log_call, "tls_not_reloaded", "%s=%s %s=%s", end->of, end->name,
-				error.field, log_quote(quoted, sizeof(quoted), error.text, -1));
-	}
 }

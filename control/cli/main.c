@@ -34,6 +34,7 @@ static const struct command {
 	{"sessions", {}, show_sessions, "media sessions of the dataplane"},
 	{"session", {"id"}, show_session, "one session"},
 	{"trunks", {}, show_trunks, "trunks and their load"},
+	{"reload", {}, show_reload, "read the configuration again, as a whole or not at all"},
 	{"codecs", {}, show_codecs, "codecs, what they cost here and how many run"},
 	{"transcoders", {}, show_transcoders, "their load, what they shed and whom they refused"},
 	{"ports", {}, show_counters, "counters of the network ports"},

@@ -66,6 +66,18 @@ void show_nothing(const json_t *, FILE *)
 {
 }
 
+void show_reload(const json_t *result, FILE *file)
+{
+	const char *restart = text_of(result, "needs_restart");
+
+	fputs("reloaded\n", file);
+	if (strcmp(restart, "-") != 0) {
+		fputs("needs a restart: ", file);
+		put_text(file, restart);
+		fputc('\n', file);
+	}
+}
+
 void show_status(const json_t *result, FILE *file)
 {
 	const json_t *dataplane = json_object_get(result, "dataplane");

@@ -101,6 +101,12 @@ int guard_allow(struct guard *guard, const struct sockaddr *address)
 	return 0;
 }
 
+void guard_clear(struct guard *guard)
+{
+	memset(guard->hosts, 0, guard->size * sizeof(*guard->hosts));
+	guard->n = 0;
+}
+
 static void refusal_log(struct guard *guard, const struct sockaddr *source)
 {
 	char text[SIP_ADDRESS_TEXT_SIZE] = "?";

@@ -25,6 +25,8 @@ void guard_destroy(struct guard *guard);
 
 // Let a host (its port does not matter) talk to us. Returns 0, -ENOMEM, or -EAFNOSUPPORT.
 int guard_allow(struct guard *guard, const struct sockaddr *host);
+// Nobody may, from here on.
+void guard_clear(struct guard *guard);
 // May this source talk to us? Counts and logs where not.
 bool guard_check(struct guard *guard, const struct sockaddr *source);
 

@@ -23,6 +23,7 @@ static const char ciphers_of_1_3[] =
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 
 struct tls {
+	unsigned int refs;	      // of its owner and its sessions
 	struct tls_settings settings; // strings are our own
 	SSL_CTX *context;
 };
@@ -243,6 +244,7 @@ struct tls *tls_create(const struct tls_settings *settings, struct tls_error *er
 
 	if (!tls)
 		return NULL;
+	tls->refs = 1;
 	tls->settings = (struct tls_settings){.role = settings->role, .verify = settings->verify};
 	if (!copy(&tls->settings.certificate, settings->certificate) ||
 		!copy(&tls->settings.key, settings->key) ||
@@ -263,9 +265,9 @@ struct tls *tls_create(const struct tls_settings *settings, struct tls_error *er
 	return tls;
 }
 
-void tls_destroy(struct tls *tls)
+static void tls_drop(struct tls *tls)
 {
-	if (!tls)
+	if (!tls || --tls->refs)
 		return;
 	SSL_CTX_free(tls->context);
 	free((char *)tls->settings.certificate);
@@ -273,6 +275,11 @@ void tls_destroy(struct tls *tls)
 	free((char *)tls->settings.ca);
 	free((char *)tls->settings.server_name);
 	free(tls);
+}
+
+void tls_destroy(struct tls *tls)
+{
+	tls_drop(tls);
 }
 
 int tls_reload(struct tls *tls, struct tls_error *error)
@@ -299,14 +306,31 @@ static bool expect_address(SSL *ssl, const struct sip_address *remote)
 		parameters, (const unsigned char *)&remote->v4.sin_addr, 4);
 }
 
+static void on_session_freed(void *, void *tls, CRYPTO_EX_DATA *, int, long, void *)
+{
+	tls_drop(tls);
+}
+
+// Where a session holds what it was made of; OpenSSL gives an index once for the process.
+static int holder_index(void)
+{
+	static int index = -1;
+
+	if (index < 0)
+		index = SSL_get_ex_new_index(0, NULL, NULL, NULL, on_session_freed);
+	return index;
+}
+
 SSL *tls_session(struct tls *tls, const struct sip_address *remote)
 {
 	SSL *ssl = SSL_new(tls->context);
-	bool done = ssl;
+	bool done = ssl && SSL_set_ex_data(ssl, holder_index(), tls);
 
-	if (ssl)
+	if (done) {
+		tls->refs++;
 		SSL_set_app_data(ssl, tls);
-	if (ssl && tls->settings.role == TLS_CLIENT)
+	}
+	if (done && tls->settings.role == TLS_CLIENT)
 		done = tls->settings.server_name
 			       ? SSL_set_tlsext_host_name(ssl, tls->settings.server_name)
 			       : expect_address(ssl, remote);

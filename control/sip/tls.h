@@ -35,7 +35,7 @@ struct tls_error {
 
 // The files are read. Returns NULL with errno and `error`.
 struct tls *tls_create(const struct tls_settings *settings, struct tls_error *error);
-void tls_destroy(struct tls *tls);
+void tls_destroy(struct tls *tls); // it goes with the last of its sessions
 
 // Read the files again. Where that fails everything stays. Returns 0, or a negative errno with
 // `error`.

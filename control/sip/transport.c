@@ -152,7 +152,7 @@ struct transport *transport_create(
 	return transport;
 }
 
-static void listener_close(struct listener *listener)
+void listener_tls_forget(struct listener *listener)
 {
 	struct tls_target *target;
 
@@ -160,11 +160,22 @@ static void listener_close(struct listener *listener)
 		SLIST_REMOVE_HEAD(&listener->tls_targets, link);
 		free(target);
 	}
+}
+
+static void listener_free(struct listener *listener)
+{
+	listener_tls_forget(listener);
 	if (listener->event)
 		event_free(listener->event);
 	if (listener->fd >= 0)
 		close(listener->fd);
 	free(listener);
+}
+
+void listener_close(struct listener *listener)
+{
+	SLIST_REMOVE(&listener->transport->listeners, listener, listener, link);
+	listener_free(listener);
 }
 
 void transport_destroy(struct transport *transport)
@@ -181,7 +192,7 @@ void transport_destroy(struct transport *transport)
 	tcp_fini(transport);
 	while ((listener = SLIST_FIRST(&transport->listeners))) {
 		SLIST_REMOVE_HEAD(&transport->listeners, link);
-		listener_close(listener);
+		listener_free(listener);
 	}
 	while ((error = STAILQ_FIRST(&transport->errors))) {
 		STAILQ_REMOVE_HEAD(&transport->errors, link);
@@ -228,7 +239,7 @@ struct listener *listener_open(struct transport *transport, enum transport_proto
 	if (!error)
 		error = sent_by_set(listener, advertised);
 	if (error) {
-		listener_close(listener);
+		listener_free(listener);
 		errno = -error;
 		return NULL;
 	}

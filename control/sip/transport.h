@@ -106,6 +106,11 @@ void listener_tls_set(struct listener *listener, struct tls *server, struct tls 
 int listener_tls_expect(
 	struct listener *listener, const struct sip_address *remote, struct tls *client);
 
+// Forget what listener_tls_expect() has said.
+void listener_tls_forget(struct listener *listener);
+// For one that nothing has used yet.
+void listener_close(struct listener *listener);
+
 // The listener bound to `address`, or NULL.
 struct listener *listener_find(struct transport *transport, enum transport_protocol protocol,
 	const struct sip_address *address);

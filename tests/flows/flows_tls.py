@@ -295,7 +295,7 @@ class Server(Flow):
         for end in ("key", "pem"):
             os.replace(file_of(f"renewed.{end}"), file_of(f"gateway.{end}"))
         flows.gateway.processes["control"].send_signal(signal.SIGHUP)
-        flows.gateway.wait(lambda: "event=tls_reloaded realm=secure" in flows.gateway.log("control"),
+        flows.gateway.wait(lambda: "event=reloaded" in flows.gateway.log("control"),
                            "the certificate to be read")
         self.assertIn("CN = renewed", self.s_client())
 

@@ -223,7 +223,6 @@ static int set_up(void **)
 		.http = (const struct sockaddr *)&http_address,
 		.calls = calls,
 		.guard = guard,
-		.trunks = &trunks,
 		.log_modules = log_modules,
 	};
 	admin = admin_create(&admin_settings, error, sizeof(error));
@@ -393,7 +392,7 @@ static void error_stays_within_its_bounds(void **)
 	sprintf(request + length, "\"}");
 	answer = ask(request);
 	assert_true(json_is_false(json_object_get(answer, "ok")));
-	assert_int_equal(json_string_length(json_object_get(answer, "error")), 254);
+	assert_int_equal(json_string_length(json_object_get(answer, "error")), 510);
 	json_decref(answer);
 }
 
