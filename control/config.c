@@ -273,7 +273,8 @@ struct config *config_load_text(
 	if (!config->file || read_process(&check, config) || read_realms(&check, config) ||
 		config_read_trunks(&check, config) || config_read_routes(&check, config) ||
 		read_timers(&check, config) || config_read_auth(&check, config) ||
-		config_read_dns(&check, config) || read_log(&check, config)) {
+		config_read_dns(&check, config) || config_read_access(&check, config) ||
+		read_log(&check, config)) {
 		config_free(config);
 		return NULL;
 	}
@@ -306,6 +307,8 @@ void config_free(struct config *config)
 		free(config->realms[i].listeners);
 	free(config->realms);
 	config_auth_free(config);
+	free(config->access.deny);
+	free(config->access.allow);
 	for (size_t i = 0; i < config->trunks.n; i++) {
 		free(config->trunks.list[i].peers);
 		header_rules_free(&config->trunks.list[i].headers_in);

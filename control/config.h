@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access.h"
 #include "digest_nonce.h"
 #include "log.h"
 #include "realm.h"
@@ -51,6 +52,7 @@ struct config {
 	struct config_timers timers;
 	struct config_limits limits;
 	struct config_auth auth;
+	struct access_rules access;
 	char dns_servers[512];	 // with commas; "": those of the system
 	struct config_log *logs; // in order
 	size_t n_logs;

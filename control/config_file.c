@@ -294,6 +294,14 @@ static const cyaml_schema_field_t log_fields[] = {
 		CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t access_fields[] = {
+	OPTIONAL_LIST("deny", struct file_access, deny, &name_schema, RULES_MAX),
+	OPTIONAL_LIST("allow", struct file_access, allow, &name_schema, RULES_MAX),
+	OPTIONAL_TEXT("unknown", struct file_access, unknown, 1, NAME_MAX_BYTES),
+	OPTIONAL_NUMBER("calls_per_s", struct file_access, calls_per_s),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t dns_fields[] = {
 	CYAML_FIELD_SEQUENCE("servers", CYAML_FLAG_POINTER, struct file_dns, servers, &name_schema,
 		1, DNS_SERVERS_MAX),
@@ -316,6 +324,7 @@ static const cyaml_schema_field_t file_fields[] = {
 	OPTIONAL_MAPPING("trace", struct config_file, trace, trace_fields),
 	OPTIONAL_MAPPING("limits", struct config_file, limits, limits_fields),
 	OPTIONAL_MAPPING("auth", struct config_file, auth, file_auth_fields),
+	OPTIONAL_MAPPING("access", struct config_file, access, access_fields),
 	OPTIONAL_MAPPING("dns", struct config_file, dns, dns_fields),
 	OPTIONAL_MAPPING("log", struct config_file, log, log_fields),
 	CYAML_FIELD_END,
@@ -519,6 +528,12 @@ static bool default_route(struct file_route *route)
 	return !route->when || default_text(&route->when->zone, "UTC");
 }
 
+static bool default_access(struct file_access *access)
+{
+	return !access || (default_text(&access->unknown, "silence") &&
+				  default_number(&access->calls_per_s, 0));
+}
+
 static bool fill_defaults(struct config_file *file)
 {
 	for (uint32_t i = 0; i < file->routes_count; i++)
@@ -538,7 +553,7 @@ static bool fill_defaults(struct config_file *file)
 	       default_mapping(&file->limits, sizeof(*file->limits)) &&
 	       default_number(&file->limits->calls, 0) &&
 	       default_number(&file->limits->bindings, 100000) && default_auth(file) &&
-	       default_log(file);
+	       default_access(file->access) && default_log(file);
 }
 
 struct config_file *config_file_load(

@@ -219,6 +219,13 @@ struct file_auth {
 // Modules of this process that log, in the order of the file when printed.
 #define FILE_LOG_MODULES(X) X(control) X(call) X(sip) X(media) X(guard) X(admin)
 
+struct file_access {
+	char **deny, **allow; // networks
+	uint32_t deny_count, allow_count;
+	char *unknown; // "silence" or a status
+	uint32_t *calls_per_s;
+};
+
 struct file_dns {
 	char **servers;
 	uint32_t servers_count;
@@ -246,7 +253,8 @@ struct config_file {
 	struct file_trace *trace;
 	struct file_limits *limits;
 	struct file_auth *auth;
-	struct file_dns *dns; // NULL: as the system has it
+	struct file_access *access; // NULL: none
+	struct file_dns *dns;	    // NULL: as the system has it
 	struct file_log *log;
 };
 

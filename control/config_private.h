@@ -49,6 +49,9 @@ int config_read_trunk_headers(const struct check *check, const struct file_trunk
 // config_trunk.c; realms are read already.
 int config_read_trunks(const struct check *check, struct config *config);
 
+// config_access.c
+int config_read_access(const struct check *check, struct config *config);
+
 // config_dns.c
 bool config_is_name(const char *address);
 bool config_realm_listens(const struct realm *realm, enum realm_transport transport);

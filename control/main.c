@@ -46,6 +46,7 @@ static struct calls_settings settings_of(const struct program *program, struct c
 		.guard = program->guard,
 		.realms = config->realms,
 		.n_realms = config->n_realms,
+		.access = &config->access,
 		.trunks = &config->trunks,
 		.routes = &config->routes,
 		.dns_servers = config->dns_servers,

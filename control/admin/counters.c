@@ -69,6 +69,8 @@ json_t *own_counters(const struct admin_settings *settings)
 		{"transport.handshakes_refused", transport->handshakes_refused},
 		{"guard.allowed", guard->allowed},
 		{"guard.refused", guard->refused},
+		{"guard.answered", guard->answered},
+		{"guard.calls_refused", guard->calls_refused},
 	};
 	json_t *result = json_object();
 

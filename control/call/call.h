@@ -12,6 +12,7 @@
 #include "trunk.h"
 
 struct event_base;
+struct access_rules;
 struct guard;
 struct media;
 struct sip_stack;
@@ -33,6 +34,7 @@ struct calls_settings {
 	struct guard *guard;
 	const struct realm *realms;
 	size_t n_realms;
+	const struct access_rules *access; // NULL: none
 	struct trunks *trunks;
 	const struct routes *routes;
 	const char *dns_servers; // with commas; "" or NULL: those of the system

@@ -388,6 +388,8 @@ bool proof_check(struct calls *calls, struct transaction *transaction,
 const struct digest_keys *proof_keys(
 	void *calls, struct transaction *transaction, const struct sip_message *response);
 uint32_t proof_next_cseq(void *calls, const struct sip_message *response);
+// What a request from where nobody is known is answered, whatever it asks for; 0: he is known.
+unsigned int stranger_answer(const struct calls *calls, const struct sip_message *request);
 bool proof_accepts(
 	struct calls *calls, const struct listener *listener, const struct sockaddr *source);
 int proof_open(struct calls *calls);

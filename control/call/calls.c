@@ -172,6 +172,7 @@ static int parts_create(struct calls *calls, char *error, size_t error_size)
 		return -errno;
 	}
 	snprintf(error, error_size, "out of memory");
+	guard_rules_set(settings->guard, settings->access);
 	calls->plan = plan_create(calls, settings, NULL);
 	if (!calls->plan || plans_admit(calls))
 		return -ENOMEM;

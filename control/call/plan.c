@@ -138,6 +138,7 @@ static void follow(struct calls *calls, size_t n_listeners_before)
 {
 	struct probes *probes;
 
+	guard_rules_set(calls->settings.guard, calls->settings.access);
 	listeners_assign(calls, n_listeners_before);
 	calls_timeouts_set(calls);
 	if (plans_admit(calls))

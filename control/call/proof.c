@@ -39,9 +39,20 @@ struct trunk *trunk_of_request(const struct calls *calls, const struct sip_messa
 bool proof_accepts(
 	struct calls *calls, const struct listener *listener, const struct sockaddr *source)
 {
+	if (guard_denies(calls->settings.guard, source))
+		return false;
 	if (!trunks_are_open(calls->settings.trunks, calls_realm(calls, listener)))
 		return guard_check(calls->settings.guard, source);
 	return !bans_has(calls->bans, source, now_monotonic_ms());
+}
+
+unsigned int stranger_answer(const struct calls *calls, const struct sip_message *request)
+{
+	const struct realm *realm = calls_realm(calls, request->flow.listener);
+
+	if (trunks_are_open(calls->settings.trunks, realm))
+		return 0; // who it is is not a matter of addresses there
+	return guard_answer(calls->settings.guard, &request->flow.remote.any);
 }
 
 static void failure_note(struct calls *calls, const struct trunk *trunk,

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "call_private.h"
+#include "guard.h"
 
 // Which trunk the call comes from and where it may go. Returns 0 or a SIP status.
 static unsigned int routes_choose(struct call *call, const struct sip_message *invite)
@@ -50,6 +51,10 @@ static unsigned int room_take(struct call *call)
 	if (calls->stopped || !media_is_up(calls->media))
 		return 503;
 	if (most && calls->counters.active_now > most && !call->emergency)
+		return 503;
+	if (!call->emergency && !guard_call_take(calls->settings.guard,
+					&transaction_flow(call->legs[LEG_A].invite)->remote.any,
+					now_monotonic_ms()))
 		return 503;
 	status = leg_enter(&call->legs[LEG_A]);
 	return status ? status : hunt_begin(call);

@@ -201,8 +201,13 @@ static void on_request(
 	void *arg, struct transaction *transaction, const struct sip_message *request)
 {
 	struct calls *calls = arg;
+	unsigned int status = stranger_answer(calls, request);
 	struct dialog *dialog;
 
+	if (status) {
+		transaction_reply(transaction, status);
+		return;
+	}
 	if (!request->to_tag.p) {
 		request_outside(calls, transaction, request);
 		return;

@@ -2,6 +2,8 @@
 // that a flood from chosen addresses cannot make look-ups slow.
 #include "guard.h"
 
+#include "access.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@ LOG_MODULE(log_guard, "guard");
 
 #define SIZE_MIN      64 // power of two, kept at most half full
 #define LOG_PER_S_MAX 1
+#define ANSWERS_PER_S 100 // to strangers
 
 // An IPv4 host is held as its IPv4-mapped IPv6 address, which is also how it may come from a
 // dual-stack socket.
@@ -30,29 +33,18 @@ struct guard {
 	struct host *hosts;
 	size_t size, n;
 	struct guard_counters counters;
+	const struct access_rules *rules; // NULL: none
+	struct access_rates *rates;	  // of calls, by source
+	time_t answered_at;
+	unsigned int n_answered; // in that second
 	time_t logged_at;
 	uint64_t unlogged; // refused since the last line
 };
 
 static int host_from(const struct sockaddr *address, struct host *host)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-
 	host->used = true;
-	if (address->sa_family == AF_INET) {
-		memcpy(&v4, address, sizeof(v4));
-		memcpy(host->bytes, mapped, sizeof(mapped));
-		memcpy(host->bytes + 12, &v4.sin_addr, 4);
-		return 0;
-	}
-	if (address->sa_family == AF_INET6) {
-		memcpy(&v6, address, sizeof(v6));
-		memcpy(host->bytes, &v6.sin6_addr, 16);
-		return 0;
-	}
-	return -EAFNOSUPPORT;
+	return access_host(address, host->bytes);
 }
 
 // The slot that holds the host, or the free one where it belongs.
@@ -127,16 +119,83 @@ static void refusal_log(struct guard *guard, const struct sockaddr *source)
 	guard->unlogged = 0;
 }
 
+void guard_rules_set(struct guard *guard, const struct access_rules *rules)
+{
+	guard->rules = rules;
+}
+
+static bool is_denied(const struct guard *guard, const struct host *host)
+{
+	return guard->rules && access_has(guard->rules->deny, guard->rules->n_deny, host->bytes);
+}
+
+bool guard_denies(const struct guard *guard, const struct sockaddr *source)
+{
+	struct host host;
+
+	return host_from(source, &host) || is_denied(guard, &host);
+}
+
+// What a host that no trunk has is answered.
+static unsigned int stranger_status(const struct guard *guard, const struct host *host)
+{
+	if (!guard->rules)
+		return 0;
+	return access_has(guard->rules->allow, guard->rules->n_allow, host->bytes)
+		       ? 403
+		       : guard->rules->unknown;
+}
+
+unsigned int guard_answer(const struct guard *guard, const struct sockaddr *source)
+{
+	struct host host;
+
+	if (host_from(source, &host) || slot_find(guard, &host)->used)
+		return 0;
+	return stranger_status(guard, &host);
+}
+
+static bool answer_take(struct guard *guard)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if (guard->answered_at != now.tv_sec)
+		guard->n_answered = 0;
+	guard->answered_at = now.tv_sec;
+	if (guard->n_answered >= ANSWERS_PER_S)
+		return false;
+	guard->n_answered++;
+	guard->counters.answered++;
+	return true;
+}
+
 bool guard_check(struct guard *guard, const struct sockaddr *source)
 {
 	struct host host;
 
-	if (!host_from(source, &host) && slot_find(guard, &host)->used) {
-		guard->counters.allowed++;
-		return true;
+	if (!host_from(source, &host) && !is_denied(guard, &host)) {
+		if (slot_find(guard, &host)->used) {
+			guard->counters.allowed++;
+			return true;
+		}
+		if (stranger_status(guard, &host) && answer_take(guard))
+			return true;
 	}
 	guard->counters.refused++;
 	refusal_log(guard, source);
+	return false;
+}
+
+bool guard_call_take(struct guard *guard, const struct sockaddr *source, uint64_t now_ms)
+{
+	uint32_t most = guard->rules ? guard->rules->calls_per_s : 0;
+	struct host host;
+
+	if (!most || host_from(source, &host) ||
+		access_rates_take(guard->rates, host.bytes, most, now_ms))
+		return true;
+	guard->counters.calls_refused++;
 	return false;
 }
 
@@ -153,8 +212,9 @@ struct guard *guard_create(void)
 		return NULL;
 	guard->size = SIZE_MIN;
 	guard->hosts = calloc(guard->size, sizeof(*guard->hosts));
-	if (!guard->hosts) {
-		free(guard);
+	guard->rates = access_rates_create();
+	if (!guard->hosts || !guard->rates) {
+		guard_destroy(guard);
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -166,6 +226,7 @@ void guard_destroy(struct guard *guard)
 {
 	if (!guard)
 		return;
+	access_rates_destroy(guard->rates);
 	free(guard->hosts);
 	free(guard);
 }

@@ -21,7 +21,7 @@ def setUpModule():
     flows.start(Gateway(flows.build, 4))
 
 
-class Reload(Flow):
+class WithFile(Flow):
     def setUp(self):
         super().setUp()
         self.original = self.read()
@@ -49,6 +49,8 @@ class Reload(Flow):
     def reload(self):
         return flows.gateway.ctl("reload")["needs_restart"]
 
+
+class Reload(WithFile):
     def test_routes_change_and_calls_go_on(self):
         caller, callee = self.establish()
         peer = Peer(flows.gateway.callee_ip, 5091, flows.gateway.address)
@@ -157,6 +159,52 @@ class Reload(Flow):
         for caller, callee in calls:
             self.end(caller, callee)
         self.reload()
+
+
+class Access(WithFile):
+    """Who is heard, by rules that come with a reload."""
+
+    def access(self, rules):
+        self.write(self.original + f"access: {rules}\n")
+        self.reload()
+
+    def stranger(self):
+        peer = Peer(flows.gateway.stranger_ip, 0, flows.gateway.address)
+        self.peers.append(peer)
+        return peer
+
+    def test_strangers_get_the_answer_that_is_configured(self):
+        stranger = self.stranger()
+        OutgoingCall(stranger, self.number)
+        stranger.expect_nothing(0.3)
+        self.access('{unknown: "404"}')
+        OutgoingCall(stranger, self.number).refused(404)
+        self.access(f'{{allow: [{flows.gateway.stranger_ip}]}}')
+        OutgoingCall(stranger, self.number).refused(403)
+        self.callee.expect_nothing(0.1)
+
+    def test_denied_peer_is_not_heard(self):
+        self.access(f'{{deny: [{flows.gateway.caller_ip}], unknown: "404"}}')
+        OutgoingCall(self.caller, self.number)
+        self.caller.expect_nothing(0.3)
+
+    def test_calls_of_one_source_are_limited_but_emergency_ones(self):
+        self.write(self.original.replace(
+            "routes:\n", 'routes:\n  - {number: "112", trunk: callee, emergency: yes}\n')
+            + "access: {calls_per_s: 1}\n")
+        self.reload()
+        self.numbers.add("112")
+        call, invite = self.invite()
+        self.callee.reply(invite, 486, "b1")
+        self.callee.expect("ACK")
+        call.refused(486)
+        OutgoingCall(self.caller, self.number).refused(503)
+        self.assertEqual(flows.gateway.ctl("counters")["guard.calls_refused"], 1)
+        call = OutgoingCall(self.caller, "112")
+        invite = self.callee.expect("INVITE")
+        self.callee.reply(invite, 486, "b1")
+        self.callee.expect("ACK")
+        call.refused(486)
 
 
 if __name__ == "__main__":
