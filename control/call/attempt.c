@@ -213,7 +213,7 @@ struct attempt *attempt_start(struct call *call, const struct target *target,
 	attempt->calls = call->calls;
 	attempt->call = call;
 	attempt->trunk = call->legs[LEG_B].trunk;
-	attempt->plan = plan_hold(call->plan);
+	attempt->plan = plan_hold(call_plan_of(call, attempt->trunk));
 	memcpy(attempt->id_text, call->id_text, sizeof(attempt->id_text));
 	SLIST_INIT(&attempt->strays);
 	errno = EINVAL;

@@ -242,7 +242,8 @@ struct hunt {
 
 struct call {
 	struct calls *calls;
-	struct plan *plan; // that it began under
+	struct plan **plans; // that its trunks are of: the first is the one that it began under
+	size_t n_plans;
 	TAILQ_ENTRY(call) in_calls;
 	struct ulid id;
 	char id_text[ULID_TEXT_SIZE];
@@ -431,6 +432,12 @@ struct plan *plan_create(
 	struct calls *calls, const struct calls_settings *settings, struct plan *before);
 struct plan *plan_hold(struct plan *plan);
 void plan_drop(struct plan *plan);
+// The call looks into the present plan, or takes a trunk over from another call. Returns 0 or
+// -ENOMEM.
+int call_plan_add(struct call *call, struct plan *plan);
+int call_plans_share(struct call *call, const struct call *of);
+void call_plans_drop(struct call *call);
+struct plan *call_plan_of(const struct call *call, const struct trunk *trunk);
 // The hosts of all plans that are in use may talk to us, and nobody else.
 int plans_admit(struct calls *calls);
 

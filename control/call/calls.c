@@ -64,7 +64,10 @@ struct call *call_create(struct calls *calls, const struct ulid *id)
 	if (!call)
 		return NULL;
 	call->calls = calls;
-	call->plan = plan_hold(calls->plan);
+	if (call_plan_add(call, calls->plan)) {
+		free(call);
+		return NULL;
+	}
 	call->id = *id;
 	ulid_format(id, call->id_text);
 	memcpy(call->session.id.bytes, id->bytes, sizeof(id->bytes));
@@ -91,7 +94,7 @@ static void call_destroy(struct call *call)
 		explicit_bzero(call->first_offer, sizeof(*call->first_offer));
 	free(call->first_offer);
 	description_wipe(call);
-	plan_drop(call->plan);
+	call_plans_drop(call);
 	free(call);
 }
 

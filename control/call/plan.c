@@ -128,6 +128,49 @@ void plan_drop(struct plan *plan)
 		log_error(&log_call, "no_memory", "what=guard");
 }
 
+int call_plan_add(struct call *call, struct plan *plan)
+{
+	struct plan **grown;
+
+	for (size_t i = 0; i < call->n_plans; i++)
+		if (call->plans[i] == plan)
+			return 0;
+	grown = realloc(call->plans, (call->n_plans + 1) * sizeof(struct plan *));
+	if (!grown)
+		return -ENOMEM;
+	call->plans = grown;
+	call->plans[call->n_plans++] = plan_hold(plan);
+	return 0;
+}
+
+int call_plans_share(struct call *call, const struct call *of)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < of->n_plans; i++)
+		err = call_plan_add(call, of->plans[i]);
+	return err;
+}
+
+struct plan *call_plan_of(const struct call *call, const struct trunk *trunk)
+{
+	for (size_t i = 0; i < call->n_plans; i++) {
+		const struct trunks *trunks = call->plans[i]->trunks;
+
+		if (trunk >= trunks->list && trunk < trunks->list + trunks->n)
+			return call->plans[i];
+	}
+	return call->plans[0];
+}
+
+void call_plans_drop(struct call *call)
+{
+	while (call->n_plans)
+		plan_drop(call->plans[--call->n_plans]);
+	free(call->plans);
+	call->plans = NULL;
+}
+
 struct trunks *calls_trunks(const struct calls *calls)
 {
 	return calls->settings.trunks;

@@ -74,6 +74,8 @@ bool redirect_follow(struct call *call, const struct sip_message *response)
 		log_info(&log_call, "redirect_loop", "call=%s", call->id_text);
 		return false;
 	}
+	if (call_plan_add(call, call->calls->plan))
+		return false;
 	n = routes_find(call->calls->settings.routes, &query, call->hunt.routes, HUNT_ROUTES_MAX);
 	if (n <= 0)
 		return false;

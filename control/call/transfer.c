@@ -203,9 +203,11 @@ static unsigned int route(struct call *call, const struct refer *refer, struct t
 		.from = from,
 		.now = time(NULL),
 		.below = random_below};
-	int n = routes_find(
-		call->calls->settings.routes, &query, call->hunt.routes, HUNT_ROUTES_MAX);
+	int n;
 
+	if (call_plan_add(call, call->calls->plan))
+		return 500;
+	n = routes_find(call->calls->settings.routes, &query, call->hunt.routes, HUNT_ROUTES_MAX);
 	snprintf(call->target.number, sizeof(call->target.number), SLICE_FMT,
 		SLICE_ARG(query.called));
 	if (n <= 0)
@@ -234,6 +236,8 @@ int transfer_call(struct call *call, const struct call_event *event)
 	unsigned int status;
 
 	refer_read(event->message, &refer);
+	if (call_plans_share(call, left))
+		return 500;
 	a_leg->trunk = transferee(left)->trunk;
 	a_leg->listener = transferee(left)->listener;
 	caller_note(call, transferee(left));
@@ -292,6 +296,8 @@ int transfer_replace(struct call *call, const struct call_event *event)
 	struct call *left = call->transfer_from;
 	struct leg *place = event->leg;
 
+	if (call_plans_share(call, left))
+		return 500;
 	log_info(&log_call, "transfer", "call=%s of=%s kind=attended leg=%s", call->id_text,
 		left->id_text, leg_name(place));
 	leg_end(place, 200, NULL);
