@@ -11,7 +11,7 @@ GATEWAY_CALLER_POLICY="srtp: optional" GATEWAY_CALLEE_POLICY="rtcp_mux: never" g
 PHONE_CALLER_MEDIAENC=srtp PHONE_CALLER_RTCP_MUX=yes PHONE_CALLEE_RTCP_MUX=yes phones_start
 phones_talk 12
 expect_session_stats legs.0.rtcp_mux=true legs.1.rtcp_mux=false "legs.0.rx_rtcp>=1" "legs.1.rx_rtcp>=1" \
-	"legs.0.tx_rtcp>=1" "legs.1.tx_rtcp>=1" legs.0.dropped_other=0 legs.1.dropped_other=0 \
+	"legs.0.tx_rtcp>=1" "legs.1.tx_rtcp>=1" "legs.0.dropped_other<=1" legs.1.dropped_other=0 \
 	legs.0.remote_lost=0 legs.1.remote_lost=0
 phone_do caller hangup
 expect_cdr answered!=null legs.0.srtp=AES_CM_128_HMAC_SHA1_80 legs.1.srtp=null legs.0.lost=0 legs.1.lost=0
