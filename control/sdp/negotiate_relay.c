@@ -143,8 +143,8 @@ static void keep_text(struct negotiation_leg *leg, struct relay_leg *out, bool f
 		const struct sdp_attribute *attribute =
 			&sdp->attributes_all[media->attributes.first + i];
 
-		if (!is_relayed(attribute->name) || !is_clean(attribute->value) ||
-			!is_of_format(out, attribute) ||
+		if (!is_relayed(attribute->name) || !is_clean(attribute->name) ||
+			!is_clean(attribute->value) || !is_of_format(out, attribute) ||
 			(!feedback && sdp_slice_equal(attribute->name, "rtcp-fb")))
 			continue;
 		keep_attribute(leg, attribute);
