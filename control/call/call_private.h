@@ -161,6 +161,7 @@ struct leg {
 	unsigned int n_refers;	   // of its that we took
 	bool bye_due;		   // a BYE must wait for that ACK (RFC 3261 15)
 	struct digits digits;
+	enum sdp_warning warning; // of its description that was refused last; 0: none
 };
 
 enum call_state {
@@ -531,6 +532,8 @@ void leg_response_begin(struct leg *leg, struct builder *b, unsigned int status)
 int leg_accept(struct leg *leg, const char *description);
 // A final response other than 2xx to an INVITE of its own, where one is unanswered.
 void leg_refuse(struct leg *leg, unsigned int status);
+// Why a 488 is one (RFC 3261 20.43).
+void warning_write(struct leg *leg, struct builder *b);
 void leg_acknowledged(struct leg *leg);
 int leg_reinvite(struct leg *leg, const char *description);
 // Send requests where the dialog says, as far as that is an IP address.

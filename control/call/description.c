@@ -136,12 +136,14 @@ bool message_has_sdp(const struct sip_message *message)
 }
 
 // Returns 0, or the status and a log line for what is not acceptable.
-static unsigned int refuse(const struct leg *leg, const char *what, int err)
+static unsigned int refuse(struct leg *leg, const char *what, int err)
 {
 	log_info(&log_call, "description_refused", "call=%s leg=%s kind=%s error=\"%s\"",
 		leg->call->id_text, leg_name(leg), what, strerror(-err));
 	switch (err) {
 	case -EOPNOTSUPP:
+		leg->warning = negotiation_warning(
+			&leg->call->negotiation, leg->index, leg->call->calls->sdp);
 		return 488;
 	case -EBUSY:
 		return 491;

@@ -176,6 +176,22 @@ int leg_accept(struct leg *leg, const char *description)
 	return leg->answer ? 0 : -ENOMEM;
 }
 
+void warning_write(struct leg *leg, struct builder *b)
+{
+	char text[REASON_SIZE];
+	struct builder value;
+
+	builder_init(&value, text, sizeof(text));
+	builder_unsigned(&value, leg->warning ? leg->warning : 399);
+	builder_char(&value, ' ');
+	builder_slice(&value, listener_sent_by(leg->listener));
+	builder_char(&value, ' ');
+	builder_quoted(&value, slice_of(leg->warning ? sdp_warning_text(leg->warning)
+						     : "Refused by the other side"));
+	builder_header(b, HEADER_WARNING, builder_finish(&value));
+	leg->warning = 0;
+}
+
 void leg_refuse(struct leg *leg, unsigned int status)
 {
 	const struct call *call = leg->call;
@@ -192,6 +208,8 @@ void leg_refuse(struct leg *leg, unsigned int status)
 	if (our_trouble)
 		builder_header(&b, HEADER_RETRY_AFTER, SLICE("5"));
 	extensions_refused(leg, status, &b);
+	if (status == 488)
+		warning_write(leg, &b);
 	heard_write(leg, &b);
 	transaction_reply_with(leg->invite, status, (struct slice){}, builder_finish(&b));
 	transaction_user_set(leg->invite, NULL);

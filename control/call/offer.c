@@ -114,9 +114,15 @@ void update_answer(struct leg *leg, struct transaction *transaction, const char 
 
 void offer_refuse(struct leg *leg, unsigned int status)
 {
+	char headers[512];
+	struct builder b;
+
 	if (!offer_is_theirs(leg))
 		return;
-	transaction_reply(leg->offer, status);
+	builder_init(&b, headers, sizeof(headers));
+	if (status == 488)
+		warning_write(leg, &b);
+	transaction_reply_with(leg->offer, status, (struct slice){}, builder_finish(&b));
 	offer_forget(leg);
 }
 

@@ -301,6 +301,16 @@ bool negotiation_expects_codecs(const struct negotiation *n, struct media_summar
 // Go back to `before`, a copy from before the exchange that failed; versions of o= keep growing.
 void negotiation_rollback(struct negotiation *n, const struct negotiation *before);
 
+// What to say with the 488 to a description of leg `from` that was refused (RFC 3261 20.43).
+enum sdp_warning {
+	SDP_WARNING_ADDRESS = 301,
+	SDP_WARNING_TRANSPORT = 302,
+	SDP_WARNING_MEDIA = 304,
+	SDP_WARNING_FORMAT = 305,
+};
+enum sdp_warning negotiation_warning(const struct negotiation *n, int from, const struct sdp *sdp);
+const char *sdp_warning_text(enum sdp_warning warning);
+
 // Both legs as bytes for the call's record, versioned, keys included. Returns the length (at most
 // NEGOTIATION_RECORD_MAX) or -ENOBUFS.
 int negotiation_save(const struct negotiation *n, uint8_t *out, size_t size);

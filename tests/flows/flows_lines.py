@@ -112,7 +112,7 @@ class Fax(Lines):
         invite = self.caller.expect("INVITE")
         self.caller.reply(invite, 488)
         self.caller.expect("ACK")
-        self.callee.expect(488)
+        self.assertTrue(self.callee.expect(488)["warning"].startswith("399 "))
         callee.send("ACK")
         # G.711 instead, as it was.
         callee.send("INVITE", self.callee.sdp(version=3))
@@ -166,7 +166,7 @@ class FaxRefused(Lines):
     def test_trunk_that_has_no_fax_is_not_asked(self):
         caller, callee = self.establish()
         caller.send("INVITE", self.sdp(self.caller, FAX, version=2))
-        self.caller.expect(488)
+        self.assertRegex(self.caller.expect(488)["warning"], '^304 \\S+ "Media type not available"$')
         caller.send("ACK")
         self.callee.expect_nothing(0.2)
         self.end(caller, callee)
@@ -231,6 +231,73 @@ class Video(Lines):
                          ["sendonly", "inactive"])
         self.assertEqual(re.findall("a=(sendonly|recvonly|inactive|sendrecv)", reply.body),
                          ["recvonly", "inactive"])
+        self.end(caller, callee)
+
+
+class Hold(Lines):
+    """Every form of hold, by either side; what each end is told, and what media does."""
+
+    # What is offered, its answer, what the other end is told and the asker; does the asker's leg
+    # send, receive?
+    forms = [
+        (("sendonly", None), "recvonly", "sendonly", "recvonly", (False, True)),
+        (("recvonly", None), "sendonly", "recvonly", "sendonly", (True, False)),
+        (("inactive", None), "inactive", "inactive", "inactive", (False, False)),
+        (("sendrecv", "0.0.0.0"), "recvonly", "sendonly", "recvonly", (False, True)),
+        (("inactive", "0.0.0.0"), "inactive", "inactive", "inactive", (False, False)),
+        # One that does not know hold answers as if there were none.
+        (("sendonly", None), "sendrecv", "sendonly", "recvonly", (False, True)),
+    ]
+
+    def directions(self, asker):
+        call = flows.gateway.ctl("calls")[-1]["call"]
+        leg = flows.gateway.ctl("call", call)["legs"][asker]
+        return leg["sends"], leg["receives"]
+
+    def test_all_forms_from_either_side(self):
+        caller, callee = self.establish()
+        version = 1
+        for asker, other, index in ((caller, self.callee, 0), (callee, self.caller, 1)):
+            for (offer, address), answer, told, reply_told, media in self.forms:
+                version += 1
+                asker.send("INVITE", asker.peer.sdp(direction=offer, address=address, version=version))
+                invite = other.expect("INVITE")
+                self.assertEqual(invite.sdp_direction(), told)
+                self.assertEqual(invite.sdp_address(), f"IP4 {flows.gateway.ip}")
+                other.reply(invite, 200, body=other.sdp(direction=answer, version=version))
+                other.expect("ACK")
+                reply = asker.peer.expect(200)
+                self.assertEqual(reply.sdp_direction(), reply_told)
+                asker.send("ACK")
+                flows.gateway.wait(lambda: self.directions(index) == media, f"{offer} to be {media}")
+                # Back to talking.
+                version += 1
+                asker.send("INVITE", asker.peer.sdp(version=version))
+                invite = other.expect("INVITE")
+                self.assertEqual(invite.sdp_direction(), "sendrecv")
+                other.reply(invite, 200, body=other.sdp(version=version))
+                other.expect("ACK")
+                asker.peer.expect(200)
+                asker.send("ACK")
+                flows.gateway.wait(lambda: self.directions(index) == (True, True), "media again")
+        self.end(caller, callee)
+
+    def test_refused_hold_changes_nothing(self):
+        caller, callee = self.establish()
+        caller.send("INVITE", self.caller.sdp(direction="sendonly", version=2))
+        self.callee.reply(self.callee.expect("INVITE"), 488)
+        self.callee.expect("ACK")
+        self.caller.expect(488)
+        caller.send("ACK")
+        self.assertEqual(self.directions(0), (True, True))
+        # What was offered has counted, so the next description is newer than that.
+        callee.send("INVITE", self.callee.sdp(direction="inactive", version=2))
+        invite = self.caller.expect("INVITE")
+        self.assertEqual(invite.sdp_direction(), "inactive")
+        self.caller.reply(invite, 200, body=self.caller.sdp(direction="inactive", version=3))
+        self.caller.expect("ACK")
+        self.callee.expect(200)
+        callee.send("ACK")
         self.end(caller, callee)
 
 

@@ -188,13 +188,13 @@ static const char *verdict(int rc)
 	case 0:
 		return "";
 	case -EOPNOTSUPP:
-		return ": refused, no common audio";
+		return ": refused";
 	case -EBUSY:
 		return ": refused, an exchange is under way";
 	case -EPROTO:
 		return ": refused, fits no offer of ours";
 	default:
-		return ": refused";
+		return ": refused for another reason";
 	}
 }
 
@@ -224,7 +224,11 @@ static void play_description(struct play *play, int leg, const char *verb)
 		rc = negotiation_take_offer(&play->n, leg, &sdp);
 		note = rc == 0 && refresh ? ": a refresh" : verdict(rc);
 	}
-	golden_put(play->out, "--- %c %s%s\n%s", 'a' + leg, verb, note, body.data);
+	golden_put(play->out, "--- %c %s%s", 'a' + leg, verb, note);
+	if (note == verdict(-EOPNOTSUPP))
+		golden_put(play->out, ": %s",
+			sdp_warning_text(negotiation_warning(&play->n, leg, &sdp)));
+	golden_put(play->out, "\n%s", body.data);
 }
 
 static void play_told(struct play *play, int leg)
