@@ -205,7 +205,7 @@ struct attempt *attempt_start(struct call *call, const struct target *target,
 	struct attempt *attempt = calloc(1, sizeof(*attempt));
 	char buffer[MESSAGE_SIZE], host[SIP_ADDRESS_TEXT_SIZE];
 	struct flow flow = {.listener = call->legs[LEG_B].listener};
-	struct builder b;
+	WIPED_BUILDER b = {};
 
 	if (!attempt)
 		return NULL;

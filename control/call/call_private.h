@@ -714,6 +714,13 @@ unsigned int description_take_reoffer(
 	struct leg *leg, const struct sip_message *message, bool *ask_other);
 unsigned int description_take_answer(struct leg *leg, const struct sip_message *message);
 bool message_has_sdp(const struct sip_message *message);
+// A text for a description, empty at first, which is wiped where it goes out of scope.
+static inline void description_text_wipe(char (*text)[NEGOTIATION_TEXT_MAX])
+{
+	explicit_bzero(*text, strnlen(*text, sizeof(*text)));
+}
+#define WIPED_DESCRIPTION(name) \
+	__attribute__((cleanup(description_text_wipe))) char name[NEGOTIATION_TEXT_MAX] = ""
 // Our description for the leg into `out` (NEGOTIATION_TEXT_MAX). Returns 0 or a negative errno.
 int description_write(struct leg *leg, char *out);
 // The session from what was negotiated, and its record with it.

@@ -132,7 +132,8 @@ static int target_invite(struct call *call)
 	const struct sockaddr *peer = (const struct sockaddr *)&target->address;
 	uint32_t patience_ms = b_leg->trunk->failover.timeout_ms;
 	struct timeval patience = {.tv_sec = patience_ms / 1000};
-	char description[NEGOTIATION_TEXT_MAX], address[ADDRESS_TEXT_SIZE];
+	WIPED_DESCRIPTION(description);
+	char address[ADDRESS_TEXT_SIZE];
 
 	hunt->n_tried++;
 	target->tried++;

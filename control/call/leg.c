@@ -147,7 +147,7 @@ int leg_accept(struct leg *leg, const char *description)
 	bool initial = leg->state == LEG_INVITED;
 	char buffer[MESSAGE_SIZE];
 	struct slice response;
-	struct builder b;
+	WIPED_BUILDER b = {};
 	int err;
 
 	builder_init(&b, buffer, sizeof(buffer));
@@ -230,7 +230,7 @@ int leg_reinvite(struct leg *leg, const char *description)
 {
 	char buffer[MESSAGE_SIZE];
 	struct slice request;
-	struct builder b;
+	WIPED_BUILDER b = {};
 
 	builder_init(&b, buffer, sizeof(buffer));
 	dialog_request_begin(&leg->dialog, METHOD_INVITE, &b);

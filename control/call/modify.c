@@ -58,7 +58,7 @@ static int exchange_refuse(struct leg *leg, unsigned int status)
 
 static int exchange_accept(struct leg *leg)
 {
-	char description[NEGOTIATION_TEXT_MAX];
+	WIPED_DESCRIPTION(description);
 	struct call *call = leg->call;
 
 	if (description_write(leg, description))
@@ -89,7 +89,7 @@ static int exchange_pass_on(struct leg *leg)
 {
 	struct call *call = leg->call;
 	struct leg *other = leg_other(leg);
-	char description[NEGOTIATION_TEXT_MAX];
+	WIPED_DESCRIPTION(description);
 
 	if (description_write(other, description) || offer_send(other, call->ask_by, description))
 		return exchange_refuse(leg, 500);

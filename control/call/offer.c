@@ -17,7 +17,7 @@ static int offer_start(struct leg *leg, struct slice request)
 static int update_send(struct leg *leg, const char *description)
 {
 	char buffer[MESSAGE_SIZE];
-	struct builder b;
+	WIPED_BUILDER b = {};
 
 	builder_init(&b, buffer, sizeof(buffer));
 	dialog_request_begin(&leg->dialog, METHOD_UPDATE, &b);
@@ -30,7 +30,7 @@ static int prack_send(struct leg *leg, const char *description)
 {
 	const struct early_dialog early = {&leg->dialog, &leg->early, NULL};
 	char buffer[MESSAGE_SIZE];
-	struct builder b;
+	WIPED_BUILDER b = {};
 
 	builder_init(&b, buffer, sizeof(buffer));
 	return offer_start(leg, early_prack_write(&early, &b, description));
@@ -98,7 +98,7 @@ void offer_answer(struct leg *leg, const char *description)
 void update_answer(struct leg *leg, struct transaction *transaction, const char *description)
 {
 	char buffer[MESSAGE_SIZE];
-	struct builder b;
+	WIPED_BUILDER b = {};
 
 	builder_init(&b, buffer, sizeof(buffer));
 	response_begin(&b, transaction, 200, (struct slice){}, (struct slice){});

@@ -69,7 +69,7 @@ static void on_no_prack(void *arg)
 static struct slice provisional_write(
 	struct leg *leg, struct builder *b, const struct provisional *provisional, uint32_t rseq)
 {
-	char description[NEGOTIATION_TEXT_MAX] = "";
+	WIPED_DESCRIPTION(description);
 
 	if (provisional->describes && description_write(leg, description))
 		return (struct slice){};
@@ -89,7 +89,7 @@ static int reliable_send(struct reliable *reliable, const struct provisional *pr
 	struct leg *leg = reliable->leg;
 	char buffer[MESSAGE_SIZE];
 	struct slice response;
-	struct builder b;
+	WIPED_BUILDER b = {};
 	int err;
 
 	builder_init(&b, buffer, sizeof(buffer));
@@ -125,7 +125,7 @@ static int reliable_wait(struct reliable *reliable, const struct provisional *pr
 static int unreliable_send(struct leg *leg, const struct provisional *provisional)
 {
 	char buffer[MESSAGE_SIZE];
-	struct builder b;
+	WIPED_BUILDER b = {};
 
 	builder_init(&b, buffer, sizeof(buffer));
 	return transaction_respond(leg->invite, provisional_write(leg, &b, provisional, 0));

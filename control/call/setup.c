@@ -184,7 +184,7 @@ static int answer_write(struct call *call, char *description)
 int setup_pass_answer(struct call *call)
 {
 	struct leg *a_leg = &call->legs[LEG_A];
-	char description[NEGOTIATION_TEXT_MAX] = "";
+	WIPED_DESCRIPTION(description);
 
 	if (call->transfer_from)
 		return transfer_answered(call);

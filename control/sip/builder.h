@@ -17,6 +17,15 @@ static inline void builder_init(struct builder *b, char *buffer, size_t size)
 	*b = (struct builder){.p = buffer, .size = size};
 }
 
+// `WIPED_BUILDER b;` for a message with a description, which may have keys of media in it: what has
+// been written is wiped where b goes out of scope.
+static inline void builder_wipe(struct builder *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->n);
+}
+#define WIPED_BUILDER __attribute__((cleanup(builder_wipe))) struct builder
+
 void builder_slice(struct builder *b, struct slice text);
 void builder_text(struct builder *b, const char *text);
 void builder_char(struct builder *b, char c);
