@@ -324,6 +324,7 @@ static void session_leg_fill(struct call *call, const struct media_summary *medi
 	leg->flags = (from->receive ? SL_LEG_RECEIVE : SL_LEG_HELD) |
 		     (from->send ? SL_LEG_SEND : 0) | (from->rtcp_mux ? SL_LEG_RTCP_MUX : 0) |
 		     (from->rtcp_reduced ? SL_LEG_RTCP_REDUCED : 0) |
+		     (from->no_rtcp ? SL_LEG_NO_RTCP : 0) |
 		     (call->legs[index].trunk->logs_quality ? SL_LEG_QUALITY_REPORT : 0) |
 		     digits_flags(call, index);
 	leg->source =

@@ -140,6 +140,7 @@ static void read_media(struct negotiation_leg *leg, const struct sdp_media *medi
 	leg->remote_rtcp = media->rtcp_address;
 	leg->remote_rtcp_port = media->rtcp_port;
 	leg->remote_mux = media->rtcp_mux;
+	leg->no_rtcp = media->bandwidth.rs == 0 && media->bandwidth.rr == 0;
 	// Only with the feedback profile, which sends RTCP early (RFC 5506 section 5).
 	leg->rtcp_reduced = media->rtcp_rsize && proto_has_feedback(media->proto);
 	leg->remote_ptime_ms = media->ptime_ms ? ptime_bound(media->ptime_ms) : 0;
@@ -503,6 +504,7 @@ static void describe_audio(const struct negotiation *n, int to, uint16_t port,
 	audio->ptime_ms = leg->local_ptime_ms;
 	audio->maxptime_ms = leg->local_maxptime_ms;
 	audio->rtcp_mux = leg->local_mux;
+	audio->no_rtcp = leg->no_rtcp && !leg->offered_by_us;
 	audio->rtcp_rsize = leg->rtcp_reduced && !leg->offered_by_us;
 	audio->keys = texts->key_list;
 	audio->n_keys = describe_keys(leg, texts->keys, texts->key_list);

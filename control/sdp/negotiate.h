@@ -158,6 +158,7 @@ struct negotiation_leg {
 	uint8_t local_direction;
 	bool remote_mux, local_mux;
 	bool rtcp_reduced;  // RFC 5506, agreed
+	bool no_rtcp;	    // it wants none and sends none: b=RS:0 and b=RR:0 (RFC 3556)
 	bool offered_by_us; // the exchange that made remote_formats and local_formats
 	uint16_t remote_port, remote_rtcp_port;
 	uint16_t remote_ptime_ms, remote_maxptime_ms; // 0: not stated
@@ -212,7 +213,7 @@ struct media_summary_leg {
 	struct sdp_address remote, remote_rtcp;	   // family 0: none
 	uint16_t remote_port, remote_rtcp_port;	   // 0: none
 	struct sdp_crypto srtp_receive, srtp_send; // both or none of suite NONE
-	bool send, receive, rtcp_mux, rtcp_reduced;
+	bool send, receive, rtcp_mux, rtcp_reduced, no_rtcp;
 	uint8_t ptime_ms;  // to packetise with towards it
 	uint8_t digits;	   // enum media_digits
 	uint8_t n_formats; // 0: not agreed yet

@@ -126,6 +126,7 @@ static void summarise_remote(const struct negotiation_leg *leg, const struct sdp
 	}
 	out->rtcp_mux = leg->local_mux && leg->remote_mux;
 	out->rtcp_reduced = leg->rtcp_reduced;
+	out->no_rtcp = leg->no_rtcp;
 	if (leg->keys.ours.suite != SDP_SUITE_NONE) {
 		out->srtp_send = leg->keys.ours;
 		out->srtp_receive = leg->keys.theirs;

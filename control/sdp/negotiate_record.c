@@ -79,7 +79,8 @@ static void put_leg(struct bytes *bytes, const struct negotiation_leg *leg)
 	put(bytes, leg->local_direction, 1);
 	put(bytes,
 		leg->remote_mux | leg->local_mux << 1 | leg->offered_by_us << 2 |
-			leg->rtcp_reduced << 3 | leg->audio_offered << 4 | leg->audio_on << 5,
+			leg->rtcp_reduced << 3 | leg->audio_offered << 4 | leg->audio_on << 5 |
+			leg->no_rtcp << 6,
 		1);
 	put(bytes, leg->remote_port, 2);
 	put(bytes, leg->remote_rtcp_port, 2);
@@ -316,13 +317,14 @@ static void get_leg(struct reader *reader, struct negotiation_leg *leg, uint8_t 
 	leg->audio_line = (uint8_t)get(reader, 1);
 	leg->remote_direction = get_below(reader, SDP_SENDRECV + 1);
 	leg->local_direction = get_below(reader, SDP_SENDRECV + 1);
-	flags = get_below(reader, version < 3 ? 16 : 64);
+	flags = get_below(reader, version < 3 ? 16 : 128);
 	leg->remote_mux = flags & 1;
 	leg->local_mux = flags & 2;
 	leg->offered_by_us = flags & 4;
 	leg->rtcp_reduced = flags & 8;
 	leg->audio_offered = flags & 16 || version < 3;
 	leg->audio_on = flags & 32 || version < 3;
+	leg->no_rtcp = flags & 64;
 	leg->remote_port = (uint16_t)get(reader, 2);
 	leg->remote_rtcp_port = (uint16_t)get(reader, 2);
 	leg->remote_ptime_ms = (uint16_t)get(reader, 2);

@@ -139,6 +139,8 @@ static void keep_text(struct negotiation_leg *leg, struct relay_leg *out, bool f
 	out->text = leg->n_lines_text;
 	keep_bandwidth(leg, "AS", media->bandwidth.as);
 	keep_bandwidth(leg, "TIAS", media->bandwidth.tias);
+	keep_bandwidth(leg, "RS", media->bandwidth.rs); // RTCP is between the far ends
+	keep_bandwidth(leg, "RR", media->bandwidth.rr);
 	for (uint16_t i = 0; i < media->attributes.n; i++) {
 		const struct sdp_attribute *attribute =
 			&sdp->attributes_all[media->attributes.first + i];

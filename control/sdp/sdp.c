@@ -338,6 +338,10 @@ static void inherit_from_session(struct parser *parser)
 
 		if (!media->connection.host.length)
 			media->connection = sdp->connection;
+		if (media->bandwidth.rs < 0)
+			media->bandwidth.rs = sdp->bandwidth.rs;
+		if (media->bandwidth.rr < 0)
+			media->bandwidth.rr = sdp->bandwidth.rr;
 		if (media->direction == DIRECTION_UNSET)
 			media->direction = parser->session_direction;
 	}

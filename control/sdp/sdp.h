@@ -99,9 +99,9 @@ struct sdp_media {
 	uint16_t rtcp_port; // a=rtcp, 0: not given
 	uint16_t first_format, n_formats;
 	struct sdp_range attributes;
-	struct sdp_bandwidth bandwidth;
-	enum sdp_direction direction; // its own, the session's, or sendrecv
-	uint16_t ptime_ms;	      // 0: not given
+	struct sdp_bandwidth bandwidth; // RS and RR: its own or the session's
+	enum sdp_direction direction;	// its own, the session's, or sendrecv
+	uint16_t ptime_ms;		// 0: not given
 	uint16_t maxptime_ms;
 	bool rtcp_mux;
 	bool rtcp_rsize; // RFC 5506

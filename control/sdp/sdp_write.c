@@ -94,6 +94,8 @@ static void put_media(struct text *text, const struct sdp_write_media *media)
 	}
 	put(text, "\r\n");
 	put_bytes(text, media->lines, media->lines_length);
+	if (media->no_rtcp)
+		put(text, "b=RS:0\r\nb=RR:0\r\n");
 	for (size_t i = 0; i < media->n_formats && !media->lines; i++)
 		put_format(text, &media->formats[i]);
 	if (media->ptime_ms)

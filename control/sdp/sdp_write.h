@@ -26,7 +26,7 @@ struct sdp_write_media {
 	enum sdp_direction direction;
 	uint16_t port;			// 0: rejected
 	uint16_t ptime_ms, maxptime_ms; // 0: do not state it
-	bool rtcp_mux, rtcp_rsize;
+	bool rtcp_mux, rtcp_rsize, no_rtcp;
 	// Of a line that is relayed: b= and a= as they came; its formats have only their numbers.
 	const char *lines;
 	size_t lines_length;

@@ -246,6 +246,8 @@ enum {					  // sl_leg.flags
 	// Control may send digits to its far end (SL_DTMF): where that has no "telephone-event",
 	// what feeds the leg passes a codec, even if both ends have the same format
 	SL_LEG_DTMF_SEND = 1 << 11,
+
+	SL_LEG_NO_RTCP = 1 << 12, // send no RTCP to its far end (RFC 3556: b=RS:0, b=RR:0)
 };
 
 // Of what comes from a leg, where it passes a codec: play it out by time, evenly.

@@ -48,6 +48,10 @@ const struct next_hop *leg_rtp_destination(const struct leg *leg, const struct l
 const struct next_hop *leg_rtcp_destination(const struct leg *leg, const struct leg_config *config,
 	struct leg_endpoint *to, enum drop_reason *reason)
 {
+	if (config->flags & SL_LEG_NO_RTCP) {
+		*reason = DROP_not_sending;
+		return NULL;
+	}
 	if (config->flags & SL_LEG_RTCP_MUX) {
 		const struct leg_endpoint *rtp;
 		const struct next_hop *hop = leg_rtp_destination(leg, config, &rtp, reason);

@@ -216,7 +216,8 @@ int plan_config(struct session_plan *plan, unsigned int i, const char **why)
 	fill_latch(config, plan, i);
 	fill_routes(config, plan, i);
 	config->reports =
-		!config->relays_rtcp && !(leg->flags & (SL_LEG_TRANSPARENT_SSRC | SL_LEG_OPAQUE));
+		!config->relays_rtcp &&
+		!(leg->flags & (SL_LEG_TRANSPARENT_SSRC | SL_LEG_OPAQUE | SL_LEG_NO_RTCP));
 	config->mixed = is_mixed(plan, i);
 	return 0;
 }

@@ -8,7 +8,7 @@
 #define KNOWN_FLAGS                                                                               \
 	(SL_LEG_RECEIVE | SL_LEG_SEND | SL_LEG_TRANSPARENT_SSRC | SL_LEG_HELD | SL_LEG_RTCP_MUX | \
 		SL_LEG_RTCP_REDUCED | SL_LEG_PUNT | SL_LEG_OPAQUE | SL_LEG_DTMF_INBAND |          \
-		SL_LEG_DTMF_REPORT | SL_LEG_QUALITY_REPORT | SL_LEG_DTMF_SEND)
+		SL_LEG_DTMF_REPORT | SL_LEG_QUALITY_REPORT | SL_LEG_DTMF_SEND | SL_LEG_NO_RTCP)
 
 #define KNOWN_FORMAT_FLAGS                                                                        \
 	(SL_FORMAT_DTX | SL_FORMAT_OCTET_ALIGN | SL_FORMAT_MODE_CHANGE_NEIGHBOR | SL_FORMAT_CBR | \

@@ -338,9 +338,10 @@ static void play_media(struct play *play)
 	for (int i = 0; i < 2; i++) {
 		const struct media_summary_leg *leg = &media.legs[i];
 
-		golden_put(play->out, "%c:%s%s%s%s%s ptime=%u", 'a' + i, leg->send ? " send" : "",
+		golden_put(play->out, "%c:%s%s%s%s%s%s ptime=%u", 'a' + i, leg->send ? " send" : "",
 			leg->receive ? " receive" : "", leg->rtcp_mux ? " mux" : "",
-			leg->rtcp_reduced ? " rsize" : "", digits[leg->digits], leg->ptime_ms);
+			leg->rtcp_reduced ? " rsize" : "", leg->no_rtcp ? " no-rtcp" : "",
+			digits[leg->digits], leg->ptime_ms);
 		sdp_address_text(&leg->remote, address, sizeof(address));
 		golden_put(play->out, " remote=%s:%u", address, leg->remote_port);
 		sdp_address_text(&leg->remote_rtcp, address, sizeof(address));

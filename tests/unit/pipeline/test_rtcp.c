@@ -76,6 +76,22 @@ static void reports_are_put_in_terms_of_the_other_leg(void **)
 	assert_int_equal(worker_counter("worker.0.reports"), 0);
 }
 
+static void far_end_that_wants_no_reports_gets_none(void **)
+{
+	struct frame frame;
+
+	wanted.legs[1].flags |= SL_LEG_NO_RTCP;
+	path_set(&wanted);
+	media_of_leg0(10);
+	media_of_leg1(77);
+	discard_output();
+	push_report(FAR0, 4001);
+	assert_false(frame_pop(1, &frame));
+	assert_int_equal(drops(DROP_not_sending), 1);
+	media_of_leg0(11); // which goes on
+	assert_true(frame_pop(1, &frame));
+}
+
 static void reports_from_elsewhere_are_dropped(void **)
 {
 	struct frame frame;
@@ -206,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CALL_TEST(reports_are_put_in_terms_of_the_other_leg),
 		CALL_TEST(reports_from_elsewhere_are_dropped),
+		CALL_TEST(far_end_that_wants_no_reports_gets_none),
 		CALL_TEST(malformed_reports_are_dropped),
 		CALL_TEST(mux_takes_rtcp_on_the_rtp_port),
 		CALL_TEST(rtcp_latches_beside_its_rtp),

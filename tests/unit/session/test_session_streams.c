@@ -179,8 +179,8 @@ static void all_flags_of_the_contract_are_known(void **)
 	ACCEPTED(legs[0].formats[0].flags = SL_FORMAT_DTX | SL_FORMAT_MODE_CHANGE_NEIGHBOR |
 					    SL_FORMAT_CBR | SL_FORMAT_VBR);
 	REFUSED(legs[0].formats[0].flags = 1 << 5);
-	ACCEPTED(legs[0].flags |= SL_LEG_QUALITY_REPORT | SL_LEG_DTMF_SEND);
-	REFUSED(legs[0].flags |= 1 << 12);
+	ACCEPTED(legs[0].flags |= SL_LEG_QUALITY_REPORT | SL_LEG_DTMF_SEND | SL_LEG_NO_RTCP);
+	REFUSED(legs[0].flags |= 1 << 13);
 }
 
 int main(void)

@@ -336,6 +336,24 @@ static void tokens_are_tokens_and_differ(void **)
 	}
 }
 
+static void write_and_leave(char *buffer, size_t size)
+{
+	WIPED_BUILDER b = {};
+
+	builder_init(&b, buffer, size);
+	builder_body(&b, SLICE("application/sdp"), SLICE("a=crypto:1 secret"));
+	assert_non_null(memmem(buffer, size, "secret", 6));
+}
+
+static void what_a_wiped_builder_wrote_is_gone_with_it(void **)
+{
+	char buffer[128], nothing[128] = "";
+
+	memset(buffer, 0, sizeof(buffer));
+	write_and_leave(buffer, sizeof(buffer));
+	assert_memory_equal(buffer, nothing, sizeof(buffer));
+}
+
 static void every_class_of_status_has_a_reason(void **)
 {
 	assert_slice(status_reason(200), "OK");
@@ -362,6 +380,7 @@ int main(void)
 		cmocka_unit_test(numbers_have_limits),
 		cmocka_unit_test(siphash_agrees_with_its_reference),
 		cmocka_unit_test(tokens_are_tokens_and_differ),
+		cmocka_unit_test(what_a_wiped_builder_wrote_is_gone_with_it),
 		cmocka_unit_test(every_class_of_status_has_a_reason),
 	};
 
