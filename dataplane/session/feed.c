@@ -242,8 +242,13 @@ static int route_audio(struct feed *feed, unsigned int i, const struct feed_end 
 			return 0;
 		}
 	feed->routes[i].pt = out->pt;
-	if (needs_stream(from, to) && engine && can_transcode(&spec))
-		return open_stream(feed, i, &spec, source->leg, engine);
+	if (needs_stream(from, to) && engine && can_transcode(&spec)) {
+		int rc = open_stream(feed, i, &spec, source->leg, engine);
+
+		// Better heard without digits and comfort noise than not at all.
+		if (rc != -EBUSY || (same != out && g711 == FEED_DROP))
+			return rc;
+	}
 	if (same == out) {
 		feed->routes[i].verb = FEED_RELAY;
 	} else if (g711 != FEED_DROP) {

@@ -115,6 +115,18 @@ static void relayed_call_is_not_refused(void **)
 	assert_int_equal(refused(), 0);
 }
 
+static void call_that_needs_codecs_for_digits_only_is_relayed_without(void **)
+{
+	struct sl_session session = transcoded(2);
+
+	fill();
+	session.legs[0].formats[0] = session.legs[1].formats[0];
+	session.legs[0].flags |= SL_LEG_DTMF_INBAND | SL_LEG_DTMF_REPORT;
+	assert_int_equal(set(&session), 0);
+	assert_int_equal(refused(), 1);
+	assert_non_null(session_find(rig.sessions, &session.id));
+}
+
 static void call_that_is_up_gets_codecs_all_the_same(void **)
 {
 	struct sl_session session = rig_session(2);
@@ -160,6 +172,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		REFUSED_TEST(new_call_that_needs_codecs_is_refused_and_takes_nothing),
 		REFUSED_TEST(relayed_call_is_not_refused),
+		REFUSED_TEST(call_that_needs_codecs_for_digits_only_is_relayed_without),
 		REFUSED_TEST(call_that_is_up_gets_codecs_all_the_same),
 		REFUSED_TEST(call_without_media_yet_is_refused_and_stays),
 		REFUSED_TEST(session_with_ports_of_before_a_restart_comes_back),
