@@ -2,7 +2,7 @@
 """One end of an RTP stream: sends with the right timing, judges what comes back, reports as JSON.
 
 usage: rtp.py --bind ADDRESS --remote ADDRESS [--seconds S] [--codec pcmu|pcma|opus] [--pt N]
-              [--digits 12#] [--dtmf-pt N] [--report FILE]
+              [--digits 12#] [--tones 12#] [--dtmf-pt N] [--report FILE]
 
 An ADDRESS is 192.0.2.1:4000 or [2001:db8::1]:4000. Every payload it sends begins with a counter and continues with bytes that follow from it, so the
 receiver can tell a relayed payload bit for bit ("exact"), and 20 ms of sound that was transcoded
@@ -11,6 +11,7 @@ the report is written all the same.
 """
 import argparse
 import json
+import math
 import random
 import select
 import signal
@@ -33,7 +34,30 @@ def pattern(counter):
     return struct.pack("!I", counter) + bytes((counter * 7 + i) & 0xFF for i in range(156))
 
 
+ROWS, COLUMNS, KEYS = (697, 770, 852, 941), (1209, 1336, 1477, 1633), "123A456B789C*0#D"
+TONE_FRAMES = 10  # and as many of silence
+
+
+def ulaw(sample):
+    """G.711, of 16 bits."""
+    magnitude = min(abs(sample), 32635) + 132
+    exponent = magnitude.bit_length() - 8
+    return ~((sample < 0) << 7 | exponent << 4 | magnitude >> (exponent + 3) & 15) & 0xFF
+
+
+def tones(keys, frame):
+    """20 ms of the keys, one after the other, in PCMU; silence before and behind them (Q.23)."""
+    number, position = divmod(frame - 25, 2 * TONE_FRAMES)
+    if not 0 <= number < len(keys) or position >= TONE_FRAMES:
+        return b"\xff" * 160
+    row, column = divmod(KEYS.index(keys[number]), 4)
+    return bytes(ulaw(int(6000 * sum(math.sin(2 * math.pi * hz * (position * 160 + i) / 8000)
+                                     for hz in (ROWS[row], COLUMNS[column])))) for i in range(160))
+
+
 class Sender:
+    keys = ""  # to be sent as tones instead of the pattern
+
     def __init__(self, codec, pt, digits, dtmf_pt):
         self.codec, self.step = codec, CODECS[codec][1]
         self.pt, self.dtmf_pt = pt, dtmf_pt
@@ -51,7 +75,8 @@ class Sender:
             marker, start, payload = event
             header = (0x80, marker << 7 | self.dtmf_pt, self.sequence, start, self.ssrc)
         else:
-            payload = OPUS_SILENCE if self.codec == "opus" else pattern(self.counter)
+            payload = (OPUS_SILENCE if self.codec == "opus" else tones(self.keys, self.counter)
+                       if self.keys else pattern(self.counter))
             header = (0x80, self.pt, self.sequence, self.timestamp, self.ssrc)
             self.counter += 1
         self.sequence = (self.sequence + 1) & 0xFFFF
@@ -190,6 +215,7 @@ def main():
     parser.add_argument("--codec", choices=CODECS, default="pcmu")
     parser.add_argument("--pt", type=int)
     parser.add_argument("--digits", default="")
+    parser.add_argument("--tones", default="")
     parser.add_argument("--dtmf-pt", type=int, default=101)
     parser.add_argument("--report")
     options = parser.parse_args()
@@ -202,6 +228,7 @@ def main():
     connection.bind(options.bind)
     pt = CODECS[options.codec][0] if options.pt is None else options.pt
     sender = Sender(options.codec, pt, options.digits, options.dtmf_pt)
+    sender.keys = options.tones
     receiver = Receiver(options.remote, options.codec, options.dtmf_pt)
     report = exchange(connection, options.remote, sender, receiver, options.seconds, stopped)
     report.update(receiver.report())
