@@ -6,9 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define PT_DYNAMIC_FIRST   96 // RFC 3551 section 6
-#define PT_DYNAMIC_LAST	   127
-#define PT_TELEPHONE_EVENT 101 // what most peers use, and some insist on
+#define PT_DYNAMIC_FIRST 96 // RFC 3551 section 6
+#define PT_DYNAMIC_LAST	 127
 
 bool encoding_is_event(const struct sdp_encoding *encoding)
 {
@@ -190,7 +189,7 @@ bool formats_same(const struct remote_format *a, const struct remote_format *b)
 	return !codec || !codec->compatible || codec->compatible(a->fmtp, b->fmtp);
 }
 
-static bool is_transcodable(const struct negotiation *n, const struct remote_format *format)
+bool format_is_transcodable(const struct negotiation *n, const struct remote_format *format)
 {
 	const struct sdp_codec *codec = sdp_codec_find(&format->format.encoding);
 
@@ -207,7 +206,7 @@ enum pair_rank formats_rank(
 		return PAIR_NONE;
 	if (formats_same(a, b))
 		return PAIR_SAME;
-	if (!is_transcodable(n, a) || !is_transcodable(n, b))
+	if (!format_is_transcodable(n, a) || !format_is_transcodable(n, b))
 		return PAIR_NONE;
 	if (is_wideband(from) != is_wideband(to))
 		return PAIR_MIXED;
@@ -293,8 +292,7 @@ static uint8_t pt_for(
 	return SDP_NO_PT; // 24 formats at most are ever in use
 }
 
-static void add_local(
-	struct negotiation_leg *leg, const struct sdp_encoding *encoding, uint8_t hint)
+void leg_add_local(struct negotiation_leg *leg, const struct sdp_encoding *encoding, uint8_t hint)
 {
 	struct media_format format = {*encoding, pt_for(leg, encoding, hint)};
 
@@ -327,89 +325,6 @@ static enum pair_rank best_rank(const struct negotiation *n, const struct format
 	return best;
 }
 
-static bool local_has_clock(const struct negotiation_leg *leg, uint32_t clock_hz, uint8_t end)
-{
-	for (uint8_t i = 0; i < end; i++)
-		if (leg->local_formats[i].encoding.clock_hz == clock_hz)
-			return true;
-	return false;
-}
-
-static const struct remote_format *find_event(const struct format_list *formats, uint32_t clock_hz)
-{
-	for (uint8_t i = 0; i < formats->n; i++) {
-		const struct sdp_encoding *encoding = &formats->list[i].format.encoding;
-
-		if (encoding_is_event(encoding) && (!clock_hz || encoding->clock_hz == clock_hz))
-			return &formats->list[i];
-	}
-	return NULL;
-}
-
-static bool has_encoding(const struct format_list *formats, const struct sdp_encoding *encoding)
-{
-	for (uint8_t i = 0; i < formats->n; i++)
-		if (sdp_encoding_equal(&formats->list[i].format.encoding, encoding))
-			return true;
-	return false;
-}
-
-// RFC 4733 section 2.1: events have the clock of the audio they go with. But where the audio is to
-// be relayed, so are its events, and they must be such as the other leg has.
-static uint32_t event_clock(const struct format_list *others, const struct sdp_encoding *voice)
-{
-	const struct remote_format *event = find_event(others, voice->clock_hz);
-
-	if (event || !has_encoding(others, voice))
-		return voice->clock_hz;
-	event = find_event(others, 0);
-	return event ? event->format.encoding.clock_hz : voice->clock_hz;
-}
-
-static bool has_transcodable(const struct negotiation *n, const struct format_list *formats)
-{
-	for (uint8_t i = 0; i < formats->n; i++)
-		if (encoding_is_voice(&formats->list[i].format.encoding) &&
-			is_transcodable(n, &formats->list[i]))
-			return true;
-	return false;
-}
-
-// Digits have another form at the far end of leg `leg` than events, and the dataplane, which has to
-// pass the audio through a codec for it, can make the one into the other.
-static bool digits_are_converted(
-	const struct negotiation *n, int leg, const struct format_list *formats)
-{
-	uint8_t dtmf = n->policies[leg]->dtmf;
-
-	return (dtmf == SDP_DTMF_AUTO || dtmf == SDP_DTMF_INBAND || dtmf == SDP_DTMF_INFO) &&
-	       has_transcodable(n, formats);
-}
-
-bool formats_pass_digits(const struct negotiation *n, int leg, const struct format_list lists[2])
-{
-	return formats_have_event(&lists[1 - leg]) ||
-	       (digits_are_converted(n, 1 - leg, &lists[1 - leg]) &&
-		       has_transcodable(n, &lists[leg]));
-}
-
-static void offer_events(struct negotiation_leg *leg, const struct format_list *others)
-{
-	uint8_t n_voice = leg->n_local;
-
-	for (uint8_t i = 0; i < n_voice; i++) {
-		struct sdp_encoding event = {"telephone-event", 0, 1};
-		bool there = false;
-
-		event.clock_hz = event_clock(others, &leg->local_formats[i].encoding);
-		for (uint8_t j = n_voice; j < leg->n_local; j++)
-			there = there ||
-				sdp_encoding_equal(&leg->local_formats[j].encoding, &event);
-		if (!there)
-			add_local(leg, &event, event.clock_hz == 8000 ? PT_TELEPHONE_EVENT : 0);
-	}
-}
-
 // Comfort noise in place of silence, for codecs that have nothing of their own for it and its clock
 // (RFC 3389 section 4).
 static void offer_noise(struct negotiation_leg *leg)
@@ -418,7 +333,7 @@ static void offer_noise(struct negotiation_leg *leg)
 
 	for (uint8_t i = 0; i < leg->n_local; i++)
 		if (sdp_takes_noise(&leg->local_formats[i].encoding)) {
-			add_local(leg, &noise, 0);
+			leg_add_local(leg, &noise, 0);
 			return;
 		}
 }
@@ -442,48 +357,23 @@ bool formats_offer(struct negotiation *n, int to)
 	for (enum pair_rank rank = PAIR_SAME; rank < PAIR_NONE; rank++)
 		for (uint8_t i = 0; i < policy->n_codecs; i++)
 			if (best_rank(n, others, &policy->codecs[i], &pt) == rank)
-				add_local(leg, &policy->codecs[i], pt);
+				leg_add_local(leg, &policy->codecs[i], pt);
 	if (!leg->n_local)
 		return false;
 	formats_local(leg, &lists[to]);
 	if (policy_has_events(policy) && formats_pass_digits(n, to, lists))
-		offer_events(leg, others);
+		events_offer(leg, others);
 	if (policy->dtx)
 		offer_noise(leg);
 	return true;
 }
 
-static void answer_with(struct negotiation_leg *leg, const struct remote_format *remote)
+void leg_answer_with(struct negotiation_leg *leg, const struct remote_format *remote)
 {
 	for (uint8_t i = 0; i < leg->n_local; i++)
 		if (leg->local_formats[i].pt == remote->format.pt)
 			return;
 	leg->local_formats[leg->n_local++] = remote->format;
-}
-
-// Of the offered events those whose clock goes with an answered format; where there is none, the
-// first: peers that offer events at 8000 beside opus mean them for opus too. With audio that is
-// relayed only events count that the other leg has in the same clock.
-static void answer_events(
-	struct negotiation_leg *leg, const struct format_list *others, bool relayed)
-{
-	uint8_t n_voice = leg->n_local;
-	const struct remote_format *first = NULL;
-
-	for (uint8_t i = 0; i < leg->n_remote; i++) {
-		const struct remote_format *remote = &leg->remote_formats[i];
-		uint32_t clock_hz = remote->format.encoding.clock_hz;
-
-		if (!encoding_is_event(&remote->format.encoding) ||
-			(relayed && !find_event(others, clock_hz)))
-			continue;
-		if (!first)
-			first = remote;
-		if (local_has_clock(leg, clock_hz, n_voice))
-			answer_with(leg, remote);
-	}
-	if (leg->n_local == n_voice && first)
-		answer_with(leg, first);
 }
 
 static void answer_noise(struct negotiation_leg *leg)
@@ -495,7 +385,7 @@ static void answer_noise(struct negotiation_leg *leg)
 
 		for (uint8_t j = 0; j < n_voice && encoding_is_noise(&remote->format.encoding); j++)
 			if (sdp_takes_noise(&leg->local_formats[j].encoding))
-				answer_with(leg, remote);
+				leg_answer_with(leg, remote);
 	}
 }
 
@@ -513,13 +403,13 @@ bool formats_answer(struct negotiation *n, int to)
 	if (pair.rank == PAIR_NONE)
 		return false;
 	leg->n_local = 0;
-	answer_with(leg, &own->list[pair.formats[to]]);
+	leg_answer_with(leg, &own->list[pair.formats[to]]);
 	for (uint8_t i = 0; i < own->n; i++)
 		for (uint8_t j = 0; j < others->n; j++)
 			if (formats_rank(n, &own->list[i], &others->list[j]) == PAIR_SAME)
-				answer_with(leg, &own->list[i]);
+				leg_answer_with(leg, &own->list[i]);
 	if (formats_pass_digits(n, to, lists))
-		answer_events(leg, others, pair.rank == PAIR_SAME && formats_have_event(others));
+		events_answer(leg, others, pair.rank == PAIR_SAME && formats_have_event(others));
 	answer_noise(leg);
 	return true;
 }

@@ -4,7 +4,8 @@
 
 #include "negotiate.h"
 
-#define NEGOTIATION_PTIME_MS 20 // where nobody says
+#define NEGOTIATION_PTIME_MS 20	 // where nobody says
+#define PT_TELEPHONE_EVENT   101 // what most peers use, and some insist on
 
 static inline enum sdp_direction direction_reverse(uint8_t direction)
 {
@@ -38,6 +39,9 @@ bool formats_have_voice(const struct format_list *formats);
 bool formats_have_event(const struct format_list *formats);
 // Whether events of leg `leg` get to the other leg and back, be it in another form there.
 bool formats_pass_digits(const struct negotiation *n, int leg, const struct format_list lists[2]);
+// Behind the voice of our offer, or answer. `relayed`: the events are, with the audio.
+void events_offer(struct negotiation_leg *leg, const struct format_list *others);
+void events_answer(struct negotiation_leg *leg, const struct format_list *others, bool relayed);
 
 bool negotiation_can_transcode(const struct negotiation *n, const struct sdp_encoding *encoding);
 
@@ -70,6 +74,13 @@ bool formats_answer(struct negotiation *n, int to);
 // The parameters to state for a local format of leg `to`.
 void formats_local_fmtp(const struct negotiation *n, int to, const struct media_format *format,
 	char *out, size_t size);
+
+// Whether the dataplane can make other audio of it.
+bool format_is_transcodable(const struct negotiation *n, const struct remote_format *format);
+// Put a format into our offer, with its number of before, or `hint`, or a free one.
+void leg_add_local(struct negotiation_leg *leg, const struct sdp_encoding *encoding, uint8_t hint);
+// Put an offered format into our answer.
+void leg_answer_with(struct negotiation_leg *leg, const struct remote_format *remote);
 
 // Remember a payload type that the far end of `leg` gave to a format.
 void leg_learn_pt(struct negotiation_leg *leg, const struct media_format *format);

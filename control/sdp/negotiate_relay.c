@@ -12,159 +12,6 @@
 
 #include "negotiate_crypto.h"
 #include "negotiate_formats.h"
-#include "sdp_slice.h"
-
-#define RELAY_LEG(n, relay, leg) ((n)->legs[leg].relays[(relay) - (n)->relays])
-
-// Attributes of a line that mean the same behind us. All others are about the transport, which is
-// ours, or unknown.
-static const char *const relayed_attributes[] = {"rtpmap", "fmtp", "rtcp-fb", "content", "label",
-	"framerate", "imageattr", "framesize", "quality", "lang", "sdplang", "max-recv-ssrc"};
-
-static bool is_relayed(struct sdp_slice name)
-{
-	for (size_t i = 0; i < sizeof(relayed_attributes) / sizeof(relayed_attributes[0]); i++)
-		if (sdp_slice_equal(name, relayed_attributes[i]))
-			return true;
-	return name.length > 3 && !strncasecmp(name.data, "T38", 3);
-}
-
-// Which bit of policies the line is, 0: none that we relay.
-static uint8_t kind_of(const struct sdp *sdp, const struct sdp_media *media)
-{
-	bool secure;
-
-	if (sdp_slice_equal_nocase(media->type, "image"))
-		return sdp_slice_equal_nocase(media->proto, "udptl") && media->n_formats &&
-				       sdp_slice_equal_nocase(
-					       sdp->formats[media->first_format].token, "t38")
-			       ? SDP_RELAY_IMAGE
-			       : 0;
-	if (!proto_is_rtp(media->proto, &secure))
-		return 0;
-	return sdp_slice_equal_nocase(media->type, "video")  ? SDP_RELAY_VIDEO
-	       : sdp_slice_equal_nocase(media->type, "text") ? SDP_RELAY_TEXT
-							     : 0;
-}
-
-static void read_formats(
-	struct relay_leg *out, const struct sdp *sdp, const struct sdp_media *media)
-{
-	out->n_formats = 0;
-	for (uint16_t i = 0; i < media->n_formats && out->n_formats < NEGOTIATION_FORMATS_MAX;
-		i++) {
-		const struct sdp_format *from = &sdp->formats[media->first_format + i];
-		bool repeated = false;
-
-		for (uint8_t j = 0; j < out->n_formats; j++)
-			repeated = repeated || out->formats[j].pt == from->pt;
-		// 64 to 95 would look like RTCP (RFC 5761 4).
-		if (repeated || from->pt > 127 || (from->pt >= 64 && from->pt < 96))
-			continue;
-		out->formats[out->n_formats++] = (struct relay_format){
-			.clock_hz = from->clock_hz >= 1000 && from->clock_hz <= 384000
-					    ? from->clock_hz
-					    : 90000,
-			.pt = from->pt,
-		};
-	}
-}
-
-// What is left of a text of `size`, or nothing of it where it does not fit.
-static bool put_text(struct negotiation_leg *leg, const char *text, size_t size)
-{
-	if (size > sizeof(leg->lines_text) - leg->n_lines_text)
-		return false;
-	memcpy(leg->lines_text + leg->n_lines_text, text, size);
-	leg->n_lines_text = (uint16_t)(leg->n_lines_text + size);
-	return true;
-}
-
-static bool is_clean(struct sdp_slice slice)
-{
-	for (uint32_t i = 0; i < slice.length; i++)
-		if ((unsigned char)slice.data[i] < ' ' || slice.data[i] == 0x7f)
-			return false;
-	return true;
-}
-
-static bool has_pt(const struct relay_leg *leg, uint64_t pt)
-{
-	for (uint8_t i = 0; i < leg->n_formats; i++)
-		if (leg->formats[i].pt == pt)
-			return true;
-	return false;
-}
-
-// "96 nack pli": of a format that is relayed, or of all.
-static bool is_of_format(const struct relay_leg *leg, const struct sdp_attribute *attribute)
-{
-	struct sdp_slice value = attribute->value;
-	struct sdp_slice word = sdp_slice_take_word(&value);
-	uint64_t pt;
-
-	if (!sdp_slice_equal(attribute->name, "rtpmap") &&
-		!sdp_slice_equal(attribute->name, "fmtp") &&
-		!sdp_slice_equal(attribute->name, "rtcp-fb"))
-		return true;
-	return sdp_slice_equal(word, "*") ||
-	       (sdp_slice_number(word, 0, 127, &pt) && has_pt(leg, pt));
-}
-
-static void keep_attribute(struct negotiation_leg *leg, const struct sdp_attribute *attribute)
-{
-	uint16_t before = leg->n_lines_text;
-	bool kept = put_text(leg, "a=", 2) &&
-		    put_text(leg, attribute->name.data, attribute->name.length);
-
-	if (kept && attribute->value.length)
-		kept = put_text(leg, ":", 1) &&
-		       put_text(leg, attribute->value.data, attribute->value.length);
-	if (!kept || !put_text(leg, "\r\n", 2))
-		leg->n_lines_text = before;
-}
-
-static void keep_bandwidth(struct negotiation_leg *leg, const char *type, int64_t value)
-{
-	char line[40];
-	int n = snprintf(line, sizeof(line), "b=%s:%lld\r\n", type, (long long)value);
-
-	if (value >= 0)
-		put_text(leg, line, (size_t)n);
-}
-
-static void keep_text(struct negotiation_leg *leg, struct relay_leg *out, bool feedback,
-	const struct sdp *sdp, const struct sdp_media *media)
-{
-	out->text = leg->n_lines_text;
-	keep_bandwidth(leg, "AS", media->bandwidth.as);
-	keep_bandwidth(leg, "TIAS", media->bandwidth.tias);
-	keep_bandwidth(leg, "RS", media->bandwidth.rs); // RTCP is between the far ends
-	keep_bandwidth(leg, "RR", media->bandwidth.rr);
-	for (uint16_t i = 0; i < media->attributes.n; i++) {
-		const struct sdp_attribute *attribute =
-			&sdp->attributes_all[media->attributes.first + i];
-
-		if (!is_relayed(attribute->name) || !is_clean(attribute->name) ||
-			!is_clean(attribute->value) || !is_of_format(out, attribute) ||
-			(!feedback && sdp_slice_equal(attribute->name, "rtcp-fb")))
-			continue;
-		keep_attribute(leg, attribute);
-	}
-	out->text_length = (uint16_t)(leg->n_lines_text - out->text);
-}
-
-static void read_transport(struct relay_leg *out, const struct sdp_media *media)
-{
-	out->remote = media->connection.address;
-	out->remote_port = media->port;
-	out->remote_rtcp = media->rtcp_address;
-	out->remote_rtcp_port = media->rtcp_port;
-	out->remote_mux = media->rtcp_mux;
-	out->remote_direction = (uint8_t)media->direction;
-	if (sdp_address_is_any(&out->remote))
-		out->remote_direction &= SDP_SENDONLY;
-}
 
 // Where it is there and its address is of the leg's family.
 static bool is_reachable(const struct negotiation_leg *leg, const struct sdp_media *media)
@@ -212,7 +59,7 @@ static void relay_refuse(struct relay_leg *leg)
 static void read_offered(struct negotiation *n, int from, const struct sdp *sdp, uint8_t line)
 {
 	const struct sdp_media *media = &sdp->media[line];
-	uint8_t kind = kind_of(sdp, media);
+	uint8_t kind = relay_kind(sdp, media);
 	struct negotiation_leg *leg = &n->legs[from];
 	struct negotiation_relay *relay;
 	struct relay_leg *out, probe;
@@ -221,7 +68,7 @@ static void read_offered(struct negotiation *n, int from, const struct sdp *sdp,
 
 	if (!(kind & n->policies[0]->relays & n->policies[1]->relays) || !is_reachable(leg, media))
 		return;
-	read_formats(&probe, sdp, media);
+	relay_read_formats(&probe, sdp, media);
 	if (opaque ? n->policies[from]->srtp == SDP_SRTP_REQUIRED
 		   : !probe.n_formats || !crypto_read_offer(n, from, sdp, media, &key))
 		return;
@@ -238,8 +85,8 @@ static void read_offered(struct negotiation *n, int from, const struct sdp *sdp,
 	relay->feedback = proto_has_feedback(media->proto);
 	snprintf(relay->type, sizeof(relay->type), "%s", leg->lines[line].type);
 	snprintf(relay->format, sizeof(relay->format), "%s", leg->lines[line].format);
-	read_transport(out, media);
-	keep_text(leg, out, relay->feedback, sdp, media);
+	relay_read_transport(out, media);
+	relay_keep_text(leg, out, relay->feedback, sdp, media);
 	leg->family = out->remote.family;
 	out->keys.theirs = key;
 	sdp_crypto_wipe(&key);
@@ -281,19 +128,19 @@ static bool read_answered(struct negotiation *n, int from, struct negotiation_re
 	if (own->line >= answer->n_media)
 		return false;
 	media = &answer->media[own->line];
-	kind = kind_of(answer, media);
+	kind = relay_kind(answer, media);
 	opaque = kind == SDP_RELAY_IMAGE;
 	if (!kind || opaque != relay->opaque || !sdp_slice_equal_nocase(media->type, relay->type) ||
 		!is_reachable(&n->legs[from], media))
 		return false;
 	if (!opaque && !crypto_read_answer(n, from, &own->keys, answer, media, key))
 		return false;
-	read_formats(own, answer, media);
+	relay_read_formats(own, answer, media);
 	if (!opaque && !own->n_formats)
 		return false;
-	read_transport(own, media);
-	keep_text(&n->legs[from], own, relay->feedback && proto_has_feedback(media->proto), answer,
-		media);
+	relay_read_transport(own, media);
+	relay_keep_text(&n->legs[from], own, relay->feedback && proto_has_feedback(media->proto),
+		answer, media);
 	return true;
 }
 
@@ -487,97 +334,4 @@ bool relays_same(const struct negotiation *a, const struct negotiation *b, int l
 			return false;
 	}
 	return true;
-}
-
-static size_t describe_keys(
-	const struct negotiation_leg *leg, const struct relay_leg *own, struct relay_texts *texts)
-{
-	const struct negotiation_keys *keys = &own->keys;
-	const struct sdp_crypto *from = leg->offered_by_us ? keys->offered : &keys->ours;
-	uint8_t n_from = leg->offered_by_us ? keys->n_offered : 1;
-	size_t n = 0;
-
-	for (uint8_t i = 0; i < n_from; i++)
-		if (from[i].suite != SDP_SUITE_NONE) {
-			texts->key_list[n] = sdp_crypto_text(&from[i], texts->keys[n]);
-			n++;
-		}
-	return n;
-}
-
-// What is said on behalf of the other leg, of formats that both have named.
-static void describe(const struct negotiation *n, int to, const struct negotiation_relay *relay,
-	struct sdp_write_media *line, struct relay_texts *texts)
-{
-	const struct negotiation_leg *leg = &n->legs[to], *other = &n->legs[1 - to];
-	const struct relay_leg *own = &RELAY_LEG(n, relay, to),
-			       *theirs = &RELAY_LEG(n, relay, 1 - to);
-
-	for (uint8_t i = 0; i < theirs->n_formats; i++)
-		texts->formats[i] = (struct sdp_write_format){.pt = theirs->formats[i].pt};
-	line->formats = texts->formats;
-	line->n_formats = theirs->n_formats;
-	line->lines = other->lines_text + theirs->text;
-	line->lines_length = theirs->text_length;
-	line->direction = (enum sdp_direction)own->local_direction;
-	line->opaque = relay->opaque;
-	line->rtcp_mux = own->local_mux;
-	line->keys = texts->key_list;
-	line->n_keys = describe_keys(leg, own, texts);
-}
-
-void relays_describe(const struct negotiation *n, int to, const struct negotiation_local *local,
-	struct sdp_write_media *lines, struct relay_texts texts[NEGOTIATION_RELAYS_MAX])
-{
-	for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++) {
-		const struct negotiation_relay *relay = &n->relays[i];
-
-		if (!RELAY_LEG(n, relay, to).on || !local->relay_ports[i])
-			continue;
-		lines[RELAY_LEG(n, relay, to).line].port = local->relay_ports[i];
-		describe(n, to, relay, &lines[RELAY_LEG(n, relay, to).line], &texts[i]);
-	}
-}
-
-static void summarise(const struct relay_leg *leg, struct media_summary_relay_leg *out)
-{
-	enum sdp_direction ours = (enum sdp_direction)(
-		leg->local_direction & direction_reverse(leg->remote_direction));
-
-	out->on = leg->on;
-	if (!leg->on)
-		return;
-	if (leg->remote_port && !sdp_address_is_any(&leg->remote)) {
-		out->remote = leg->remote;
-		out->remote_port = leg->remote_port;
-	}
-	if (leg->remote_rtcp_port) {
-		out->remote_rtcp = leg->remote_rtcp.family ? leg->remote_rtcp : out->remote;
-		out->remote_rtcp_port = leg->remote_rtcp_port;
-	}
-	out->rtcp_mux = leg->local_mux && leg->remote_mux;
-	if (leg->keys.ours.suite != SDP_SUITE_NONE) {
-		out->srtp_send = leg->keys.ours;
-		out->srtp_receive = leg->keys.theirs;
-	}
-	out->send = (ours & SDP_SENDONLY) && out->remote.family;
-	out->receive = ours & SDP_RECVONLY;
-	out->n_formats = leg->n_formats;
-	memcpy(out->formats, leg->formats, sizeof(out->formats));
-}
-
-void relays_summarise(const struct negotiation *n, struct media_summary *out)
-{
-	bool stable =
-		n->legs[0].state == NEGOTIATION_STABLE && n->legs[1].state == NEGOTIATION_STABLE;
-
-	for (int i = 0; i < NEGOTIATION_RELAYS_MAX; i++) {
-		const struct negotiation_relay *relay = &n->relays[i];
-
-		out->relays[i].opaque = relay->opaque;
-		for (int leg = 0; leg < 2; leg++)
-			summarise(&RELAY_LEG(n, relay, leg), &out->relays[i].legs[leg]);
-		out->relays_agreed[i] =
-			stable && RELAY_LEG(n, relay, 0).on && RELAY_LEG(n, relay, 1).on;
-	}
 }

@@ -5,6 +5,8 @@
 #include "negotiate.h"
 #include "sdp_write.h"
 
+#define RELAY_LEG(n, relay, leg) ((n)->legs[leg].relays[(relay) - (n)->relays])
+
 // The far end of leg `from` offers. What suits and finds room is taken.
 void relays_read_offer(struct negotiation *n, int from, const struct sdp *offer);
 // The far end of leg `from` answers our offer.
@@ -34,3 +36,13 @@ void relays_describe(const struct negotiation *n, int to, const struct negotiati
 	struct sdp_write_media *lines, struct relay_texts texts[NEGOTIATION_RELAYS_MAX]);
 
 void relays_summarise(const struct negotiation *n, struct media_summary *out);
+
+// negotiate_relay_read.c
+// SDP_RELAY_* of a line, 0: none that is relayed.
+uint8_t relay_kind(const struct sdp *sdp, const struct sdp_media *media);
+void relay_read_formats(
+	struct relay_leg *out, const struct sdp *sdp, const struct sdp_media *media);
+void relay_read_transport(struct relay_leg *out, const struct sdp_media *media);
+// Attributes that go across, behind those that the leg has already. After the formats.
+void relay_keep_text(struct negotiation_leg *leg, struct relay_leg *out, bool feedback,
+	const struct sdp *sdp, const struct sdp_media *media);
