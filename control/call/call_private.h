@@ -268,6 +268,7 @@ struct call {
 	enum method ask_by;		     // and the other leg
 	bool waits_for_ports;		     // before it can be
 	struct negotiation_leg *first_offer; // b's half before it was changed in an early dialog
+	bool tells;			     // ours, of what the other leg has answered in an ACK
 	bool gated;			     // early media of b is not for a
 	bool late_offer;		     // the answer comes in the ACK
 	struct media_session session;

@@ -28,6 +28,7 @@ static int exchange_begin(struct leg *asker, enum method by)
 	*call->before = call->negotiation;
 	call->asker = asker->index;
 	call->asked_by = by;
+	call->tells = false;
 	return 0;
 }
 
@@ -71,12 +72,14 @@ static int exchange_accept(struct leg *leg)
 	return exchange_over(call);
 }
 
-// It wants us to offer: everything this leg may use. Its answer comes in the ACK.
+// It wants us to offer: everything this leg may use, both ways, whoever was on hold (RFC 6337 5.3).
+// Its answer comes in the ACK.
 static int offer_here(struct leg *leg)
 {
 	struct call *call = leg->call;
 	int result = 500;
 
+	call->negotiation.legs[!leg->index].remote_direction = SDP_SENDRECV;
 	if (!negotiation_make_offer(&call->negotiation, leg->index))
 		result = exchange_accept(leg);
 	if (result > 0)
@@ -210,13 +213,21 @@ static int repeat_answered(struct leg *leg, const struct sip_message *response)
 	if (call->negotiation.legs[leg->index].offered_by_us && message_has_sdp(response) &&
 		!description_take_answer(leg, response))
 		description_apply(call);
+	else if (call->tells)
+		negotiation_rollback(&call->negotiation, call->before);
 	return exchange_over(call);
 }
 
 static int repeat_refused(struct leg *leg, const struct call_event *event)
 {
-	unsigned int status = refresh_refused(leg, event->status, event->message);
+	bool gone = event->status == 408 || event->status == 481;
+	unsigned int status;
 
+	if (leg->call->tells) {
+		negotiation_rollback(&leg->call->negotiation, leg->call->before);
+		return gone ? (int)event->status : exchange_over(leg->call);
+	}
+	status = refresh_refused(leg, event->status, event->message);
 	return status ? (int)status : exchange_over(leg->call);
 }
 
@@ -266,6 +277,31 @@ int modify_refuse(struct call *call, const struct call_event *event)
 	return exchange_refuse(asker, status_pass_on(event->status));
 }
 
+// What one leg answered in its ACK is news to the other: who was on hold is no more.
+static int tell(struct leg *leg)
+{
+	char description[NEGOTIATION_TEXT_MAX];
+	struct call *call = leg->call;
+
+	if (exchange_begin(leg, METHOD_INVITE))
+		return ACTION_GO(CALL_UP);
+	call->asker = LEGS;
+	call->tells = true;
+	if (!negotiation_make_offer(&call->negotiation, leg->index) &&
+		!description_write(leg, description) && !leg_reinvite(leg, description))
+		return ACTION_GO(CALL_MODIFYING);
+	negotiation_rollback(&call->negotiation, call->before);
+	return exchange_over(call);
+}
+
+static bool is_news(const struct leg *leg)
+{
+	const struct negotiation *negotiation = &leg->call->negotiation;
+
+	return negotiation->legs[leg->index].remote_direction !=
+	       negotiation->legs[!leg->index].local_direction;
+}
+
 int modify_confirm(struct call *call, const struct call_event *event)
 {
 	struct leg *leg = event->leg;
@@ -282,7 +318,7 @@ int modify_confirm(struct call *call, const struct call_event *event)
 		description_apply(call);
 	exchange_end(call);
 	log_info(&log_call, "modified", "call=%s leg=%s", call->id_text, leg_name(leg));
-	return 0;
+	return call->late_offer && is_news(leg) ? tell(leg_other(leg)) : 0;
 }
 
 // The asker gives up: so do we. What the other leg says decides, as ever with CANCEL.

@@ -460,6 +460,32 @@ class Modify(Flow):
         self.end(caller, callee)
         self.expect_cdr(status=200)
 
+    def test_resume_by_a_reinvite_without_offer_reaches_the_other_side(self):
+        caller, callee = self.establish()
+        self.reinvite(caller, self.callee, "sendonly", "recvonly")
+        caller.send("INVITE")
+        self.assertEqual(self.caller.expect(200).sdp_direction(), "sendrecv")
+        self.callee.expect_nothing(0.1)
+        caller.send("ACK", self.caller.sdp(version=3))
+        invite = self.callee.expect("INVITE")
+        self.assertEqual(invite.sdp_direction(), "sendrecv")
+        self.callee.reply(invite, 200, body=self.callee.sdp(version=3))
+        self.callee.expect("ACK")
+        self.reinvite(callee, self.caller, "sendonly", "recvonly")
+        self.end(caller, callee)
+        self.expect_cdr(status=200)
+
+    def test_resume_that_the_other_side_refuses_leaves_the_call_up(self):
+        caller, callee = self.establish()
+        self.reinvite(caller, self.callee, "sendonly", "recvonly")
+        caller.send("INVITE")
+        self.caller.expect(200)
+        caller.send("ACK", self.caller.sdp(version=3))
+        self.callee.reply(self.callee.expect("INVITE"), 491)
+        self.callee.expect("ACK")
+        self.reinvite(caller, self.callee, "sendrecv", "sendrecv")
+        self.end(caller, callee)
+
     def test_reinvite_before_the_ack_is_491(self):
         call, invite = self.ring()
         callee = self.answer(invite)
