@@ -1,5 +1,5 @@
 // The backend on intel-ipsec-mb, its parts: managers (mb_arch.c), keys (mb_keys.c), counter mode
-// with HMAC-SHA1 (mb_cm.c) and GCM (mb_gcm.c).
+// with HMAC-SHA1 (mb_cm.c, mb_sha1.c) and GCM (mb_gcm.c).
 //
 // Keys of SRTP are expanded once; those of SRTCP, one packet in hundreds, are kept short and
 // expanded into scratch memory when one comes, which nearly halves the memory of a context.
@@ -11,6 +11,7 @@
 #include "srtp_kdf.h"
 
 #define MB_SHA1_BYTES	 20
+#define MB_SHA1_BLOCK	 64
 #define MB_TAG_BYTES	 12 // what the library gives; 10 or 4 of them are sent
 #define MB_ROUND_BYTES	 16
 #define MB_ROUNDS_MAX	 15
@@ -44,12 +45,26 @@ struct mb_gcm_keys {
 	uint8_t rtcp_salt[16];
 };
 
+// A message to hash, and where MB_TAG_BYTES of the tag are to go.
+struct mb_hash {
+	const uint8_t *message;
+	const struct mb_cm_part *part;
+	uint8_t *tag;
+	unsigned int bytes;
+};
+
+#define MB_LANES 16
+#define MB_JOBS	 16 // of the library at once: so many stay in the first-level cache
+
 // Of one thread. In ivs, tags and saved, slot i belongs to operation i.
 struct mb_state {
 	IMB_MGR *mgr;
 	const char *arch;
-	IMB_JOB cipher_jobs[2][SRTP_CHUNK]; // by size of the key: 128, 256
+	void (*hash)(struct mb_state *state, unsigned int n); // the first n of `hashes`
+	struct mb_hash hashes[SRTP_CHUNK];
+	IMB_JOB cipher_jobs[2][MB_JOBS]; // by size of the key: 128, 256
 	IMB_JOB hash_jobs[SRTP_CHUNK];
+	uint8_t tails[MB_LANES][2 * MB_SHA1_BLOCK] __attribute__((aligned(64)));
 	uint8_t ivs[SRTP_CHUNK][16] __attribute__((aligned(64)));
 	uint8_t tags[SRTP_CHUNK][16];
 	uint8_t saved[SRTP_CHUNK][4]; // bytes of the packet under the ROC
@@ -128,6 +143,10 @@ void mb_expand_key(struct mb_state *state, const uint8_t *key, bool is_256, uint
 void mb_cm_init(struct mb_state *state);
 void mb_cm_protect(struct mb_state *state, struct srtp_op *ops, unsigned int n);
 void mb_cm_unprotect(struct mb_state *state, struct srtp_op *ops, unsigned int n);
+
+// The first `n` of state->hashes, by the library, or where there is AVX-512.
+void mb_hash_library(struct mb_state *state, unsigned int n);
+void mb_hash_avx512(struct mb_state *state, unsigned int n);
 
 // The same for GCM.
 void mb_gcm_protect(struct mb_state *state, struct srtp_op *ops, unsigned int n);

@@ -12,19 +12,21 @@
 
 void mb_cm_init(struct mb_state *state)
 {
+	bool has_avx512 = !strcmp(state->arch, "avx512");
+
+	state->hash = has_avx512 ? mb_hash_avx512 : mb_hash_library;
 	for (unsigned int i = 0; i < SRTP_CHUNK; i++) {
-		IMB_JOB *hash = &state->hash_jobs[i];
+		state->hash_jobs[i].hash_alg = IMB_AUTH_HMAC_SHA_1;
+		state->hash_jobs[i].auth_tag_output_len_in_bytes = MB_TAG_BYTES;
+	}
+	for (unsigned int i = 0; i < 2 * MB_JOBS; i++) {
+		unsigned int is_256 = i / MB_JOBS;
+		IMB_JOB *cipher = &state->cipher_jobs[is_256][i % MB_JOBS];
 
-		hash->hash_alg = IMB_AUTH_HMAC_SHA_1;
-		hash->auth_tag_output_len_in_bytes = MB_TAG_BYTES;
-		for (unsigned int is_256 = 0; is_256 < 2; is_256++) {
-			IMB_JOB *cipher = &state->cipher_jobs[is_256][i];
-
-			cipher->cipher_mode = IMB_CIPHER_CNTR;
-			cipher->cipher_direction = IMB_DIR_ENCRYPT;
-			cipher->key_len_in_bytes = is_256 ? 32 : 16;
-			cipher->iv_len_in_bytes = 16;
-		}
+		cipher->cipher_mode = IMB_CIPHER_CNTR;
+		cipher->cipher_direction = IMB_DIR_ENCRYPT;
+		cipher->key_len_in_bytes = is_256 ? 32 : 16;
+		cipher->iv_len_in_bytes = 16;
 	}
 }
 
@@ -54,6 +56,15 @@ struct cipher_batch {
 	unsigned int n_expanded; // keys of SRTCP, in state->rounds
 };
 
+static void cipher_run(struct mb_state *state, struct cipher_batch *batch, bool is_256)
+{
+	if (batch->n[is_256])
+		IMB_SUBMIT_CIPHER_BURST_NOCHECK(state->mgr, state->cipher_jobs[is_256],
+			batch->n[is_256], IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT,
+			is_256 ? IMB_KEY_256_BYTES : IMB_KEY_128_BYTES);
+	batch->n[is_256] = 0;
+}
+
 static void cipher_add(struct mb_state *state, struct cipher_batch *batch, const struct srtp_op *op,
 	unsigned int slot)
 {
@@ -78,16 +89,15 @@ static void cipher_add(struct mb_state *state, struct cipher_batch *batch, const
 	job->src = mb_body(op);
 	job->dst = mb_body(op);
 	job->msg_len_to_cipher_in_bytes = op->body_bytes;
+	if (batch->n[is_256] == MB_JOBS)
+		cipher_run(state, batch, is_256);
 }
 
-static void cipher_submit(struct mb_state *state, struct cipher_batch *batch)
+// What has not run yet.
+static void cipher_finish(struct mb_state *state, struct cipher_batch *batch)
 {
-	static const IMB_KEY_SIZE_BYTES sizes[] = {IMB_KEY_128_BYTES, IMB_KEY_256_BYTES};
-
-	for (unsigned int i = 0; i < 2; i++)
-		if (batch->n[i])
-			IMB_SUBMIT_CIPHER_BURST_NOCHECK(state->mgr, state->cipher_jobs[i],
-				batch->n[i], IMB_CIPHER_CNTR, IMB_DIR_ENCRYPT, sizes[i]);
+	cipher_run(state, batch, false);
+	cipher_run(state, batch, true);
 	if (batch->n_expanded) {
 		explicit_bzero(state->rounds, batch->n_expanded * sizeof(state->rounds[0]));
 		explicit_bzero(state->rounds_unused, sizeof(state->rounds_unused));
@@ -109,25 +119,39 @@ static const struct mb_cm_part *hash_part(
 static void hash_add(
 	struct mb_state *state, unsigned int *n, const struct srtp_op *op, unsigned int slot)
 {
-	const struct mb_cm_part *part = hash_part(state, op, slot);
-	IMB_JOB *job = &state->hash_jobs[(*n)++];
 	uint8_t *end = end_of_body(op);
 
 	if (!op->rtcp)
 		memcpy(state->saved[slot], end, sizeof(state->saved[slot]));
 	mb_put32(end, op->rtcp ? mb_rtcp_word(op) : (uint32_t)(op->index >> 16));
-	job->src = op->packet;
-	job->msg_len_to_hash_in_bytes = op->header_bytes + op->body_bytes + 4;
-	job->auth_tag_output = state->tags[slot];
-	job->u.HMAC._hashed_auth_key_xor_ipad = part->ipad;
-	job->u.HMAC._hashed_auth_key_xor_opad = part->opad;
+	state->hashes[(*n)++] = (struct mb_hash){
+		.message = op->packet,
+		.part = hash_part(state, op, slot),
+		.tag = state->tags[slot],
+		.bytes = op->header_bytes + op->body_bytes + 4u,
+	};
+}
+
+void mb_hash_library(struct mb_state *state, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		const struct mb_hash *hash = &state->hashes[i];
+		IMB_JOB *job = &state->hash_jobs[i];
+
+		job->src = hash->message;
+		job->msg_len_to_hash_in_bytes = hash->bytes;
+		job->auth_tag_output = hash->tag;
+		job->u.HMAC._hashed_auth_key_xor_ipad = hash->part->ipad;
+		job->u.HMAC._hashed_auth_key_xor_opad = hash->part->opad;
+	}
+	if (n)
+		IMB_SUBMIT_HASH_BURST_NOCHECK(state->mgr, state->hash_jobs, n, IMB_AUTH_HMAC_SHA_1);
 }
 
 static void hash_submit(
 	struct mb_state *state, const struct srtp_op *ops, unsigned int n_ops, unsigned int n)
 {
-	if (n)
-		IMB_SUBMIT_HASH_BURST_NOCHECK(state->mgr, state->hash_jobs, n, IMB_AUTH_HMAC_SHA_1);
+	state->hash(state, n);
 	for (unsigned int i = 0; i < n_ops; i++)
 		if (ops[i].rtcp)
 			explicit_bzero(&state->rtcp_parts[i], sizeof(state->rtcp_parts[i]));
@@ -141,7 +165,7 @@ void mb_cm_protect(struct mb_state *state, struct srtp_op *ops, unsigned int n)
 	for (unsigned int i = 0; i < n; i++)
 		if (!srtp_suite_is_gcm(ops[i].suite))
 			cipher_add(state, &batch, &ops[i], i);
-	cipher_submit(state, &batch);
+	cipher_finish(state, &batch);
 	for (unsigned int i = 0; i < n; i++)
 		if (!srtp_suite_is_gcm(ops[i].suite))
 			hash_add(state, &n_hashes, &ops[i], i);
@@ -192,5 +216,5 @@ void mb_cm_unprotect(struct mb_state *state, struct srtp_op *ops, unsigned int n
 		if (ops[i].status == SRTP_STATUS_OK)
 			cipher_add(state, &batch, &ops[i], i);
 	}
-	cipher_submit(state, &batch);
+	cipher_finish(state, &batch);
 }

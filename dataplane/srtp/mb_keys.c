@@ -6,7 +6,6 @@
 #include "mb.h"
 
 #define LINE	    64
-#define SHA1_BLOCK  64
 #define LINES(size) (((size) + LINE - 1) / LINE)
 
 size_t mb_keys_bytes(enum srtp_suite suite)
@@ -51,7 +50,7 @@ void mb_cm_part_expand(
 {
 	static const uint8_t pads[] = {0x36, 0x5c};
 	uint8_t *const out[] = {part->ipad, part->opad};
-	uint8_t block[SHA1_BLOCK];
+	uint8_t block[MB_SHA1_BLOCK];
 
 	for (unsigned int i = 0; i < 2; i++) {
 		memset(block, pads[i], sizeof(block));
