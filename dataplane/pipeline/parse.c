@@ -89,12 +89,23 @@ static inline bool is_whole_checksum(
 }
 
 // What the payload adds up to, as the checksum says, which covers pseudo header and header too.
-static inline uint64_t payload_sum(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp)
+// `addresses` is the sum of both.
+static inline uint64_t payload_sum(uint64_t addresses, const struct rte_udp_hdr *udp)
 {
-	uint64_t others = (uint64_t)ip->src_addr + ip->dst_addr + RTE_BE16(IPPROTO_UDP) +
-			  2ULL * udp->dgram_len + sum_word((const uint8_t *)udp); // both ports
+	uint64_t others = addresses + RTE_BE16(IPPROTO_UDP) + 2ULL * udp->dgram_len +
+			  sum_word((const uint8_t *)udp); // both ports
 
 	return SUM_ZERO - others - udp->dgram_cksum; // whose complement the sum was
+}
+
+static inline uint64_t sum_addresses_ipv4(const struct rte_ipv4_hdr *ip)
+{
+	return (uint64_t)ip->src_addr + ip->dst_addr;
+}
+
+static inline uint64_t sum_addresses_ipv6(const struct rte_ipv6_hdr *ip)
+{
+	return sum_bytes(ip->src_addr, sizeof(ip->src_addr) + sizeof(ip->dst_addr));
 }
 
 // By its first byte: neither 0, nor loopback, nor multicast and above.
@@ -120,7 +131,9 @@ static inline enum drop_reason parse_ipv4(const struct port *port, struct rte_mb
 		return reason;
 	datagram->udp = udp;
 	datagram->udp_port = be16toh(udp->dst_port);
-	datagram->sum = is_whole_checksum(port, mbuf, udp) ? payload_sum(ip, udp) : SUM_UNKNOWN;
+	datagram->sum = is_whole_checksum(port, mbuf, udp)
+				? payload_sum(sum_addresses_ipv4(ip), udp)
+				: SUM_UNKNOWN;
 	datagram->from = leg_endpoint_ipv4(ip->src_addr, udp->src_port);
 	datagram->to = leg_endpoint_ipv4(ip->dst_addr, 0);
 	return is_ipv4_source(ip->src_addr) ? PASS : DROP_bad_source;
@@ -155,8 +168,8 @@ static enum drop_reason check_ipv6(const struct rte_ipv6_hdr *ip, unsigned int r
 	return reason_of_header(ip->proto);
 }
 
-static __rte_noinline enum drop_reason parse_ipv6(
-	struct rte_mbuf *mbuf, unsigned int link_bytes, struct datagram *datagram)
+static __rte_noinline enum drop_reason parse_ipv6(const struct port *port, struct rte_mbuf *mbuf,
+	unsigned int link_bytes, struct datagram *datagram)
 {
 	struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod_offset(mbuf, struct rte_ipv6_hdr *, link_bytes);
 	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
@@ -171,7 +184,9 @@ static __rte_noinline enum drop_reason parse_ipv6(
 		return DROP_udp_no_checksum;
 	datagram->udp = udp;
 	datagram->udp_port = be16toh(udp->dst_port);
-	datagram->sum = SUM_UNKNOWN;
+	datagram->sum = is_whole_checksum(port, mbuf, udp)
+				? payload_sum(sum_addresses_ipv6(ip), udp)
+				: SUM_UNKNOWN;
 	datagram->from.port = udp->src_port;
 	memcpy(datagram->from.ip, ip->src_addr, sizeof(datagram->from.ip));
 	memcpy(datagram->to.ip, ip->dst_addr, sizeof(datagram->to.ip));
@@ -189,11 +204,11 @@ static enum drop_reason reason_of_type(rte_be16_t type)
 }
 
 // By way of a copy, so that an IPv4 packet's datagram is in registers all the time.
-static inline enum drop_reason parse_ipv6_apart(
-	struct rte_mbuf *mbuf, unsigned int link_bytes, struct datagram *datagram)
+static inline enum drop_reason parse_ipv6_apart(const struct port *port, struct rte_mbuf *mbuf,
+	unsigned int link_bytes, struct datagram *datagram)
 {
 	struct datagram apart = {.vlan = datagram->vlan};
-	enum drop_reason reason = parse_ipv6(mbuf, link_bytes, &apart);
+	enum drop_reason reason = parse_ipv6(port, mbuf, link_bytes, &apart);
 
 	*datagram = apart;
 	return reason;
@@ -235,7 +250,7 @@ static inline enum drop_reason parse_frame(
 	if (likely(type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
 		return parse_ipv4(port, mbuf, link_bytes, datagram);
 	if (type == RTE_BE16(RTE_ETHER_TYPE_IPV6))
-		return parse_ipv6_apart(mbuf, link_bytes, datagram);
+		return parse_ipv6_apart(port, mbuf, link_bytes, datagram);
 	return reason_of_type(type);
 }
 
