@@ -203,7 +203,8 @@ static void imported_indices_agree(void **)
 		}
 }
 
-// One burst of packets of all suites, some of them SRTCP, gives what they give one by one.
+// One burst of packets of all suites and of many lengths, some of them SRTCP, gives what they give
+// one by one.
 static void mixed_burst_is_as_one_by_one(void **)
 {
 	enum { N = 150 };
@@ -221,7 +222,8 @@ static void mixed_burst_is_as_one_by_one(void **)
 	for (unsigned int i = 0; i < N; i++) {
 		bool rtcp = i % 7 == 0;
 
-		burst[i] = rtcp ? rtcp_packet(SSRC, 28 + i % 5 * 4) : rtp_packet(SSRC, i, 12 + i);
+		burst[i] = rtcp ? rtcp_packet(SSRC, 28 + i % 5 * 4)
+				: rtp_packet(SSRC, i, 12 + i * 67 % 1400);
 		single[i] = burst[i];
 		jobs[i] = (struct srtp_job){
 			.context = pair[i % N_SRTP_SUITES].sender[0],
