@@ -55,27 +55,24 @@ static int key_exact(struct config *config, const char *number, const char **out
 static bool pattern_is_modest(const char *text)
 {
 	unsigned long repeats = 1;
+	bool in_braces = false;
 
-	for (const char *at = text; *at; at++) {
-		char *end = NULL;
+	for (const char *at = text; *at;) {
+		char *end = (char *)at + 1;
+		unsigned long count = 1;
 
 		if (*at == '\\' && at[1] >= '1' && at[1] <= '9')
 			return false;
-		if (*at != '{')
-			continue;
-		for (at++; *at && *at != '}'; at = *end ? end : end - 1) {
-			unsigned long count = strtoul(at, &end, 10);
-
-			if (end == at)
-				end = (char *)at + 1;
-			if (count > PATTERN_REPEATS_MAX)
-				return false;
-			repeats *= count ? count : 1;
-			if (repeats > PATTERN_REPEATS_MAX)
-				return false;
-		}
-		if (!*at)
-			break;
+		if (*at == '{' || *at == '}')
+			in_braces = *at == '{';
+		else if (in_braces && *at >= '0' && *at <= '9')
+			count = strtoul(at, &end, 10);
+		if (count > PATTERN_REPEATS_MAX)
+			return false;
+		repeats *= count ? count : 1;
+		if (repeats > PATTERN_REPEATS_MAX)
+			return false;
+		at = end;
 	}
 	return true;
 }
