@@ -17,6 +17,8 @@ enum store_ill redis_error_ill(const char *text)
 		{"NOAUTH", STORE_ILL_PASSWORD},
 		{"ERR AUTH", STORE_ILL_PASSWORD}, // a password where none is set
 		{"NOPERM", STORE_ILL_PERMISSION},
+		{"ERR The user executing the script", STORE_ILL_PERMISSION}, // Redis 7.0
+		{"ERR ACL failure in script:", STORE_ILL_PERMISSION},	     // 7.2
 		{"NOREPLICAS", STORE_ILL_REPLICAS},
 		{"MASTERDOWN", STORE_ILL_REPLICAS},
 		{"CLUSTERDOWN", STORE_ILL_REPLICAS},
