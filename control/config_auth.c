@@ -143,6 +143,7 @@ static int read_users_limits(const struct check *check, const struct file_users 
 		{"expires_s", *from->expires_s, *from->expires_min_s, *from->expires_max_s,
 			&users->expires_s},
 		{"contacts", *from->contacts, 1, 100, &users->contacts},
+		{"ring_s", *from->ring_s, 0, 3600, &users->ring_s},
 		{"keepalive_s", *from->keepalive_s, 0, 3600, &users->keepalive_s},
 	};
 	char where[CHECK_WHERE_SIZE];
@@ -180,6 +181,7 @@ static int read_users(const struct check *check, const struct file_trunk *from, 
 	trunk->users = users;
 	users->domain = file->domain;
 	users->registers = *file->registers;
+	users->redirect = file->redirect;
 	check_where(where, "trunks[%u].users.domain", number);
 	if (!uri_host_valid(slice_of(file->domain), false) ||
 		strpbrk(file->domain, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
@@ -194,6 +196,29 @@ static int read_users(const struct check *check, const struct file_trunk *from, 
 	return read_users_file(check, file->file, number, users);
 }
 
+static int read_registration(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct trunk *trunk)
+{
+	const struct file_registration *file = from->registration;
+	char where[CHECK_WHERE_SIZE], place[CHECK_WHERE_SIZE];
+
+	check_where(where, "trunks[%u].register", number);
+	if (!from->peers_count)
+		return check_failed(check, where, "expected peers to register with");
+	if (!chars_are(slice_of(file->user), CHAR_USER))
+		return check_failed(check, check_where(place, "%.80s.user", where),
+			"expected the user part of a SIP URI, not '%s'", file->user);
+	if (!uri_host_valid(slice_of(file->domain), false))
+		return check_failed(check, check_where(place, "%.80s.domain", where),
+			"expected a domain, not '%s'", file->domain);
+	trunk->registration = (struct trunk_registration){.user = file->user,
+		.domain = file->domain,
+		.expires_s = *file->expires_s,
+		.bulk = file->bulk};
+	return check_range(check, check_where(place, "%.80s.expires_s", where), *file->expires_s,
+		30, SECONDS_MAX);
+}
+
 int config_read_trunk_auth(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk *trunk)
 {
@@ -205,6 +230,8 @@ int config_read_trunk_auth(const struct check *check, const struct file_trunk *f
 			"expected peers, or users");
 	if (from->auth)
 		rc = read_keys(check, from->auth, number, &trunk->auth);
+	if (!rc && from->registration)
+		rc = read_registration(check, from, number, trunk);
 	return rc || !from->users ? rc : read_users(check, from, number, trunk);
 }
 

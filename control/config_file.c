@@ -206,6 +206,7 @@ static const cyaml_schema_field_t trunk_fields[] = {
 		struct file_trunk, srtp_suites, &name_schema, 1, SDP_N_SUITES),
 	OPTIONAL_MAPPING("tls", struct file_trunk, tls, trunk_tls_fields),
 	OPTIONAL_MAPPING("auth", struct file_trunk, auth, file_keys_fields),
+	OPTIONAL_MAPPING("register", struct file_trunk, registration, file_registration_fields),
 	OPTIONAL_MAPPING("users", struct file_trunk, users, file_users_fields),
 	OPTIONAL_MAPPING("limits", struct file_trunk, limits, trunk_limits_fields),
 	OPTIONAL_MAPPING("health", struct file_trunk, health, health_fields),

@@ -97,15 +97,23 @@ struct file_keys {
 	char *hidden;			// the password while a placeholder is in its place
 };
 
+struct file_registration {
+	char *user, *domain;
+	uint32_t *expires_s;
+	bool bulk;
+};
+
 // Who must prove to be one of ours.
 struct file_users {
 	char *domain, *file;
 	char **algorithms;
 	uint32_t algorithms_count;
+	bool redirect;
 	bool *registers; // NULL until defaults are filled in: where there are no peers
 	uint32_t *expires_s, *expires_min_s, *expires_max_s;
 	uint32_t *contacts;
 	uint32_t *keepalive_s; // 0: never
+	uint32_t *ring_s;
 };
 
 struct file_header_condition {
@@ -151,9 +159,10 @@ struct file_trunk {
 	char *srtp;	    // "never", "optional", "required"
 	char **srtp_suites; // best first
 	uint32_t srtp_suites_count;
-	struct file_trunk_tls *tls; // NULL: as the realm has it
-	struct file_keys *auth;	    // NULL: we have no proof for it
-	struct file_users *users;   // NULL: its address says who it is
+	struct file_trunk_tls *tls;		// NULL: as the realm has it
+	struct file_keys *auth;			// NULL: we have no proof for it
+	struct file_registration *registration; // NULL: none
+	struct file_users *users;		// NULL: its address says who it is
 	struct file_trunk_limits *limits;
 	struct file_health *health; // NULL: no OPTIONS are sent
 	struct file_failover *failover;
@@ -217,7 +226,7 @@ struct file_auth {
 };
 
 // Modules of this process that log, in the order of the file when printed.
-#define FILE_LOG_MODULES(X) X(control) X(call) X(sip) X(media) X(guard) X(admin)
+#define FILE_LOG_MODULES(X) X(control) X(call) X(registrar) X(sip) X(media) X(guard) X(admin)
 
 struct file_access {
 	char **deny, **allow; // networks

@@ -15,6 +15,14 @@ const cyaml_schema_field_t file_keys_fields[] = {
 	CYAML_FIELD_END,
 };
 
+const cyaml_schema_field_t file_registration_fields[] = {
+	TEXT("user", struct file_registration, user, DOMAIN_MAX_BYTES),
+	TEXT("domain", struct file_registration, domain, DOMAIN_MAX_BYTES),
+	OPTIONAL_NUMBER("expires_s", struct file_registration, expires_s),
+	CYAML_FIELD_BOOL("bulk", CYAML_FLAG_OPTIONAL, struct file_registration, bulk),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t algorithm_schema = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, NAME_MAX_BYTES)};
 
@@ -24,11 +32,13 @@ const cyaml_schema_field_t file_users_fields[] = {
 	CYAML_FIELD_SEQUENCE("algorithms", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct file_users, algorithms, &algorithm_schema, 1, ALGORITHMS_MAX),
 	CYAML_FIELD_BOOL_PTR("register", CYAML_FLAG_OPTIONAL, struct file_users, registers),
+	CYAML_FIELD_BOOL("redirect", CYAML_FLAG_OPTIONAL, struct file_users, redirect),
 	OPTIONAL_NUMBER("expires_s", struct file_users, expires_s),
 	OPTIONAL_NUMBER("expires_min_s", struct file_users, expires_min_s),
 	OPTIONAL_NUMBER("expires_max_s", struct file_users, expires_max_s),
 	OPTIONAL_NUMBER("contacts", struct file_users, contacts),
 	OPTIONAL_NUMBER("keepalive_s", struct file_users, keepalive_s),
+	OPTIONAL_NUMBER("ring_s", struct file_users, ring_s),
 	CYAML_FIELD_END,
 };
 
@@ -57,13 +67,16 @@ bool default_users(struct file_trunk *trunk)
 	static const char *const algorithms[] = {"SHA-256", "MD5"};
 	struct file_users *users = trunk->users;
 
+	if (trunk->registration && !default_number(&trunk->registration->expires_s, 3600))
+		return false;
 	return !users || (DEFAULT_LIST(users->algorithms, users->algorithms_count, algorithms) &&
 				 default_registers(users, !trunk->peers_count) &&
 				 default_number(&users->expires_s, 3600) &&
 				 default_number(&users->expires_min_s, 60) &&
 				 default_number(&users->expires_max_s, 7200) &&
 				 default_number(&users->contacts, 10) &&
-				 default_number(&users->keepalive_s, 30));
+				 default_number(&users->keepalive_s, 30) &&
+				 default_number(&users->ring_s, 30));
 }
 
 bool default_auth(struct config_file *file)

@@ -25,9 +25,14 @@ static bool realm_can_reach(const struct realm *realm, const struct trunk_peer *
 static int check_peer_alone(const struct check *check, const struct config *config,
 	const struct trunk *trunk, const struct trunk_peer *peer, const char *where)
 {
+	bool registers = config->file->trunks[trunk - config->trunks.list].registration;
+
 	for (size_t i = 0; i < config->trunks.n; i++) {
 		const struct trunk *other = &config->trunks.list[i];
 
+		// Several accounts of one carrier: calls name the one by its registration.
+		if (other != trunk && config->file->trunks[i].registration && registers)
+			continue;
 		for (size_t j = 0; other->realm == trunk->realm && j < other->n_peers; j++)
 			if (&other->peers[j] != peer &&
 				address_equal((const struct sockaddr *)&other->peers[j].address,

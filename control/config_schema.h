@@ -40,7 +40,8 @@ bool default_list(char ***list, uint32_t *count, const char *const *values, uint
 bool config_is_name(const char *address);
 
 // config_file_auth.c
-extern const cyaml_schema_field_t file_keys_fields[], file_users_fields[], file_auth_fields[];
+extern const cyaml_schema_field_t file_keys_fields[], file_registration_fields[],
+	file_users_fields[], file_auth_fields[];
 bool default_users(struct file_trunk *trunk);
 bool default_auth(struct config_file *file);
 // Put a placeholder in the place of each password, and the password back.

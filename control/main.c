@@ -23,9 +23,9 @@
 static LOG_MODULE(log_control, "control");
 
 // Levels are set by name from the configuration.
-extern struct log_module log_sip, log_call;
-static struct log_module *const log_modules[] = {
-	&log_control, &log_call, &log_sip, &log_media, &log_guard, &log_admin, NULL};
+extern struct log_module log_sip, log_call, log_registrar;
+static struct log_module *const log_modules[] = {&log_control, &log_call, &log_registrar, &log_sip,
+	&log_media, &log_guard, &log_admin, NULL};
 
 struct program {
 	const char *path;

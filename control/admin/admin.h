@@ -16,6 +16,8 @@
 //   counters                   object: name to value, the dataplane's and ours ("call.")
 //   ports                      those of the NICs ("port.")
 //   drops                      those that say why packets were dropped ("drop.")
+//   registrations              array of ours with trunks
+//   bindings                   array of registered users' contacts
 //   trunks                     array of trunks with their load
 //   trace      id              array of SIP messages of a call, which may be over, or of a Call-ID;
 //   messages   id              the same

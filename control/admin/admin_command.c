@@ -343,6 +343,16 @@ static void reload(struct admin_connection *connection, const json_t *)
 		admin_answer(connection, json_pack("{s:s}", "needs_restart", restart));
 }
 
+static void list_registrations(struct admin_connection *connection, const json_t *)
+{
+	admin_answer(connection, calls_registrations(connection->admin->settings.calls));
+}
+
+static void list_bindings(struct admin_connection *connection, const json_t *)
+{
+	admin_answer(connection, calls_bindings(connection->admin->settings.calls));
+}
+
 static void set_log(struct admin_connection *connection, const json_t *request)
 {
 	const char *module = text_of(request, "module"), *text = text_of(request, "level");
@@ -371,6 +381,8 @@ static const struct {
 	{"transcoders", show_transcoders},
 	{"profile", show_profile},
 	{"trunks", list_trunks},
+	{"registrations", list_registrations},
+	{"bindings", list_bindings},
 	{"codecs", list_codecs},
 	{"trace", show_trace},
 	{"messages", show_trace},

@@ -4,6 +4,7 @@
 #include "admin_private.h"
 #include "call.h"
 #include "guard.h"
+#include "registrar.h"
 #include "stack.h"
 #include "transport.h"
 
@@ -14,6 +15,7 @@ json_t *own_counters(const struct admin_settings *settings)
 	const struct stack_counters *sip = stack_counters(stack);
 	const struct transport_counters *transport = transport_counters(stack_transport(stack));
 	const struct guard_counters *guard = guard_counters(settings->guard);
+	const struct registrar_counters *registrar = calls_registrar_counters(settings->calls);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -37,6 +39,13 @@ json_t *own_counters(const struct admin_settings *settings)
 		{"call.bad_proofs", calls->bad_proofs},
 		{"call.cdrs", calls->cdrs},
 		{"call.cdr_errors", calls->cdr_errors},
+		{"registrar.registers", registrar->registers},
+		{"registrar.refused", registrar->refused},
+		{"registrar.set", registrar->set},
+		{"registrar.removed", registrar->removed},
+		{"registrar.expired", registrar->expired},
+		{"registrar.dropped", registrar->dropped},
+		{"registrar.keepalives", registrar->keepalives},
 		{"sip.transactions_now", stack_n_transactions(stack)},
 		{"sip.requests", sip->requests},
 		{"sip.responses", sip->responses},

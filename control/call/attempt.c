@@ -21,15 +21,16 @@ struct stray {
 
 struct attempt {
 	struct owner owner;
+	LIST_ENTRY(attempt) in_call; // while that is not NULL
 	struct calls *calls;
 	struct call *call; // NULL: abandoned or won
 	const struct trunk *trunk;
 	struct plan *plan; // that the trunk is of
 	struct transaction *transaction;
 	struct dialog_request request; // slices of `text`
+	struct slice uri, route;       // as attempt_to has them, good as long as it has a call
 	char id_text[ULID_TEXT_SIZE];  // of the call, for logs
-	bool ringing;
-	struct event patience; // for any response, where there are other peers
+	struct event patience;	       // for any response, where there are other peers
 	bool patience_set;
 	SLIST_HEAD(, stray) strays;
 	size_t text_used;
@@ -71,6 +72,7 @@ static struct passage invite_passage(const struct call *call)
 		.to = b_leg->trunk,
 		.host = listener_sent_by(b_leg->listener),
 		.target = slice_of(call->target.number),
+		.user = trunk_is_of_users(a_leg->trunk) ? slice_of(call->user) : (struct slice){},
 	};
 }
 
@@ -85,12 +87,15 @@ static void caller_write(struct builder *b, const struct passage *passage, const
 		from = &transferee;
 	if (!call->refer && identity_is_private(passage))
 		builder_text(b, "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
+	else if (passage->user.n)
+		identity_proved_write(b, passage);
 	else if (!identity_write(b, from, passage, true))
 		identity_write(b, &(struct nameaddr){.uri = SLICE("sip:unknown")}, passage, true);
 }
 
 // The values of the dialog-to-be. Nothing of a's side but the user parts and the display name.
-static int request_fill(struct attempt *attempt, const struct call *call, struct slice peer)
+static int request_fill(
+	struct attempt *attempt, const struct call *call, const struct attempt_to *to)
 {
 	const struct leg *b_leg = &call->legs[LEG_B];
 	const struct passage passage = invite_passage(call);
@@ -111,7 +116,7 @@ static int request_fill(struct attempt *attempt, const struct call *call, struct
 	request->local_uri = text_keep(attempt, &b);
 	text_begin(attempt, &b);
 	builder_char(&b, '<');
-	called_uri_write(&b, call, peer);
+	called_uri_write(&b, call, to->host);
 	builder_char(&b, '>');
 	request->remote_uri = text_keep(attempt, &b);
 	text_begin(attempt, &b);
@@ -156,14 +161,14 @@ static struct slice invite_write(struct builder *b, const struct attempt *attemp
 {
 	const struct passage passage = invite_passage(call);
 	const struct dialog_request *request = &attempt->request;
-	struct slice uri = request->remote_uri;
+	struct slice uri = {request->remote_uri.p + 1, request->remote_uri.n - 2}; // without <>
 	int hops = passage.message->max_forwards;
 
-	uri.p += 1; // without < and >
-	uri.n -= 2;
-	builder_request_line(b, SLICE("INVITE"), uri);
+	builder_request_line(b, SLICE("INVITE"), attempt->uri.p ? attempt->uri : uri);
 	builder_header_unsigned(
 		b, HEADER_MAX_FORWARDS, hops > 0 ? (uint64_t)hops - 1 : MAX_FORWARDS - 1);
+	if (attempt->route.p)
+		builder_header(b, HEADER_ROUTE, attempt->route);
 	tagged_write(b, HEADER_FROM, request->local_uri, request->local_tag);
 	builder_header(b, HEADER_TO, request->remote_uri);
 	builder_header(b, HEADER_CALL_ID, request->call_id);
@@ -199,12 +204,11 @@ static void patience_end(struct attempt *attempt)
 	attempt->patience_set = false;
 }
 
-struct attempt *attempt_start(struct call *call, const struct target *target,
+struct attempt *attempt_start(struct call *call, const struct attempt_to *to,
 	const char *description, const struct timeval *patience)
 {
 	struct attempt *attempt = calloc(1, sizeof(*attempt));
-	char buffer[MESSAGE_SIZE], host[SIP_ADDRESS_TEXT_SIZE];
-	struct flow flow = {.listener = call->legs[LEG_B].listener};
+	char buffer[MESSAGE_SIZE];
 	WIPED_BUILDER b = {};
 
 	if (!attempt)
@@ -214,19 +218,16 @@ struct attempt *attempt_start(struct call *call, const struct target *target,
 	attempt->call = call;
 	attempt->trunk = call->legs[LEG_B].trunk;
 	attempt->plan = plan_hold(call_plan_of(call, attempt->trunk));
+	attempt->uri = to->uri;
+	attempt->route = to->route;
 	memcpy(attempt->id_text, call->id_text, sizeof(attempt->id_text));
 	SLIST_INIT(&attempt->strays);
-	errno = EINVAL;
-	if (sip_address_from((const struct sockaddr *)&target->address, sizeof(target->address),
-		    &flow.remote))
-		goto fail;
 	errno = EMSGSIZE;
-	if (request_fill(attempt, call,
-		    target->host ? slice_of(target->host) : sip_address_format(&flow.remote, host)))
+	if (request_fill(attempt, call, to))
 		goto fail;
 	builder_init(&b, buffer, sizeof(buffer));
-	attempt->transaction = transaction_start(
-		call->calls->stack, &flow, invite_write(&b, attempt, call, description), attempt);
+	attempt->transaction = transaction_start(call->calls->stack, &to->flow,
+		invite_write(&b, attempt, call, description), attempt);
 	if (!attempt->transaction)
 		goto fail;
 	if (patience) {
@@ -235,6 +236,7 @@ struct attempt *attempt_start(struct call *call, const struct target *target,
 		evtimer_add(&attempt->patience, patience);
 		attempt->patience_set = true;
 	}
+	LIST_INSERT_HEAD(&call->attempts, attempt, in_call);
 	return attempt;
 fail:
 	plan_drop(attempt->plan);
@@ -265,24 +267,41 @@ static int attempt_repeat(struct attempt *attempt, const struct sip_message *res
 	return 0;
 }
 
-void attempt_abandon(struct attempt *attempt, const struct sip_message *cause)
+// The call does not hear of it any more.
+static void attempt_leave(struct attempt *attempt)
 {
-	char reason[512];
-	struct builder b;
-
+	LIST_REMOVE(attempt, in_call);
+	if (attempt->call->attempt == attempt)
+		attempt->call->attempt = NULL;
 	attempt->call = NULL;
 	patience_end(attempt);
-	builder_init(&b, reason, sizeof(reason));
+}
+
+void attempts_abandon(struct call *call, const struct sip_message *cause, struct slice reason)
+{
+	struct attempt *attempt;
+	struct builder b;
+	char text[512];
+
+	builder_init(&b, text, sizeof(text));
 	if (cause)
 		builder_copy(&b, cause, HEADER_REASON);
-	// -EALREADY is fine: there is nothing left to cancel.
-	transaction_cancel(attempt->transaction, builder_finish(&b));
+	else
+		builder_slice(&b, reason);
+	while ((attempt = LIST_FIRST(&call->attempts))) {
+		attempt_leave(attempt);
+		// -EALREADY is fine: there is nothing left to cancel.
+		transaction_cancel(attempt->transaction, builder_finish(&b));
+	}
 }
 
 void attempt_won(struct attempt *attempt)
 {
-	attempt->call = NULL;
-	patience_end(attempt);
+	struct call *call = attempt->call;
+
+	attempt_leave(attempt);
+	attempts_abandon(
+		call, NULL, SLICE("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"));
 }
 
 const struct dialog_request *attempt_request(const struct attempt *attempt)
@@ -315,7 +334,8 @@ static void stray_end(struct attempt *attempt, const struct sip_message *respons
 		dialog_table_add(attempt->calls->dialogs, &stray->dialog))
 		goto fail_dialog;
 	SLIST_INSERT_HEAD(&attempt->strays, stray, next);
-	dialog_flow_update(&stray->dialog);
+	if (!trunk_is_of_users(attempt->trunk))
+		dialog_flow_update(&stray->dialog);
 	attempt_credentials(attempt, &stray->dialog);
 	dialog_ack(&stray->dialog, stack, (struct slice){}, (struct slice){});
 	dialog_bye(&stray->dialog, stack, (struct slice){});
@@ -343,13 +363,25 @@ static void attempt_answered(struct attempt *attempt, const struct sip_message *
 	}
 }
 
+// Of several that ring, only the last to fail is news, or one who speaks for all (6xx).
+static bool is_last(struct call *call, unsigned int status)
+{
+	if (LIST_EMPTY(&call->attempts))
+		return true;
+	if (status / 100 != 6)
+		return false;
+	attempts_abandon(call, NULL, (struct slice){});
+	return true;
+}
+
 // No answer will come of it.
 static void attempt_lost(
 	struct attempt *attempt, unsigned int status, const struct sip_message *response)
 {
 	struct call *call = attempt->call;
-	bool goes_on = hunt_lost(call, status, response) && !attempt->ringing;
-	bool redirected = !goes_on && response && status < 400 && redirect_follow(call, response);
+	bool goes_on = hunt_lost(call, &status, response);
+	bool redirected = !goes_on && response && response->status < 400 &&
+			  !trunk_is_of_users(attempt->trunk) && redirect_follow(call, response);
 	struct call_event event = {.type = goes_on	? EVENT_NEXT_PEER
 					   : redirected ? EVENT_REDIRECTED
 							: EVENT_REFUSAL,
@@ -357,10 +389,9 @@ static void attempt_lost(
 		.message = response,
 		.status = status};
 
-	attempt->call = NULL;
-	call->attempt = NULL;
-	patience_end(attempt);
-	call_event(call, &event);
+	attempt_leave(attempt);
+	if (is_last(call, status))
+		call_event(call, &event);
 }
 
 void attempt_response(struct attempt *attempt, const struct sip_message *response)
@@ -369,8 +400,10 @@ void attempt_response(struct attempt *attempt, const struct sip_message *respons
 	struct call_event event = {.type = EVENT_PROVISIONAL, .message = response};
 
 	patience_end(attempt);
-	if (call)
+	if (call) {
+		call->attempt = attempt;
 		hunt_heard(call);
+	}
 	if (response->status >= 200 && response->status < 300) {
 		attempt_answered(attempt, response);
 	} else if (call && refresh_raise(&call->legs[LEG_B], response) &&
@@ -379,7 +412,7 @@ void attempt_response(struct attempt *attempt, const struct sip_message *respons
 	} else if (call && response->status >= 300) {
 		attempt_lost(attempt, response->status, response);
 	} else if (call && response->status > 100) {
-		attempt->ringing = true;
+		call->hunt.rings = true;
 		event.leg = &call->legs[LEG_B];
 		call_event(call, &event);
 	}
@@ -387,8 +420,11 @@ void attempt_response(struct attempt *attempt, const struct sip_message *respons
 
 void attempt_failed(struct attempt *attempt, unsigned int status)
 {
-	if (attempt->call)
-		attempt_lost(attempt, status, NULL);
+	if (!attempt->call)
+		return;
+	if (status == 503 && trunk_is_of_users(attempt->trunk))
+		contacts_flow_failed(attempt->call, transaction_flow(attempt->transaction));
+	attempt_lost(attempt, status, NULL);
 }
 
 void attempt_destroy(struct attempt *attempt)

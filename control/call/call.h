@@ -15,6 +15,7 @@ struct event_base;
 struct access_rules;
 struct guard;
 struct media;
+struct registrar_counters;
 struct sip_stack;
 struct trace;
 struct calls;
@@ -99,9 +100,12 @@ struct calls_counters {
 	uint64_t cdrs, cdr_errors;
 };
 const struct calls_counters *calls_counters(const struct calls *calls);
+const struct registrar_counters *calls_registrar_counters(const struct calls *calls);
 
 // For the admin side. JSON results are new references; NULL means out of memory.
 json_t *calls_list(const struct calls *calls);		      // array of summaries, oldest first
+json_t *calls_registrations(const struct calls *calls);	      // ours, with trunks
+json_t *calls_bindings(const struct calls *calls);	      // of registered users
 json_t *call_describe(const struct call *call);		      // everything but media counters
 struct call *call_find(struct calls *calls, const char *id);  // ULID as text; NULL: no such call
 const struct sl_id *call_session_id(const struct call *call); // for media_get()

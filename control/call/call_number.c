@@ -17,11 +17,24 @@ static struct slice uri_number(struct slice text)
 	return uri.user;
 }
 
+// Where what was dialled is: where a carrier calls the Contact that we registered, in another
+// header (P-Called-Party-ID: RFC 7315 4.2).
+static struct slice called_uri(const struct call *call, const struct sip_message *invite)
+{
+	const struct realm *realm = calls_realm(call->calls, invite->flow.listener);
+	struct slice party = message_value_named(invite, SLICE("P-Called-Party-ID"));
+	struct nameaddr name;
+
+	if (!registrations_match(call->calls->registrations, realm, invite->request_uri.user))
+		return invite->uri;
+	return party.p && !nameaddr_parse(party, &name) ? name.uri : invite->to.uri;
+}
+
 int call_numbers_read(struct call *call, const struct sip_message *invite)
 {
 	const struct number_plan *plan = &call->legs[LEG_A].trunk->numbers;
 	struct number caller = {};
-	int err = number_read(plan, uri_number(invite->uri), &call->number);
+	int err = number_read(plan, uri_number(called_uri(call, invite)), &call->number);
 
 	snprintf(call->target.number, sizeof(call->target.number), "%s", call->number.digits);
 	// A caller's name that is too long is nobody's number.

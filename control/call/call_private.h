@@ -7,9 +7,12 @@
 //   setup.c      actions from the INVITE to the ACK
 //   hunt.c       where the call goes, and where next when that fails
 //   early.c      actions from b's first response to the answer that a gets
+//   contacts.c   the same for registered users, who may be in several places
 //   modify.c     actions of a re-INVITE, and of offers by UPDATE and PRACK
 //   teardown.c   actions that end a call
 //   proof.c      who is who: digests of callers, and ours for those who ask
+//   register.c   REGISTER of users
+//   registration.c  REGISTER of ours with trunks
 //   attempt.c    one INVITE to one peer of the far trunk: forks, late and crossing answers
 //   probe.c      OPTIONS to the peers of trunks
 //   fork.c       b's early dialogs, PRACKs to them
@@ -54,7 +57,14 @@
 extern struct log_module log_call;
 
 // What a transaction's user pointer points to: a leg, an attempt, a probe, an INFO.
-enum owner_kind { OWNER_LEG, OWNER_ATTEMPT, OWNER_PROBE, OWNER_DIGITS, OWNER_INFO };
+enum owner_kind {
+	OWNER_LEG,
+	OWNER_ATTEMPT,
+	OWNER_PROBE,
+	OWNER_DIGITS,
+	OWNER_INFO,
+	OWNER_REGISTRATION
+};
 struct owner {
 	enum owner_kind kind;
 };
@@ -231,14 +241,23 @@ struct call_times {
 
 enum { HUNT_ROUTES_MAX = 16, HUNT_TARGETS_MAX = 32, REDIRECTS_MAX = 5 };
 
+struct contact;
+struct attempt;
+LIST_HEAD(attempt_list, attempt);
+
 // Where the call may go, and how far it has got.
 struct hunt {
 	struct route_target routes[HUNT_ROUTES_MAX];
 	size_t n_routes, at_route;		  // at: the next
 	struct target *targets[HUNT_TARGETS_MAX]; // of the present route's trunk
 	size_t n_targets, at_target;
-	unsigned int n_tried; // INVITEs
-	bool placing;	      // ports for another trunk are asked for
+	struct contact *contacts; // or of the registered user, in the order of q
+	size_t n_contacts, at_contact;
+	struct event *ring_timer; // of those that ring now, where there are others
+	unsigned int best_status; // of the refusals so far
+	unsigned int n_tried;	  // INVITEs
+	bool rings;		  // somebody has sent 101 to 199
+	bool placing;		  // ports for another trunk are asked for
 };
 
 struct call {
@@ -250,8 +269,9 @@ struct call {
 	char id_text[ULID_TEXT_SIZE];
 	enum call_state state;
 	struct leg legs[LEGS];
-	struct attempt *attempt; // the INVITE to b that has no final response
-	struct number number;	 // called, as the caller's trunk has it
+	struct attempt_list attempts; // INVITEs to b that have no final response
+	struct attempt *attempt;      // the one that speaks
+	struct number number;	      // called, as the caller's trunk has it
 	struct hunt hunt;
 	bool is_secure;					     // to a sips URI
 	bool emergency;					     // exempt from limits
@@ -325,6 +345,8 @@ struct calls {
 	struct peers *peers;
 	struct plan *plan;	 // of now
 	LIST_HEAD(, plan) plans; // that are in use
+	struct registrar *registrar;
+	struct registrations *registrations;
 	struct digest_nonces *nonces;
 	struct bans *bans;
 	struct sdp *sdp; // scratch: one description is parsed at a time
@@ -379,13 +401,33 @@ bool cdr_is_written(struct cdr_file *file, const char *id);
 int cdr_write(
 	struct cdr_file *file, const struct call *call, const struct sl_session_report *report);
 
+// registration.c: with all trunks that want one. Returns NULL without memory.
+struct registrations;
+struct registrations *registrations_start(struct calls *calls);
+// Another configuration: those that it has as well go on. Returns 0 or -ENOMEM.
+int registrations_follow(struct calls *calls);
+// Take them back, as far as that can be done; _are_ending: until the answers are there.
+void registrations_end(struct registrations *registrations);
+bool registrations_are_ending(const struct registrations *registrations);
+void registrations_stop(struct registrations *registrations);
+void registration_response(struct owner *owner, const struct sip_message *response);
+void registration_failed(struct owner *owner);
+void registration_closed(struct owner *owner);
+const struct trunk *registration_trunk(const struct owner *owner);
+// The trunk that was told to send calls to this user of ours, or NULL.
+struct trunk *registrations_match(
+	const struct registrations *registrations, const struct realm *realm, struct slice user);
+// The Service-Route of a trunk, absent without one.
+struct slice registrations_route(
+	const struct registrations *registrations, const struct trunk *trunk);
+
 // proof.c
 // The trunk that a request outside of dialogs belongs to: that of its source, else that of
 // registered users. NULL: none.
 struct trunk *trunk_of_request(const struct calls *calls, const struct sip_message *request);
 // Whether the sender has proved who it is, where its trunk wants that; else the request is
 // answered. `user` is who it is, absent where nobody asked.
-bool proof_check(struct calls *calls, struct transaction *transaction,
+bool proof_check(struct calls *calls, const struct trunk *trunk, struct transaction *transaction,
 	const struct sip_message *request, bool is_proxy, struct slice *user);
 // As struct stack_user has them.
 const struct digest_keys *proof_keys(
@@ -397,6 +439,12 @@ bool proof_accepts(
 	struct calls *calls, const struct listener *listener, const struct sockaddr *source);
 int proof_open(struct calls *calls);
 void proof_close(struct calls *calls);
+
+// register.c
+void register_take(
+	struct calls *calls, struct transaction *transaction, const struct sip_message *request);
+int register_open(struct calls *calls);
+void register_keepalive(struct calls *calls);
 
 // signalling.c, session.c
 extern const struct stack_user signalling;
@@ -421,8 +469,8 @@ unsigned int hunt_begin(struct call *call);
 int hunt_invite(struct call *call);
 bool hunt_has_next(const struct call *call);
 // The target that was tried has come to nothing (`response` NULL: no word from it). Returns whether
-// the call is to go on to another.
-bool hunt_lost(struct call *call, unsigned int status, const struct sip_message *response);
+// the call is to go on to another; `status` becomes that of the best refusal so far.
+bool hunt_lost(struct call *call, unsigned int *status, const struct sip_message *response);
 void hunt_heard(struct call *call); // anything
 void hunt_fini(struct call *call);
 // Count the call in its trunk. Returns 0, or 503 where that is full.
@@ -458,6 +506,23 @@ void peers_stop(struct calls *calls);
 int trunk_admit(const struct calls *calls, const struct trunk *trunk);
 // tls_ends.c: what connections to the targets of a trunk's peers are to find there.
 int tls_ends_expect(struct calls *calls, const struct trunk *trunk);
+
+// contacts.c
+bool trunk_is_of_users(const struct trunk *trunk);
+// Where the user is. Returns 0 or a SIP status.
+unsigned int contacts_find(struct call *call, const struct trunk *trunk, const char *number);
+bool contacts_are_there(const struct call *call, const struct trunk *trunk, const char *number);
+void contacts_drop(struct hunt *hunt);
+// INVITE those that come next. Returns 0 or a SIP status.
+int contacts_invite(struct call *call);
+void contacts_ring_time_stop(struct call *call);
+// As a redirection has them (RFC 3261 21.3.3).
+void contacts_write(const struct call *call, struct builder *b);
+// Nothing can be sent there: on a stream the binding is gone with it (RFC 5626 5.3.1).
+void contacts_flow_failed(struct call *call, const struct flow *flow);
+// One of them has refused. Returns the best refusal so far.
+unsigned int contacts_refused(struct call *call, unsigned int status);
+bool contacts_are_left(const struct call *call);
 
 // probe.c: OPTIONS to the targets of all trunks that want it. Returns NULL without memory.
 struct probes *probes_start(struct calls *calls);
@@ -678,12 +743,18 @@ uint32_t glare_wait_ms(const struct dialog *dialog);
 int modify_repeat(struct leg *leg);
 
 // attempt.c
-struct attempt;
+struct attempt_to {
+	struct flow flow;
+	struct slice host;  // of the To
+	struct slice uri;   // the Request-URI; absent: as To
+	struct slice route; // absent: none
+};
 // INVITE the peer. Returns NULL with errno set.
-struct attempt *attempt_start(struct call *call, const struct target *target,
+struct attempt *attempt_start(struct call *call, const struct attempt_to *to,
 	const char *description, const struct timeval *patience);
-// The call needs it no more: CANCEL it where it is unanswered, end any answer that still comes.
-void attempt_abandon(struct attempt *attempt, const struct sip_message *cause);
+// The call needs none of them any more: CANCEL them where they are unanswered, with the Reason of
+// `cause` (may be NULL) or `reason` (whole line, or absent); end any answer that still comes.
+void attempts_abandon(struct call *call, const struct sip_message *cause, struct slice reason);
 // The call has taken its answer: acknowledge repetitions, end other forks.
 void attempt_won(struct attempt *attempt);
 const struct dialog_request *attempt_request(const struct attempt *attempt);

@@ -10,6 +10,7 @@
 
 #include "call_private.h"
 #include "guard.h"
+#include "registrar.h"
 #include "sdp.h"
 
 LOG_MODULE(log_call, "call");
@@ -71,6 +72,7 @@ struct call *call_create(struct calls *calls, const struct ulid *id)
 	call->id = *id;
 	ulid_format(id, call->id_text);
 	memcpy(call->session.id.bytes, id->bytes, sizeof(id->bytes));
+	LIST_INIT(&call->attempts);
 	leg_init(&call->legs[LEG_A], call, LEG_A);
 	leg_init(&call->legs[LEG_B], call, LEG_B);
 	evtimer_assign(&call->timer, calls->settings.base, on_call_timer, call);
@@ -188,8 +190,8 @@ static int parts_create(struct calls *calls, char *error, size_t error_size)
 	calls->grace_timer = evtimer_new(settings->base, on_grace_over, calls);
 	if (settings->trace_bytes && !calls->trace)
 		return -ENOMEM;
-	if (proof_open(calls))
-		return -errno;
+	if (proof_open(calls) || (calls->stack && register_open(calls)))
+		return -ENOMEM;
 	if (!calls->sdp || !calls->dialogs || !calls->stack || !calls->media || !calls->grace_timer)
 		return -ENOMEM;
 	evtimer_add(calls->grace_timer, &grace);
@@ -232,6 +234,7 @@ static void on_stop_turn(evutil_socket_t, short, void *arg)
 
 	TAILQ_FOREACH (call, &calls->list, in_calls)
 		n_ending += !call_may_stay(call);
+	n_ending += registrations_are_ending(calls->registrations);
 	if (n_ending && calls->stop_turns++ < STOP_TURNS_MAX)
 		evtimer_add(calls->stop_timer, &turn);
 	else
@@ -252,6 +255,7 @@ void calls_stop(struct calls *calls, void (*stopped)(void *arg), void *arg)
 		if (!call_may_stay(call) && call->state != CALL_OVER)
 			call_event(call, &event);
 	}
+	registrations_end(calls->registrations);
 	log_info(&log_call, "stopping", "calls_left_in_dataplane=%u", calls->counters.active_now);
 	calls->stop_timer = evtimer_new(calls->settings.base, on_stop_turn, calls);
 	if (calls->stop_timer)
@@ -274,8 +278,10 @@ void calls_destroy(struct calls *calls)
 	media_destroy(calls->media);
 	probes_stop(calls->probes);
 	peers_stop(calls);
+	registrations_stop(calls->registrations);
 	while ((call = TAILQ_FIRST(&calls->list)))
 		call_destroy(call);
+	registrar_destroy(calls->registrar);
 	if (calls->stack)
 		stack_destroy(calls->stack); // closes attempts, so the dialogs go after it
 	tls_ends_close(calls);

@@ -104,12 +104,19 @@ static int fork_select(struct leg *leg, struct fork *fork)
 	return 0;
 }
 
-static struct fork *fork_find(struct leg *leg, struct slice tag)
+// Of each INVITE of ours, and each To tag.
+static bool is_of_dialog(const struct dialog *dialog, const struct sip_message *response)
+{
+	return slice_equal(dialog->strings[DIALOG_REMOTE_TAG], response->to_tag) &&
+	       slice_equal(dialog->strings[DIALOG_CALL_ID], response->call_id);
+}
+
+static struct fork *fork_find(struct leg *leg, const struct sip_message *response)
 {
 	struct fork *fork;
 
 	LIST_FOREACH (fork, &leg->forks, next)
-		if (slice_equal(fork->dialog.strings[DIALOG_REMOTE_TAG], tag))
+		if (is_of_dialog(&fork->dialog, response))
 			return fork;
 	return NULL;
 }
@@ -151,9 +158,8 @@ int early_find(struct leg *leg, const struct dialog_request *request,
 	struct fork *fork = NULL;
 	int err;
 
-	if (leg->has_dialog &&
-		!slice_equal(leg->dialog.strings[DIALOG_REMOTE_TAG], response->to_tag)) {
-		fork = fork_find(leg, response->to_tag);
+	if (leg->has_dialog && !is_of_dialog(&leg->dialog, response)) {
+		fork = fork_find(leg, response);
 		if (!fork)
 			fork = fork_create(leg, request, response);
 		if (!fork)

@@ -67,6 +67,8 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 		[CALL_RINGING] =
 			{
 				[EVENT_MEDIA_FAILED] = {end_failed, CALL_OVER},
+				// Nobody of those that rang; a registered user may be elsewhere.
+				[EVENT_NEXT_PEER] = {setup_next_peer, CALL_RINGING},
 				// More of them: forks, announcements, early media.
 				[EVENT_PROVISIONAL] = {setup_provisional, CALL_RINGING},
 				[EVENT_ANSWER] = {setup_answer, CALL_ANSWERED},

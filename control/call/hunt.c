@@ -13,10 +13,12 @@ static void targets_drop(struct hunt *hunt)
 	for (size_t i = 0; i < hunt->n_targets; i++)
 		target_return(hunt->targets[i]);
 	hunt->n_targets = hunt->at_target = 0;
+	contacts_drop(hunt);
 }
 
 void hunt_fini(struct call *call)
 {
+	contacts_ring_time_stop(call);
 	targets_drop(&call->hunt);
 }
 
@@ -67,6 +69,20 @@ unsigned int leg_enter(struct leg *leg)
 	return 0;
 }
 
+// Where the route's trunk is. Returns 0 or a SIP status.
+static unsigned int places_find(struct call *call, const struct route_target *route)
+{
+	struct hunt *hunt = &call->hunt;
+
+	if (trunk_is_of_users(route->trunk))
+		return contacts_find(call, route->trunk, route->number);
+	hunt->n_targets = targets_find(call, route->trunk, hunt->targets);
+	if (!hunt->n_targets)
+		return call->is_secure && !trunk_is_secure(route->trunk) ? 480 : 503;
+	call->legs[LEG_B].listener = listener_to(call, route->trunk, hunt->targets[0]);
+	return 0;
+}
+
 // The next route whose trunk has a target and room. Returns 0 or a SIP status.
 static unsigned int route_take(struct call *call)
 {
@@ -81,17 +97,14 @@ static unsigned int route_take(struct call *call)
 		targets_drop(hunt);
 		b_leg->trunk = route->trunk;
 		call->target = *route;
-		hunt->n_targets = targets_find(call, route->trunk, hunt->targets);
-		if (!hunt->n_targets)
-			status = call->is_secure && !trunk_is_secure(route->trunk) ? 480 : 503;
-		else
+		status = places_find(call, route);
+		if (!status)
 			status = leg_enter(b_leg);
-		if (!status) {
-			b_leg->listener = listener_to(call, route->trunk, hunt->targets[0]);
+		if (!status)
 			return 0;
-		}
 		log_info(&log_call, "route_skipped", "call=%s trunk=%s why=%s", call->id_text,
-			route->trunk->name, hunt->n_targets ? "limit" : "no_peer");
+			route->trunk->name,
+			hunt->n_targets || hunt->n_contacts ? "limit" : "no_peer");
 	}
 	return status;
 }
@@ -111,7 +124,9 @@ static bool has_next_route(const struct call *call)
 		struct target *targets[HUNT_TARGETS_MAX];
 		size_t n = targets_find(call, hunt->routes[i].trunk, targets);
 
-		found = n > 0;
+		found = n > 0 || (trunk_is_of_users(hunt->routes[i].trunk) &&
+					 contacts_are_there(call, hunt->routes[i].trunk,
+						 hunt->routes[i].number));
 		while (n)
 			target_return(targets[--n]);
 	}
@@ -120,7 +135,8 @@ static bool has_next_route(const struct call *call)
 
 bool hunt_has_next(const struct call *call)
 {
-	return call->hunt.at_target < call->hunt.n_targets || has_next_route(call);
+	return call->hunt.at_target < call->hunt.n_targets || contacts_are_left(call) ||
+	       has_next_route(call);
 }
 
 // INVITE the next target of b's trunk. Returns 0 or a SIP status.
@@ -133,18 +149,21 @@ static int target_invite(struct call *call)
 	uint32_t patience_ms = b_leg->trunk->failover.timeout_ms;
 	struct timeval patience = {.tv_sec = patience_ms / 1000};
 	WIPED_DESCRIPTION(description);
-	char address[ADDRESS_TEXT_SIZE];
+	char address[ADDRESS_TEXT_SIZE], host[SIP_ADDRESS_TEXT_SIZE];
+	struct attempt_to to = {};
 
 	hunt->n_tried++;
 	target->tried++;
 	if (description_write(b_leg, description))
 		return 500;
 	b_leg->listener = listener_to(call, b_leg->trunk, target);
-	if (!b_leg->listener)
+	if (!b_leg->listener || sip_address_from(peer, sizeof(target->address), &to.flow.remote))
 		return 500;
-	call->attempt = attempt_start(
-		call, target, description, patience_ms && hunt_has_next(call) ? &patience : NULL);
-	if (!call->attempt)
+	to.flow.listener = b_leg->listener;
+	to.host = target->host ? slice_of(target->host) : sip_address_format(&to.flow.remote, host);
+	to.route = registrations_route(call->calls->registrations, b_leg->trunk);
+	if (!attempt_start(
+		    call, &to, description, patience_ms && hunt_has_next(call) ? &patience : NULL))
 		return 500;
 	b_leg->state = LEG_CALLING;
 	log_info(&log_call, "invite_sent", "call=%s leg=b trunk=%s peer=%s", call->id_text,
@@ -152,11 +171,17 @@ static int target_invite(struct call *call)
 	return 0;
 }
 
+static int next_invite(struct call *call)
+{
+	return trunk_is_of_users(call->legs[LEG_B].trunk) ? contacts_invite(call)
+							  : target_invite(call);
+}
+
 int hunt_invite(struct call *call)
 {
 	if (call->late_offer && negotiation_make_offer(&call->negotiation, LEG_B))
 		return 488;
-	return target_invite(call);
+	return next_invite(call);
 }
 
 // Ports and description for b's new trunk; the INVITE follows when they are there.
@@ -187,7 +212,7 @@ int setup_next_peer(struct call *call, const struct call_event *event)
 	log_warn(&log_call, "peer_failed", "call=%s leg=b trunk=%s status=%u", call->id_text,
 		before->name, event->status);
 	b_leg->state = LEG_IDLE;
-	if (call->hunt.at_target >= call->hunt.n_targets) {
+	if (call->hunt.at_target >= call->hunt.n_targets && !contacts_are_left(call)) {
 		if (route_take(call)) { // the others are full by now
 			end_refused(call, event);
 			return ACTION_GO(CALL_OVER);
@@ -198,7 +223,7 @@ int setup_next_peer(struct call *call, const struct call_event *event)
 	if (b_leg->trunk != before)
 		return place_anew(call);
 	negotiation_renew_offer(&call->negotiation, LEG_B);
-	return target_invite(call);
+	return next_invite(call);
 }
 
 int setup_redirected(struct call *call, const struct call_event *event)
@@ -254,15 +279,22 @@ static void target_note(const struct call *call, struct target *target, unsigned
 	}
 }
 
-bool hunt_lost(struct call *call, unsigned int status, const struct sip_message *response)
+bool hunt_lost(struct call *call, unsigned int *status, const struct sip_message *response)
 {
 	const struct trunk *trunk = call->legs[LEG_B].trunk;
+	const struct hunt *hunt = &call->hunt;
 
-	target_note(call, call->hunt.targets[call->hunt.at_target - 1], status, response);
-	return (!response || status_set_has(&trunk->failover.codes, status)) && hunt_has_next(call);
+	if (trunk_is_of_users(trunk)) {
+		*status = contacts_refused(call, *status);
+		return contacts_are_left(call);
+	}
+	target_note(call, hunt->targets[hunt->at_target - 1], *status, response);
+	return (!response || status_set_has(&trunk->failover.codes, *status)) && !hunt->rings &&
+	       hunt_has_next(call);
 }
 
 void hunt_heard(struct call *call)
 {
-	target_answered(call->hunt.targets[call->hunt.at_target - 1]);
+	if (!trunk_is_of_users(call->legs[LEG_B].trunk))
+		target_answered(call->hunt.targets[call->hunt.at_target - 1]);
 }

@@ -103,6 +103,27 @@ static void asserted_pass(struct header_fields *fields, const struct passage *pa
 	}
 }
 
+void identity_proved_write(struct builder *b, const struct passage *passage)
+{
+	builder_text(b, "<sip:");
+	builder_slice(b, passage->user);
+	builder_char(b, '@');
+	builder_slice(b, passage->host);
+	builder_char(b, '>');
+}
+
+static void proved_pass(struct header_fields *fields, const struct passage *passage)
+{
+	char text[TEXT_MAX];
+	struct builder b;
+
+	builder_init(&b, text, sizeof(text));
+	identity_proved_write(&b, passage);
+	if (!b.overflow)
+		header_fields_add_copy(
+			fields, header_name(HEADER_P_ASSERTED_IDENTITY), builder_finish(&b));
+}
+
 // What we have done ourselves is asked of nobody behind us: user, header and session (RFC 3323 5.1
 // to 5.3; every call has our addresses only). What is left goes to who is trusted to keep it, which
 // for all values is the purpose of sending it.
@@ -127,7 +148,9 @@ static void privacy_pass(struct header_fields *fields, const struct sip_message 
 
 void identity_pass(struct header_fields *fields, const struct passage *passage)
 {
-	if (passage->from->is_trusted && passage->to->is_trusted)
+	if (passage->user.n && passage->to->is_trusted)
+		proved_pass(fields, passage);
+	else if (!passage->user.n && passage->from->is_trusted && passage->to->is_trusted)
 		asserted_pass(fields, passage);
 	privacy_pass(fields, passage->message);
 }

@@ -51,9 +51,13 @@ struct slice contact_write(const struct listener *listener, bool secure, char *o
 
 void dialog_flow_update(struct dialog *dialog)
 {
+	const struct leg *leg = dialog->user;
 	struct sip_address address;
 	struct uri hop;
 
+	// Users are where their messages come from, whatever they say: they may be behind NAT.
+	if (leg && trunk_is_of_users(leg->trunk))
+		return;
 	if (dialog_next_hop(dialog, &hop) || (hop.scheme != URI_SIP && hop.scheme != URI_SIPS))
 		return;
 	if (!hop.port)
@@ -276,9 +280,8 @@ static void leg_bye(struct leg *leg)
 // The attempt stands alone from here, and so does any dialog that a late answer makes.
 static void attempt_end(struct leg *leg, const struct sip_message *cause)
 {
-	if (leg->call->attempt)
-		attempt_abandon(leg->call->attempt, cause);
-	leg->call->attempt = NULL;
+	attempts_abandon(leg->call, cause, (struct slice){});
+	contacts_ring_time_stop(leg->call);
 	early_drop(leg);
 }
 

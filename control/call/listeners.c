@@ -188,5 +188,6 @@ int calls_listen(struct calls *calls, char *error, size_t error_size)
 	if (err)
 		return err;
 	calls->probes = probes_start(calls);
-	return calls->probes ? peers_start(calls) : -ENOMEM;
+	calls->registrations = registrations_start(calls);
+	return calls->probes && calls->registrations ? peers_start(calls) : -ENOMEM;
 }

@@ -13,6 +13,7 @@ struct passage {
 	const struct trunk *from, *to;
 	struct slice host;   // ours on the way out: stands for every host of the other side
 	struct slice target; // the number that an INVITE goes to
+	struct slice user;   // who the sender has proved to be; absent: it is a trunk
 };
 
 // pass.c: write the header fields of ours for what came. Fields for which there was no room are
@@ -33,6 +34,10 @@ void identity_pass(struct header_fields *fields, const struct passage *passage);
 // false where it is no SIP or tel URI.
 bool identity_write(struct builder *b, const struct nameaddr *nameaddr,
 	const struct passage *passage, bool as_sip);
+
+// `<sip:user@HOST>` of who the sender has proved to be: what a registered user says of itself
+// counts for nothing.
+void identity_proved_write(struct builder *b, const struct passage *passage);
 
 // redirection.c: who forwarded the call, why, how often: Diversion (RFC 5806) and History-Info (RFC
 // 7044), as the trunk wants them (RFC 7544).

@@ -189,6 +189,9 @@ static void follow(struct calls *calls, size_t n_listeners_before)
 	probes = probes_start(calls);
 	probes_stop(calls->probes);
 	calls->probes = probes;
+	register_keepalive(calls);
+	if (registrations_follow(calls))
+		log_error(&log_call, "no_memory", "what=registrations");
 	peers_stop(calls);
 	if (peers_start(calls))
 		log_error(&log_call, "no_memory", "what=names");

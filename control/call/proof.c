@@ -31,9 +31,15 @@ struct trunk *trunk_of_request(const struct calls *calls, const struct sip_messa
 {
 	const struct trunks *trunks = calls->settings.trunks;
 	const struct realm *realm = calls_realm(calls, request->flow.listener);
-	struct trunk *trunk = trunk_match(trunks, realm, &request->flow.remote.any);
+	struct trunk *trunk =
+		registrations_match(calls->registrations, realm, request->request_uri.user);
 
-	return trunk ? trunk : trunk_of_domain(trunks, realm, domain_of(request->from.uri));
+	// Of several accounts with one carrier it is the one whose Contact is called.
+	if (!trunk)
+		trunk = trunk_match(trunks, realm, &request->flow.remote.any);
+	if (!trunk)
+		trunk = trunk_of_domain(trunks, realm, domain_of(request->from.uri));
+	return trunk ? trunk : trunk_of_domain(trunks, realm, request->request_uri.host);
 }
 
 bool proof_accepts(
@@ -72,10 +78,9 @@ static void failure_note(struct calls *calls, const struct trunk *trunk,
 			calls->settings.auth.ban_s);
 }
 
-bool proof_check(struct calls *calls, struct transaction *transaction,
+bool proof_check(struct calls *calls, const struct trunk *trunk, struct transaction *transaction,
 	const struct sip_message *request, bool is_proxy, struct slice *user)
 {
-	const struct trunk *trunk = trunk_of_request(calls, request);
 	struct digest_credentials credentials;
 	struct digest_server server;
 	enum digest_verdict verdict;
@@ -91,7 +96,6 @@ bool proof_check(struct calls *calls, struct transaction *transaction,
 		.arg = trunk->users->users};
 	verdict = digest_verify(&server, request, now_s(), &credentials);
 	if (verdict == DIGEST_RIGHT) {
-		bans_succeeded(calls->bans, &request->flow.remote.any);
 		*user = credentials.username;
 		return true;
 	}
@@ -103,6 +107,9 @@ bool proof_check(struct calls *calls, struct transaction *transaction,
 	}
 	calls->counters.challenges++;
 	digest_ask(&server, transaction, verdict == DIGEST_STALE, now_s());
+	// Nothing is kept of what strangers ask for (RFC 3261 8.2.7).
+	if (!trunk_match(calls->settings.trunks, trunk->realm, &request->flow.remote.any))
+		transaction_forget(transaction);
 	return false;
 }
 
@@ -117,6 +124,8 @@ static const struct trunk *trunk_of_transaction(const struct calls *calls,
 
 	if (owner && owner->kind == OWNER_ATTEMPT)
 		return attempt_trunk((const struct attempt *)owner);
+	if (owner && owner->kind == OWNER_REGISTRATION)
+		return registration_trunk(owner);
 	if (owner && owner->kind == OWNER_LEG)
 		return ((const struct leg *)owner)->trunk;
 	dialog = dialog_find(calls->dialogs, response);

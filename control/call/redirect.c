@@ -101,7 +101,12 @@ void redirect_write(const struct leg *leg, struct builder *b)
 {
 	char contact[ROUTE_NUMBER_MAX + 128];
 	struct builder v;
+	const struct trunk *far = leg->call->legs[LEG_B].trunk;
 
+	if (far && far->users && far->users->redirect) { // of ours: where the user is
+		contacts_write(leg->call, b);
+		return;
+	}
 	builder_init(&v, contact, sizeof(contact));
 	builder_text(&v, leg->dialog.is_secure ? "<sips:" : "<sip:");
 	builder_text(&v, leg->call->redirects[0]);

@@ -133,9 +133,10 @@ static int far_answer_take(struct call *call, const struct sip_message *response
 	refresh_take(b_leg, response);
 	dialog_flow_update(&b_leg->dialog);
 	attempt_credentials(call->attempt, &b_leg->dialog);
+	b_leg->listener = b_leg->dialog.flow.listener;
 	dialog_ack(&b_leg->dialog, call->calls->stack, (struct slice){}, (struct slice){});
 	attempt_won(call->attempt);
-	call->attempt = NULL;
+	contacts_ring_time_stop(call);
 	b_leg->state = LEG_CONFIRMED;
 	return 0;
 }

@@ -29,11 +29,19 @@ static bool refuse(struct transaction *transaction, const struct sip_message *re
 	return transaction_refuse(transaction, &rules) != 0;
 }
 
+static bool takes_registers(const struct calls *calls, const struct sip_message *request)
+{
+	return trunks_are_open(calls->settings.trunks, calls_realm(calls, request->flow.listener));
+}
+
 static void options_answer(struct calls *calls, struct transaction *transaction)
 {
 	if (calls->stopped)
 		transaction_reply_with(
 			transaction, 503, (struct slice){}, SLICE("Retry-After: 5\r\n"));
+	else if (takes_registers(calls, transaction_request(transaction)))
+		transaction_reply_with(transaction, 200, (struct slice){},
+			SLICE("Allow: " LEG_ALLOW ", REGISTER\r\nAccept: application/sdp\r\n"));
 	else
 		transaction_reply_with(transaction, 200, (struct slice){},
 			SLICE("Allow: " LEG_ALLOW "\r\nAccept: application/sdp\r\n"));
@@ -45,10 +53,16 @@ static void invite_take(
 	struct call_event event = {
 		.type = EVENT_INVITE, .transaction = transaction, .message = request};
 	struct ulid id = ulid_create(now_realtime_ms());
+	const struct trunk *trunk = trunk_of_request(calls, request);
 	struct slice user;
 	struct call *call;
 
-	if (!proof_check(calls, transaction, request, true, &user))
+	if (!trunk && takes_registers(calls, request)) {
+		transaction_reply(transaction, 403); // of nobody's domain
+		transaction_forget(transaction);
+		return;
+	}
+	if (!proof_check(calls, trunk, transaction, request, true, &user))
 		return;
 	call = call_create(calls, &id);
 	if (!call) {
@@ -66,6 +80,10 @@ static void invite_take(
 static void request_outside(
 	struct calls *calls, struct transaction *transaction, const struct sip_message *request)
 {
+	if (request->method == METHOD_REGISTER && takes_registers(calls, request)) {
+		register_take(calls, transaction, request);
+		return;
+	}
 	if (refuse(transaction, request))
 		return;
 	switch (request->method) {
@@ -151,6 +169,10 @@ static void request_inside(
 		transaction_reply(transaction, 500); // out of order (12.2.2)
 		return;
 	}
+	// A phone behind NAT may be seen at another port from now on.
+	if (trunk_is_of_users(leg->trunk) && dialog->flow.listener == request->flow.listener &&
+		sip_address_equal_host(&dialog->flow.remote, &request->flow.remote))
+		dialog->flow.remote = request->flow.remote;
 	if (refuse(transaction, request))
 		return;
 	if (leg->state == LEG_OVER) {
@@ -315,6 +337,8 @@ static void on_response(
 		attempt_response((struct attempt *)owner, response);
 	else if (owner && owner->kind == OWNER_PROBE)
 		probe_response(owner, response);
+	else if (owner && owner->kind == OWNER_REGISTRATION)
+		registration_response(owner, response);
 	else if (owner && owner->kind == OWNER_INFO)
 		info_response((struct info_relay *)owner, response);
 	else if (owner && owner->kind == OWNER_DIGITS)
@@ -359,6 +383,10 @@ static void on_failed(void *, struct transaction *transaction, unsigned int stat
 		probe_failed(owner);
 		return;
 	}
+	if (owner->kind == OWNER_REGISTRATION) {
+		registration_failed(owner);
+		return;
+	}
 	refreshes = transaction == leg->timer.refresh;
 	leg_done(leg, transaction);
 	if (refreshes)
@@ -376,6 +404,8 @@ static void on_closed(void *, struct transaction *transaction)
 		attempt_destroy((struct attempt *)owner);
 	else if (owner && owner->kind == OWNER_PROBE)
 		probe_closed(owner);
+	else if (owner && owner->kind == OWNER_REGISTRATION)
+		registration_closed(owner);
 	else if (owner && owner->kind == OWNER_INFO)
 		info_closed((struct info_relay *)owner, transaction);
 	else if (owner && owner->kind == OWNER_DIGITS)

@@ -35,6 +35,8 @@ static const struct command {
 	{"session", {"id"}, show_session, "one session"},
 	{"trunks", {}, show_trunks, "trunks and their load"},
 	{"reload", {}, show_reload, "read the configuration again, as a whole or not at all"},
+	{"registrations", {}, show_registrations, "ours with trunks, and how they stand"},
+	{"bindings", {}, show_bindings, "registered users and where they are"},
 	{"codecs", {}, show_codecs, "codecs, what they cost here and how many run"},
 	{"transcoders", {}, show_transcoders, "their load, what they shed and whom they refused"},
 	{"ports", {}, show_counters, "counters of the network ports"},

@@ -120,15 +120,6 @@ bool bans_failed(struct bans *bans, const struct sockaddr *address, uint64_t now
 	return true;
 }
 
-void bans_succeeded(struct bans *bans, const struct sockaddr *address)
-{
-	unsigned char key[KEY_SIZE];
-	struct host *host = key_of(address, key) ? find(bans, key) : NULL;
-
-	if (host)
-		forget(bans, host);
-}
-
 bool bans_has(struct bans *bans, const struct sockaddr *address, uint64_t now_ms)
 {
 	unsigned char key[KEY_SIZE];

@@ -1,4 +1,5 @@
-// Hosts that are not heard for a while, because they failed to prove who they are too often. Memory
+// Hosts that are not heard for a while, because they failed to prove who they are too often. A
+// success in between forgives nothing: who has one account could else guess at all others. Memory
 // is bounded: of more hosts than fit, those whose last failure is longest ago are forgotten. One
 // thread.
 #pragma once
@@ -23,8 +24,6 @@ void bans_destroy(struct bans *bans);
 
 // A host failed; of IPv6 it is the /64. Returns whether that was once too often: it is banned now.
 bool bans_failed(struct bans *bans, const struct sockaddr *host, uint64_t now_ms);
-// It succeeded: what it failed before is forgotten.
-void bans_succeeded(struct bans *bans, const struct sockaddr *host);
 // Whether it is not to be heard. Asked before a message is parsed; counts.
 bool bans_has(struct bans *bans, const struct sockaddr *host, uint64_t now_ms);
 

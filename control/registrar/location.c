@@ -27,7 +27,7 @@ struct record {
 
 struct location {
 	struct event_base *base;
-	struct location_limits limits;
+	size_t bindings_max;
 	const struct location_watcher *watcher;
 	void *arg;
 	struct hash_table table;
@@ -77,7 +77,7 @@ static void timer_set(struct record *record)
 	evtimer_add(&record->timer, &after);
 }
 
-static void binding_remove(struct binding *binding, bool has_expired)
+static void binding_remove(struct binding *binding, enum location_why why)
 {
 	struct record *record = binding->record;
 	struct location *location = record->location;
@@ -86,7 +86,7 @@ static void binding_remove(struct binding *binding, bool has_expired)
 	record->n--;
 	location->n_bindings--;
 	if (location->watcher && location->watcher->removed)
-		location->watcher->removed(location->arg, aor_of(record), binding, has_expired);
+		location->watcher->removed(location->arg, aor_of(record), binding, why);
 	free(binding);
 }
 
@@ -114,7 +114,7 @@ static void expire(struct record *record, uint64_t now_ms)
 	for (; binding; binding = next) {
 		next = TAILQ_NEXT(binding, in_record);
 		if (binding->values.expires_ms <= now_ms)
-			binding_remove(binding, true);
+			binding_remove(binding, LOCATION_EXPIRED);
 	}
 }
 
@@ -220,7 +220,7 @@ static void binding_insert(struct record *record, struct binding *binding)
 
 // Whether all wishes may come true.
 static int changes_check(const struct location *location, const struct record *record,
-	const struct binding_values *wishes, size_t n)
+	const struct binding_values *wishes, size_t n, size_t record_max)
 {
 	size_t n_record = record ? record->n : 0, n_new = 0;
 
@@ -232,8 +232,8 @@ static int changes_check(const struct location *location, const struct record *r
 			return -EPROTO;
 		n_new += !binding && wishes[i].expires_ms;
 	}
-	if (n_new && (n_record + n_new > location->limits.of_one_record ||
-			     location->n_bindings + n_new > location->limits.bindings))
+	if (n_new && (n_record + n_new > record_max ||
+			     location->n_bindings + n_new > location->bindings_max))
 		return -ENOSPC;
 	return 0;
 }
@@ -250,6 +250,7 @@ static int bindings_create(struct record *record, const struct binding_values *w
 		binding = binding_create(record, &wishes[i]);
 		if (!binding)
 			return -ENOMEM;
+		binding->is_renewal = match(record, &wishes[i]) != NULL;
 		TAILQ_INSERT_TAIL(made, binding, in_record);
 	}
 	return 0;
@@ -285,18 +286,19 @@ static void changes_make(struct record *record, const struct binding_values *wis
 		if (binding && wishes[i].expires_ms)
 			replace(record, binding);
 		else if (binding)
-			binding_remove(binding, false);
+			binding_remove(binding, LOCATION_ASKED);
 	}
 	while ((binding = TAILQ_FIRST(made))) {
 		TAILQ_REMOVE(made, binding, in_record);
 		binding_insert(record, binding);
 		if (location->watcher && location->watcher->set)
-			location->watcher->set(location->arg, aor_of(record), binding);
+			location->watcher->set(
+				location->arg, aor_of(record), binding, !binding->is_renewal);
 	}
 }
 
 int location_change(struct location *location, struct slice aor,
-	const struct binding_values *wishes, size_t n, uint64_t now_ms)
+	const struct binding_values *wishes, size_t n, size_t record_max, uint64_t now_ms)
 {
 	struct binding_list made = TAILQ_HEAD_INITIALIZER(made);
 	struct record *record = record_find(location, aor);
@@ -304,7 +306,7 @@ int location_change(struct location *location, struct slice aor,
 
 	if (record)
 		expire(record, now_ms);
-	error = changes_check(location, record, wishes, n);
+	error = changes_check(location, record, wishes, n, record_max);
 	if (!error && !record && n) {
 		record = record_create(location, aor);
 		error = record ? 0 : -ENOMEM;
@@ -334,7 +336,7 @@ int location_clear(struct location *location, struct slice aor, struct slice cal
 		if (!is_in_order(binding, call_id, cseq))
 			error = -EPROTO;
 	while (!error && (binding = TAILQ_FIRST(&record->bindings)))
-		binding_remove(binding, false);
+		binding_remove(binding, LOCATION_ASKED);
 	record_settle(record);
 	return error;
 }
@@ -346,7 +348,7 @@ void location_drop(struct location *, const struct binding *binding)
 
 	TAILQ_FOREACH (own, &record->bindings, in_record) {
 		if (own == binding) {
-			binding_remove(own, false);
+			binding_remove(own, LOCATION_DROPPED);
 			break;
 		}
 	}
@@ -393,7 +395,7 @@ size_t location_n_records(const struct location *location)
 
 // ---- life
 
-struct location *location_create(struct event_base *base, const struct location_limits *limits,
+struct location *location_create(struct event_base *base, size_t bindings_max,
 	const struct location_watcher *watcher, void *arg)
 {
 	struct location *location = calloc(1, sizeof(*location));
@@ -401,7 +403,7 @@ struct location *location_create(struct event_base *base, const struct location_
 	if (!location)
 		return NULL;
 	location->base = base;
-	location->limits = *limits;
+	location->bindings_max = bindings_max;
 	location->watcher = watcher;
 	location->arg = arg;
 	TAILQ_INIT(&location->all);
@@ -424,7 +426,7 @@ void location_destroy(struct location *location)
 	location->watcher = NULL;
 	while ((record = TAILQ_FIRST(&location->all))) {
 		while ((binding = TAILQ_FIRST(&record->bindings)))
-			binding_remove(binding, false);
+			binding_remove(binding, LOCATION_ASKED);
 		record_destroy(record);
 	}
 	hash_table_fini(&location->table);

@@ -39,26 +39,24 @@ struct binding {
 	TAILQ_ENTRY(binding) in_record; // highest q first, then the newest
 	struct binding_values values;
 	struct record *record;
+	bool is_renewal; // took the place of another
 	char text[];
 };
 
 TAILQ_HEAD(binding_list, binding);
 
-struct location_limits {
-	size_t bindings;	    // in all
-	unsigned int of_one_record; // of one address of record
-};
+enum location_why { LOCATION_ASKED, LOCATION_EXPIRED, LOCATION_DROPPED };
 
 // May be NULL, as may be its functions.
 struct location_watcher {
-	// A binding is new or renewed; is gone (for good, or as its time is over).
-	void (*set)(void *arg, struct slice aor, const struct binding *binding);
+	// A binding is there, new or renewed; is gone.
+	void (*set)(void *arg, struct slice aor, const struct binding *binding, bool is_new);
 	void (*removed)(
-		void *arg, struct slice aor, const struct binding *binding, bool has_expired);
+		void *arg, struct slice aor, const struct binding *binding, enum location_why why);
 };
 
 // Returns NULL with errno.
-struct location *location_create(struct event_base *base, const struct location_limits *limits,
+struct location *location_create(struct event_base *base, size_t bindings_max,
 	const struct location_watcher *watcher, void *arg);
 void location_destroy(struct location *location); // nobody is told
 
@@ -70,10 +68,10 @@ const struct binding_list *location_find(
 
 // One REGISTER's wishes for one address of record: all are done, or none. A wish with expires_ms 0
 // removes. Wishes match bindings by instance and reg-id, else by contact (RFC 3261 10.3, RFC 5626
-// 6). Returns 0, -EPROTO where one came later than what it would change, -ENOSPC beyond a limit,
-// -ENOMEM.
+// 6). No two of one request are for the same contact. Returns 0, -EPROTO where what it would change
+// is newer, -ENOSPC beyond a limit (`record_max`: of one address of record), -ENOMEM.
 int location_change(struct location *location, struct slice aor,
-	const struct binding_values *wishes, size_t n, uint64_t now_ms);
+	const struct binding_values *wishes, size_t n, size_t record_max, uint64_t now_ms);
 // "Contact: *": remove all. Returns as location_change().
 int location_clear(struct location *location, struct slice aor, struct slice call_id, uint32_t cseq,
 	uint64_t now_ms);

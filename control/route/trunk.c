@@ -49,8 +49,8 @@ static bool has_registered_users(const struct trunk *trunk, const struct realm *
 struct trunk *trunk_of_domain(
 	const struct trunks *trunks, const struct realm *realm, struct slice domain)
 {
-	struct trunk *only = NULL;
-	unsigned int n = 0;
+	struct trunk *first = NULL;
+	bool is_only = true;
 
 	for (size_t i = 0; i < trunks->n; i++) {
 		struct trunk *trunk = &trunks->list[i];
@@ -59,10 +59,12 @@ struct trunk *trunk_of_domain(
 			continue;
 		if (slice_equal_nocase(slice_of(trunk->users->domain), domain))
 			return trunk;
-		only = trunk;
-		n++;
+		is_only =
+			is_only && (!first || !strcmp(first->users->domain, trunk->users->domain));
+		if (!first)
+			first = trunk;
 	}
-	return n == 1 ? only : NULL;
+	return is_only ? first : NULL;
 }
 
 bool trunks_are_open(const struct trunks *trunks, const struct realm *realm)

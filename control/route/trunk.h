@@ -126,8 +126,10 @@ struct trunk_users {
 	struct users *users;
 	unsigned int algorithms; // bit mask of enum digest_algorithm
 	bool registers;		 // they may register, and calls to the trunk go to them
+	bool redirect;		 // ... or their callers are told where they are
 	uint32_t expires_s, expires_min_s, expires_max_s;
 	uint32_t contacts;    // of one user
+	uint32_t ring_s;      // for those of one q, where there are others; 0: no limit
 	uint32_t keepalive_s; // between packets to those behind NAT, 0: none
 };
 
@@ -139,13 +141,22 @@ enum trunk_redirection {
 	TRUNK_REDIRECTION_NONE, // nor believed
 };
 
+// That we ask it for, so that it sends us the calls of our numbers.
+struct trunk_registration {
+	const char *user; // NULL: none
+	const char *domain;
+	uint32_t expires_s;
+	bool bulk; // all numbers of the user at once (RFC 6140)
+};
+
 struct trunk {
 	const char *name;
 	const struct realm *realm;
 	struct trunk_peer *peers;
 	size_t n_peers;
-	struct tls_settings tls;   // of connections to its peers, those of TLS
-	struct digest_keys auth;   // what we are known by to it; user NULL: nothing
+	struct tls_settings tls; // of connections to its peers, those of TLS
+	struct digest_keys auth; // what we are known by to it; user NULL: nothing
+	struct trunk_registration registration;
 	struct trunk_users *users; // requests from it need a proof; NULL: its address is one
 	struct sdp_policy media;
 	struct trunk_signalling signalling;
@@ -175,8 +186,8 @@ struct trunk *trunk_match(
 // Whether all of its peers are reached by TLS.
 bool trunk_is_secure(const struct trunk *trunk);
 
-// The trunk whose users register in that realm: that of the domain, else the only one (phones may
-// know us by an address). NULL: there is none, or several and none of the domain.
+// The trunk whose users register in that realm: that of the domain, else that of the only domain
+// (phones may know us by an address). NULL: there is none, or several and none of that name.
 struct trunk *trunk_of_domain(
 	const struct trunks *trunks, const struct realm *realm, struct slice domain);
 // Whether anybody may talk to us in the realm, as users may be anywhere.

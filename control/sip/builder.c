@@ -60,6 +60,15 @@ static void field_text(struct builder *b, struct slice text)
 	builder_slice(b, text);
 }
 
+void builder_q(struct builder *b, unsigned int thousandths)
+{
+	builder_text(b, thousandths >= 1000 ? "1." : "0.");
+	thousandths %= 1000;
+	builder_char(b, (char)('0' + thousandths / 100));
+	builder_char(b, (char)('0' + thousandths / 10 % 10));
+	builder_char(b, (char)('0' + thousandths % 10));
+}
+
 void builder_request_line(struct builder *b, struct slice method, struct slice uri)
 {
 	field_text(b, method);

@@ -35,6 +35,9 @@ void builder_unsigned(struct builder *b, uint64_t number);
 void builder_request_line(struct builder *b, struct slice method, struct slice uri);
 void builder_status_line(struct builder *b, unsigned int status, struct slice reason);
 
+// A q-value of thousandths: "0.250" (20.10).
+void builder_q(struct builder *b, unsigned int thousandths);
+
 // "Name: value" and its line end. A value that holds CR or LF is refused as an overflow is, so that
 // nothing can be injected.
 void builder_header(struct builder *b, enum header_id id, struct slice value);

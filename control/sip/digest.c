@@ -61,11 +61,12 @@ static const struct slice field_names[FIELDS] = {SLICE("realm"), SLICE("nonce"),
 	SLICE("algorithm"), SLICE("qop"), SLICE("stale"), SLICE("username"), SLICE("uri"),
 	SLICE("response"), SLICE("cnonce"), SLICE("nc")};
 
-// `value` becomes what is between its quotes.
+// `value` becomes what is between its quotes. Without them it must be fit to be put between quotes.
 static bool unquote(struct slice *value)
 {
 	if (!value->n || value->p[0] != '"')
-		return chars_are(*value, CHAR_VISIBLE);
+		return chars_are(*value, CHAR_VISIBLE) && !memchr(value->p, '"', value->n) &&
+		       !memchr(value->p, '\\', value->n);
 	if (chars_quoted(*value) != value->n)
 		return false;
 	*value = (struct slice){value->p + 1, value->n - 2};

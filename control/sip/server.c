@@ -132,6 +132,15 @@ int transaction_reply_with(
 	return transaction_respond(t, builder_finish(&b));
 }
 
+void transaction_forget(struct transaction *t)
+{
+	if (transaction_is_client(t) || !transaction_is_final(t))
+		return;
+	event_del(&t->repeat);
+	t->state = t->machine == FSM_SERVER_INVITE ? FSM_CONFIRMED : FSM_COMPLETED;
+	transaction_life_set(t, 0);
+}
+
 int transaction_reply(struct transaction *t, unsigned int status)
 {
 	return transaction_reply_with(t, status, (struct slice){0}, (struct slice){0});

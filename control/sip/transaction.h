@@ -53,6 +53,10 @@ int transaction_reply(struct transaction *transaction, unsigned int status);
 int transaction_reply_with(struct transaction *transaction, unsigned int status,
 	struct slice reason, struct slice extra);
 
+// After a final response other than 2xx: keep nothing, as a stateless UAS does (8.2.7). Where the
+// response is lost, or repeated requests come, the TU sees the request again.
+void transaction_forget(struct transaction *transaction);
+
 // Answer what every UAS must refuse, in the order of 8.2: 501 (a method that nobody here has heard
 // of) or 405 (one not in `allowed`), both with Allow; 416 (scheme); 483 (Max-Forwards 0, where
 // `forwards`); 420 (Require beyond `supported`, with Unsupported); 413 (body larger than

@@ -314,13 +314,15 @@ class Dialog:
 class OutgoingCall:
     """The caller's INVITE."""
 
-    def __init__(self, peer, number, body=None, extra=(), from_user="alice", scheme="sip"):
+    def __init__(self, peer, number, body=None, extra=(), from_user="alice", scheme="sip",
+                 parameters="", uri=None):
         self.peer = peer
         self.call_id = uuid.uuid4().hex + "@" + peer.ip
         self.tag = uuid.uuid4().hex[:8]
-        self.uri = f"{scheme}:{number}@{host_of(peer.gateway[0])}:{peer.gateway[1]}"
+        self.uri = f"{scheme}:{number}@{host_of(peer.gateway[0])}:{peer.gateway[1]}{parameters}"
+        target, self.uri = self.uri, uri or self.uri
         self.dialog_values = (self.call_id, f'"Alice" <sip:{from_user}@{host_of(peer.ip)}>;tag={self.tag}',
-                              f"<{self.uri}>")
+                              f"<{target}>")
         self.branch = new_branch()
         self.body = peer.sdp() if body is None else body
         self.text = peer.request("INVITE", self.uri, self.dialog_values, 1, self.branch, self.body,

@@ -20,6 +20,8 @@ static const struct {
 	{"drops", show_drops},
 	{"transcoders", show_transcoders},
 	{"trunks", show_trunks},
+	{"bindings", show_bindings},
+	{"registrations", show_registrations},
 	{"codecs", show_codecs},
 	{"profile", show_profile},
 	{"trace", show_trace},

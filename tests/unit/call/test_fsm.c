@@ -129,13 +129,19 @@ static void session_timers_fire_only_once_answered(void **)
 		assert_int_equal(has_row(state, EVENT_REFRESH), state >= CALL_ANSWERING);
 }
 
+// Nobody among those that rang; the user may be somewhere else.
+static void ringing_call_may_go_on_to_where_else_the_user_is(void **)
+{
+	assert_int_equal(next_of(CALL_RINGING, EVENT_NEXT_PEER), CALL_RINGING);
+}
+
 static void late_events_are_ignored(void **)
 {
 	assert_false(has_row(CALL_UP, EVENT_CANCEL)); // answered: CANCEL has no effect (9.2)
 	assert_false(has_row(CALL_UP, EVENT_ACK));
 	assert_false(has_row(CALL_UP, EVENT_ANSWER)); // another fork: the attempt ends it
 	assert_false(has_row(CALL_OVER, EVENT_REFUSAL));
-	assert_false(has_row(CALL_RINGING, EVENT_NEXT_PEER));
+	assert_false(has_row(CALL_ANSWERED, EVENT_NEXT_PEER));
 }
 
 int main(void)
@@ -153,6 +159,7 @@ int main(void)
 		cmocka_unit_test(call_takes_its_usual_way),
 		cmocka_unit_test(transfers_begin_in_calls_that_are_up),
 		cmocka_unit_test(session_timers_fire_only_once_answered),
+		cmocka_unit_test(ringing_call_may_go_on_to_where_else_the_user_is),
 		cmocka_unit_test(late_events_are_ignored),
 	};
 

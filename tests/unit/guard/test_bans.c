@@ -60,19 +60,6 @@ static void failures_far_apart_do_not_count_together(void **)
 	bans_destroy(bans);
 }
 
-static void success_clears(void **)
-{
-	struct bans *bans = bans_create(&rules);
-	struct sip_address one = host("192.0.2.1");
-
-	fails(bans, "192.0.2.1", 1000);
-	fails(bans, "192.0.2.1", 1000);
-	bans_succeeded(bans, &one.any);
-	assert_int_equal(bans_n(bans), 0);
-	assert_false(fails(bans, "192.0.2.1", 1000));
-	bans_destroy(bans);
-}
-
 static void hosts_of_one_ipv6_network_count_together(void **)
 {
 	struct bans *bans = bans_create(&rules);
@@ -120,7 +107,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(third_failure_in_time_bans_for_a_while),
 		cmocka_unit_test(failures_far_apart_do_not_count_together),
-		cmocka_unit_test(success_clears),
 		cmocka_unit_test(hosts_of_one_ipv6_network_count_together),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(without_a_limit_nobody_is_banned),

@@ -180,9 +180,32 @@ static void trunk_is_secure_where_all_peers_are(void **)
 	assert_false(trunk_is_secure(&trunk));
 }
 
+static void users_are_found_by_domain_or_where_there_is_but_one(void **)
+{
+	static struct trunk_users one = {.domain = "one.example", .registers = true},
+				  two = {.domain = "two.example", .registers = true},
+				  peers = {.domain = "peers.example"};
+	struct trunk of_users[] = {{.name = "1", .realm = &wan, .users = &one},
+		{.name = "1b", .realm = &wan, .users = &one},
+		{.name = "2", .realm = &wan, .users = &two},
+		{.name = "p", .realm = &wan, .users = &peers},
+		{.name = "l", .realm = &lan, .users = &two}};
+	const struct trunks several = {of_users, 5}, same = {of_users, 2}, none = {of_users + 3, 1};
+
+	assert_ptr_equal(trunk_of_domain(&several, &wan, SLICE("TWO.example")), &of_users[2]);
+	assert_ptr_equal(trunk_of_domain(&several, &wan, SLICE("one.example")), &of_users[0]);
+	assert_null(trunk_of_domain(&several, &wan, SLICE("192.0.2.1")));
+	assert_ptr_equal(trunk_of_domain(&several, &lan, SLICE("192.0.2.1")), &of_users[4]);
+	assert_ptr_equal(trunk_of_domain(&same, &wan, SLICE("192.0.2.1")), &of_users[0]);
+	assert_null(trunk_of_domain(&none, &wan, SLICE("peers.example")));
+	assert_true(trunks_are_open(&several, &lan));
+	assert_false(trunks_are_open(&none, &wan));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(users_are_found_by_domain_or_where_there_is_but_one),
 		cmocka_unit_test(source_is_matched_by_port_then_by_host_within_its_realm),
 		cmocka_unit_test(trunk_is_found_by_name),
 		cmocka_unit_test(trunk_is_secure_where_all_peers_are),

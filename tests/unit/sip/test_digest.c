@@ -86,6 +86,8 @@ static void challenges_are_read(void **)
 		{"Digest realm=\"a,nonce=\"n\"", -EBADMSG, 0, false, false},
 		{"Digest realm=\"a\"x,nonce=\"n\"", -EBADMSG, 0, false, false},
 		{"Digest realm,nonce=\"n\"", -EBADMSG, 0, false, false},
+		{"Digest realm=\"a\",nonce=\"n\",opaque=x\"y\"", -EBADMSG, 0, false, false},
+		{"Digest realm=\"a\",nonce=n\\", -EBADMSG, 0, false, false},
 		{"Digest =\"a\",nonce=\"n\"", -EBADMSG, 0, false, false},
 		{"Digest", -EBADMSG, 0, false, false},
 		{"", -EBADMSG, 0, false, false},

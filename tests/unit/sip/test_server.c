@@ -94,6 +94,30 @@ static void refusal_is_repeated_until_its_ack(void **state)
 	assert_int_equal(harness_count(h, "failed 408"), 0);
 }
 
+static void ask_and_forget(struct harness *, struct transaction *t)
+{
+	transaction_reply(t, 407);
+	transaction_forget(t);
+}
+
+static void forgotten_refusal_costs_nothing_and_comes_again(void **state)
+{
+	struct harness *h = *state;
+
+	h->on_request = ask_and_forget;
+	for (unsigned int i = 1; i <= 3; i++) {
+		request(h, i < 3 ? "INVITE" : "REGISTER");
+		expect(h, "SIP/2.0 407 Proxy Authentication Required");
+		harness_run(h, 2);
+		assert_int_equal(stack_n_transactions(h->stack), 0);
+		assert_int_equal(harness_count(h, "closed"), i);
+	}
+	expect_silence(h, 5 * T1_MS);
+	peer_request(h, "ACK", BRANCH, "x", "");
+	harness_run(h, 2);
+	assert_int_equal(harness_count(h, "failed 408"), 0);
+}
+
 static void refusal_without_ack_fails_with_408(void **state)
 {
 	struct harness *h = *state;
@@ -381,6 +405,7 @@ int main(void)
 		CASE(slow_tu_makes_the_stack_say_100),
 		CASE(quick_tu_needs_no_100),
 		CASE(refusal_is_repeated_until_its_ack),
+		CASE(forgotten_refusal_costs_nothing_and_comes_again),
 		CASE(refusal_without_ack_fails_with_408),
 		CASE(answered_invite_absorbs_its_retransmissions),
 		CASE(cancel_is_answered_and_told),

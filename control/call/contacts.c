@@ -1,0 +1,291 @@
+// Calls to registered users: one INVITE to each place where a user is, all of the same q at once,
+// those of a lower one when these have come to nothing (RFC 3261 16.6). The first 2xx wins, the
+// others are cancelled; where there is none, the best refusal is the caller's (16.7).
+//
+// Subtle: the bindings are copied when the call begins, as they may go while it rings.
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+
+#include "call_private.h"
+#include "registrar.h"
+#include "users.h"
+
+enum { NUMBER_OF_SAME_MAX = 16 }; // that ring at once
+
+struct contact {
+	struct flow flow;
+	uint16_t q;
+	struct slice uri, route; // malloced together; route absent: none
+};
+
+bool trunk_is_of_users(const struct trunk *trunk)
+{
+	return trunk->users && trunk->users->registers;
+}
+
+void contacts_drop(struct hunt *hunt)
+{
+	for (size_t i = 0; i < hunt->n_contacts; i++)
+		free((char *)hunt->contacts[i].uri.p);
+	free(hunt->contacts);
+	hunt->contacts = NULL;
+	hunt->n_contacts = hunt->at_contact = 0;
+	hunt->best_status = 0;
+}
+
+// Looking up.
+
+// The way it came, or where the first hop says that it is, which needs to be an address then.
+static struct flow flow_of(const struct binding_values *values)
+{
+	struct slice first = values->strings[BINDING_PATH], text = values->strings[BINDING_CONTACT];
+	struct flow flow = values->flow;
+	struct sip_address address;
+	struct nameaddr name;
+	struct slice value;
+	struct uri uri;
+
+	if (values->is_natted || listener_is_reliable(flow.listener))
+		return flow;
+	if (first.n && list_next(&first, &value) > 0 && !nameaddr_parse(value, &name))
+		text = name.uri;
+	if (uri_parse(text, &uri) ||
+		sip_address_parse(uri.host,
+			uri.port ? uri.port : listener_default_port(flow.listener), &address) ||
+		address.any.sa_family != flow.remote.any.sa_family)
+		return flow;
+	flow.remote = address;
+	return flow;
+}
+
+// RFC 5626 7: one flow of an instance at a time; bindings come with the newest first.
+static bool is_other_flow_of(const struct binding *binding, const struct binding_list *list)
+{
+	const struct binding *other;
+
+	TAILQ_FOREACH (other, list, in_record) {
+		if (other == binding)
+			return false;
+		if (other->values.reg_id && binding->values.reg_id &&
+			slice_equal(other->values.strings[BINDING_INSTANCE],
+				binding->values.strings[BINDING_INSTANCE]))
+			return true;
+	}
+	return false;
+}
+
+// A GRUU is for one instance (RFC 5627 5.1): "urn:..." against "<urn:...>".
+static bool is_asked_for(const struct call *call, const struct binding_values *values)
+{
+	const struct sip_message *request = call_request(call);
+	struct slice instance = values->strings[BINDING_INSTANCE], gr;
+
+	if (!params_find(request->request_uri.params, SLICE("gr"), &gr) || !gr.n)
+		return true;
+	return instance.n == gr.n + 2 && !memcmp(instance.p + 1, gr.p, gr.n);
+}
+
+static bool is_fit(
+	const struct call *call, const struct binding *binding, const struct binding_list *list)
+{
+	const struct listener *listener = binding->values.flow.listener;
+
+	return listener && (!call->is_secure || listener_protocol(listener) == TRANSPORT_TLS) &&
+	       is_asked_for(call, &binding->values) && !is_other_flow_of(binding, list);
+}
+
+static int contact_copy(struct contact *contact, const struct binding_values *values)
+{
+	struct slice uri = values->strings[BINDING_CONTACT], route = values->strings[BINDING_PATH];
+	char *text = malloc(uri.n + route.n);
+
+	if (!text)
+		return -ENOMEM;
+	memcpy(text, uri.p, uri.n);
+	if (route.n)
+		memcpy(text + uri.n, route.p, route.n);
+	*contact = (struct contact){.flow = flow_of(values),
+		.q = values->q,
+		.uri = {text, uri.n},
+		.route = {route.n ? text + uri.n : NULL, route.n}};
+	return 0;
+}
+
+static const struct binding_list *bindings_of(
+	const struct call *call, const struct trunk *trunk, const char *number)
+{
+	char aor[AOR_SIZE];
+	struct slice written = aor_write(slice_of(number), trunk->users->domain, aor);
+
+	return written.p ? location_find(registrar_location(call->calls->registrar), written,
+				   now_realtime_ms())
+			 : NULL;
+}
+
+bool contacts_are_there(const struct call *call, const struct trunk *trunk, const char *number)
+{
+	return bindings_of(call, trunk, number) != NULL;
+}
+
+unsigned int contacts_find(struct call *call, const struct trunk *trunk, const char *number)
+{
+	const struct binding_list *list = bindings_of(call, trunk, number);
+	struct hunt *hunt = &call->hunt;
+	const struct binding *binding;
+
+	if (!list)
+		return users_has(trunk->users->users, slice_of(number)) ? 480 : 404;
+	hunt->contacts = calloc(HUNT_TARGETS_MAX, sizeof(*hunt->contacts));
+	if (!hunt->contacts)
+		return 500;
+	TAILQ_FOREACH (binding, list, in_record)
+		if (hunt->n_contacts < HUNT_TARGETS_MAX && is_fit(call, binding, list) &&
+			!contact_copy(&hunt->contacts[hunt->n_contacts], &binding->values))
+			hunt->n_contacts++;
+	if (!hunt->n_contacts)
+		return 480;
+	call->legs[LEG_B].listener = hunt->contacts[0].flow.listener;
+	return trunk->users->redirect ? 302 : 0;
+}
+
+void contacts_write(const struct call *call, struct builder *b)
+{
+	const struct hunt *hunt = &call->hunt;
+
+	for (size_t i = 0; i < hunt->n_contacts; i++) {
+		builder_text(b, "Contact: <");
+		builder_slice(b, hunt->contacts[i].uri);
+		builder_text(b, ">;q=");
+		builder_q(b, hunt->contacts[i].q);
+		builder_text(b, "\r\n");
+	}
+}
+
+// Ringing.
+
+static int contact_invite(struct call *call, const struct contact *contact, const char *description)
+{
+	const struct attempt_to to = {.flow = contact->flow,
+		.host = slice_of(call->legs[LEG_B].trunk->users->domain),
+		.uri = contact->uri,
+		.route = contact->route};
+	char address[SIP_ADDRESS_TEXT_SIZE];
+
+	call->hunt.n_tried++;
+	call->legs[LEG_B].listener = contact->flow.listener;
+	if (!attempt_start(call, &to, description, NULL))
+		return -errno;
+	sip_address_format(&contact->flow.remote, address);
+	log_info(&log_call, "invite_sent", "call=%s leg=b trunk=%s peer=%s", call->id_text,
+		call->legs[LEG_B].trunk->name, address);
+	return 0;
+}
+
+static void on_ring_time_over(evutil_socket_t, short, void *arg)
+{
+	struct call *call = arg;
+	struct call_event event = {
+		.type = EVENT_NEXT_PEER, .leg = &call->legs[LEG_B], .status = 408};
+
+	attempts_abandon(call, NULL, (struct slice){});
+	contacts_refused(call, 408);
+	call_event(call, &event);
+}
+
+static void ring_time_start(struct call *call)
+{
+	struct hunt *hunt = &call->hunt;
+	struct timeval after = {.tv_sec = call->legs[LEG_B].trunk->users->ring_s};
+
+	contacts_ring_time_stop(call);
+	if (hunt->at_contact >= hunt->n_contacts || !after.tv_sec)
+		return;
+	hunt->ring_timer = evtimer_new(call->calls->settings.base, on_ring_time_over, call);
+	if (hunt->ring_timer)
+		evtimer_add(hunt->ring_timer, &after);
+}
+
+void contacts_ring_time_stop(struct call *call)
+{
+	if (call->hunt.ring_timer)
+		event_free(call->hunt.ring_timer);
+	call->hunt.ring_timer = NULL;
+}
+
+int contacts_invite(struct call *call)
+{
+	struct hunt *hunt = &call->hunt;
+	WIPED_DESCRIPTION(description);
+	unsigned int n = 0;
+
+	if (description_write(&call->legs[LEG_B], description))
+		return 500;
+	while (!n && hunt->at_contact < hunt->n_contacts) {
+		uint16_t q = hunt->contacts[hunt->at_contact].q;
+
+		for (unsigned int i = 0;
+			i < NUMBER_OF_SAME_MAX && hunt->at_contact < hunt->n_contacts &&
+			hunt->contacts[hunt->at_contact].q == q;
+			i++)
+			n += !contact_invite(
+				call, &hunt->contacts[hunt->at_contact++], description);
+	}
+	if (!n)
+		return 500;
+	call->legs[LEG_B].state = LEG_CALLING;
+	ring_time_start(call);
+	return 0;
+}
+
+void contacts_flow_failed(struct call *call, const struct flow *flow)
+{
+	const struct binding_list *list =
+		bindings_of(call, call->legs[LEG_B].trunk, call->target.number);
+	const struct binding *binding;
+
+	if (!list || !listener_is_reliable(flow->listener))
+		return;
+	TAILQ_FOREACH (binding, list, in_record) {
+		if (binding->values.flow.listener != flow->listener ||
+			!sip_address_equal(&binding->values.flow.remote, &flow->remote))
+			continue;
+		location_drop(registrar_location(call->calls->registrar), binding);
+		return;
+	}
+}
+
+// The best of two refusals (16.7, step 6): one of 6xx, else of the lowest class, and there first
+// what the caller can do something about.
+static bool is_better(unsigned int a, unsigned int b)
+{
+	static const unsigned int first[] = {401, 407, 415, 420, 484};
+
+	if (!b || a / 100 == 6 || b / 100 == 6)
+		return !b || b / 100 != 6;
+	if (a == 503 || b == 503) // of one phone, not of the user
+		return b == 503 && a != 503;
+	if (a / 100 != b / 100)
+		return a / 100 < b / 100;
+	for (size_t i = 0; i < sizeof(first) / sizeof(first[0]); i++)
+		if (b == first[i] || a == first[i])
+			return b != first[i];
+	return b == 408 && a != 408; // somebody has said something
+}
+
+unsigned int contacts_refused(struct call *call, unsigned int status)
+{
+	struct hunt *hunt = &call->hunt;
+
+	if (is_better(status, hunt->best_status))
+		hunt->best_status = status;
+	// That a phone has trouble says nothing of us: the caller must not take us for dead.
+	return hunt->best_status == 503 ? 480 : hunt->best_status;
+}
+
+bool contacts_are_left(const struct call *call)
+{
+	const struct hunt *hunt = &call->hunt;
+
+	return hunt->best_status / 100 != 6 && hunt->at_contact < hunt->n_contacts;
+}

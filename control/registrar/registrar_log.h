@@ -1,0 +1,6 @@
+// The log module of this folder.
+#pragma once
+
+#include "log.h"
+
+extern struct log_module log_registrar;
