@@ -45,8 +45,8 @@
 //
 // -EBUSY is for new calls only: a session with exact ports that the dataplane does not know comes
 // back from before a restart, and one whose legs have had a source is up already. Both get what
-// they need, at the price of quality. Nor is it for what could be relayed, and would pass a codec for
-// DTMF or comfort noise only: that is relayed without them.
+// they need, at the price of quality. Nor is it for what could be relayed, and would pass a codec
+// for DTMF or comfort noise only: that is relayed without them.
 //
 // Keys go one way: no response carries one. A response says by its suite that there is one and has
 // zeros in its place. Sent back as it is it would be -EINVAL: control keeps keys in its own record.
