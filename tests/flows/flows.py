@@ -610,7 +610,7 @@ class OutsideOfCalls(Flow):
 
     def test_methods_that_we_do_not_have(self):
         for method, status in (("REGISTER", 405), ("MESSAGE", 405),
-                               ("REFER", 405), ("NONSENSE", 501)):
+                               ("NONSENSE", 501)):
             self.request(method)
             self.assertIn("INVITE", self.caller.expect(status)["allow"])
 
