@@ -400,8 +400,10 @@ void journal_mark_all(struct shard *shard)
 
 void journal_clear(struct shard *shard)
 {
-	struct table_node *node;
+	struct table_node *node = store_table_next(&shard->entries, NULL), *next;
 
-	while ((node = store_table_next(&shard->entries, NULL)))
+	for (; node; node = next) { // never from the start again: a shard may have 100,000
+		next = store_table_next(&shard->entries, node);
 		remove_entry((struct entry *)node);
+	}
 }

@@ -51,13 +51,15 @@ static void cell_free(struct place *place, struct cell *cell)
 
 static void places_free(struct store_table *table)
 {
-	struct table_node *node, *cell;
+	struct table_node *node, *cell, *next;
 
 	while ((node = store_table_pop(table))) {
 		struct place *place = (struct place *)node;
 
-		while ((cell = store_table_next(&place->cells, NULL)))
+		for (cell = store_table_next(&place->cells, NULL); cell; cell = next) {
+			next = store_table_next(&place->cells, cell);
 			cell_free(place, (struct cell *)cell);
+		}
 		store_table_fini(&place->cells);
 		free(place);
 	}

@@ -1,6 +1,7 @@
 // One table of semantics, run against both implementations: memory, and a real Redis.
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "store_rig.h"
 
@@ -375,6 +376,25 @@ static void destroyed_store_answers_what_is_under_way(void **)
 	assert_int_equal(answer.result, STORE_DOWN);
 }
 
+// Losing a large shard must not stop the event loop (it once looked for each record from the
+// start).
+static void large_shard_goes_quickly(void **)
+{
+	char key[16];
+	clock_t before;
+	int i;
+
+	assert_int_equal(claim(&cluster, &a, "s1"), STORE_OK);
+	for (i = 0; i < 100000; i++) {
+		snprintf(key, sizeof(key), "call-%d", i);
+		put(&a, "s1", key, "x");
+	}
+	assert_int_equal(store_status(a.store)->n_records, 100000);
+	before = clock();
+	node_close(&a);
+	assert_true(clock() - before < CLOCKS_PER_SEC);
+}
+
 #define EACH(test)                                                 \
 	{"memory: " #test, test, set_up, tear_down, NULL},         \
 	{                                                          \
@@ -406,6 +426,7 @@ int main(void)
 		EACH(adopted_records_are_ours_without_being_written),
 		EACH(shard_unheard_of_is_given_away_after_a_grace),
 		EACH(destroyed_store_answers_what_is_under_way),
+		EACH(large_shard_goes_quickly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
