@@ -218,7 +218,8 @@ int metrics_print(struct metrics *metrics, struct evbuffer *out)
 {
 	bool is_short = metrics->is_short;
 
-	qsort(metrics->samples, metrics->n, sizeof(*metrics->samples), compare);
+	if (metrics->n)
+		qsort(metrics->samples, metrics->n, sizeof(*metrics->samples), compare);
 	for (size_t i = 0; i < metrics->n; i++) {
 		const struct sample *sample = &metrics->samples[i];
 
