@@ -50,23 +50,20 @@ static int check_listener_alone(const struct check *check, const struct config *
 	return 0;
 }
 
-static const char *const transport_names[] = {
-	[REALM_UDP] = "udp", [REALM_TCP] = "tcp", [REALM_TLS] = "tls"};
-
 // `where` is the mapping that has `transport`.
 int config_read_transport(
 	const struct check *check, const char *where, const char *name, enum realm_transport *out)
 {
 	char place[CHECK_WHERE_SIZE];
 
-	for (unsigned int i = 0; i < sizeof(transport_names) / sizeof(transport_names[0]); i++) {
-		if (!strcmp(name, transport_names[i])) {
+	for (unsigned int i = 0; i < REALM_TRANSPORTS; i++) {
+		if (!strcmp(name, realm_transport_names[i])) {
 			*out = (enum realm_transport)i;
 			return 0;
 		}
 	}
 	return check_failed(check, check_where(place, "%.80s.transport", where),
-		"expected udp, tcp or tls, not '%s'", name);
+		"expected udp, tcp, tls, ws or wss, not '%s'", name);
 }
 
 static int read_listeners(const struct check *check, const struct config *config,
@@ -157,6 +154,8 @@ static int read_realm(const struct check *check, struct config *config,
 	rc = read_listeners(check, config, from, number, realm);
 	if (!rc)
 		rc = config_read_realm_tls(check, from, number, realm);
+	if (!rc)
+		rc = config_read_origins(check, from, number, realm);
 	if (!rc)
 		rc = read_media_addresses(check, from, number, realm);
 	if (!rc && from->advertised)

@@ -17,12 +17,15 @@
 #define LIST_MAX	  10000
 #define HEADER_RULES_MAX  200
 #define STATUS_LIST_MAX	  64
+#define ORIGINS_MAX	  64
 #define SHORT_LIST_MAX	  16
 #define RULES_MAX	  1000
 #define DNS_SERVERS_MAX	  8
 #define NUMBERS_MAX	  200000 // routes, and prefixes of one
 #define SIP_PORT_DEFAULT  5060
 #define SIPS_PORT_DEFAULT 5061
+#define WS_PORT_DEFAULT	  80 // RFC 7118 5.1
+#define WSS_PORT_DEFAULT  443
 #define HTTP_PORT_DEFAULT 9090
 #define TRACE_MB_DEFAULT  16
 #define DATAPLANE_DEFAULT "/run/sluice/dataplane.sock"
@@ -39,6 +42,9 @@ static const cyaml_schema_value_t listener_schema = {
 
 static const cyaml_schema_value_t name_schema = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, NAME_MAX_BYTES)};
+
+static const cyaml_schema_value_t origin_schema = {
+	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, TEXT_MAX_BYTES)};
 
 static const cyaml_schema_field_t tls_fields[] = {
 	TEXT("certificate", struct file_tls, certificate, TEXT_MAX_BYTES),
@@ -57,6 +63,8 @@ static const cyaml_schema_field_t realm_fields[] = {
 		struct file_realm, media_addresses, &name_schema, 1, 2),
 	OPTIONAL_TEXT("advertised", struct file_realm, advertised, 1, NAME_MAX_BYTES),
 	OPTIONAL_MAPPING("tls", struct file_realm, tls, tls_fields),
+	CYAML_FIELD_SEQUENCE("origins", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file_realm,
+		origins, &origin_schema, 1, ORIGINS_MAX),
 	CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t realm_schema = {
@@ -366,9 +374,19 @@ static bool default_node(char **field)
 
 static bool default_sip(char **transport, uint32_t **port)
 {
-	return default_text(transport, "udp") &&
-	       default_number(
-		       port, strcmp(*transport, "tls") ? SIP_PORT_DEFAULT : SIPS_PORT_DEFAULT);
+	static const struct {
+		const char *transport;
+		uint32_t port;
+	} ports[] = {
+		{"tls", SIPS_PORT_DEFAULT}, {"ws", WS_PORT_DEFAULT}, {"wss", WSS_PORT_DEFAULT}};
+	uint32_t usual = SIP_PORT_DEFAULT;
+
+	if (!default_text(transport, "udp"))
+		return false;
+	for (unsigned int i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+		if (!strcmp(*transport, ports[i].transport))
+			usual = ports[i].port;
+	return default_number(port, usual);
 }
 
 static bool default_realm(struct file_realm *realm)

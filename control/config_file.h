@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct file_listener {
-	char *transport; // "udp", "tcp", "tls"
+	char *transport; // "udp", "tcp", "tls", "ws", "wss"
 	char *address;
 	uint32_t *port;
 };
@@ -27,6 +27,8 @@ struct file_realm {
 	uint32_t media_addresses_count;
 	char *advertised;     // NULL: none
 	struct file_tls *tls; // NULL: none
+	char **origins;	      // of WebSocket
+	uint32_t origins_count;
 };
 
 struct file_peer {

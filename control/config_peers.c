@@ -60,6 +60,19 @@ static int read_precedence(const struct check *check, const char *where,
 	return rc;
 }
 
+static int read_transport(const struct check *check, const char *where,
+	const struct file_peer *from, struct trunk_peer *peer)
+{
+	char place[CHECK_WHERE_SIZE];
+	int rc = config_read_transport(check, where, from->transport, &peer->transport);
+
+	if (!rc && realm_transport_is_websocket(peer->transport))
+		rc = check_failed(check, check_where(place, "%.80s.transport", where),
+			"a peer cannot be on %s: only the far end opens such connections",
+			from->transport);
+	return rc;
+}
+
 // A peer that is a name: its transport and port are DNS's to say, where they are not said here.
 static int read_name(const struct check *check, const char *where, const struct file_peer *from,
 	const struct realm *realm, struct trunk_peer *peer)
@@ -75,7 +88,7 @@ static int read_name(const struct check *check, const char *where, const struct 
 		peer->port = (uint16_t)*from->port;
 	}
 	if (!rc && from->transport)
-		rc = config_read_transport(check, where, from->transport, &peer->transport);
+		rc = read_transport(check, where, from, peer);
 	if (!rc && from->transport && !config_realm_listens(realm, peer->transport))
 		rc = check_failed(check, where, "realm '%s' has no SIP listener for %s",
 			realm->name, from->transport);
@@ -85,7 +98,7 @@ static int read_name(const struct check *check, const char *where, const struct 
 static int read_address(const struct check *check, const char *where, const struct file_peer *from,
 	const struct realm *realm, struct trunk_peer *peer)
 {
-	int rc = config_read_transport(check, where, from->transport, &peer->transport);
+	int rc = read_transport(check, where, from, peer);
 
 	if (!rc)
 		rc = config_read_endpoint(check, where, from->address, *from->port, &peer->address);

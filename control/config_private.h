@@ -17,6 +17,8 @@ int config_read_endpoint(const struct check *check, const char *where, const cha
 	uint32_t port, struct sockaddr_storage *out);
 
 // config_tls.c; the listeners of the realm, and the peers of the trunk, are read already.
+int config_read_origins(const struct check *check, const struct file_realm *from,
+	unsigned int number, struct realm *realm);
 int config_read_realm_tls(const struct check *check, const struct file_realm *from,
 	unsigned int number, struct realm *realm);
 int config_read_trunk_tls(const struct check *check, const struct file_trunk *from,

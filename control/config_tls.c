@@ -1,5 +1,5 @@
-// TLS in the configuration: what the listeners of a realm show, and whom the peers of a trunk must
-// prove to be. The files are read once, to see that they will do.
+// TLS and WebSocket in the configuration: what the listeners of a realm show, and whom the peers of
+// a trunk must prove to be. The files are read once, to see that they will do.
 #include <errno.h>
 #include <string.h>
 
@@ -60,9 +60,10 @@ int config_read_realm_tls(const struct check *check, const struct file_realm *fr
 
 	check_where(where, "realms[%u].tls", number);
 	if (!from->tls)
-		return config_realm_listens(realm, REALM_TLS)
+		return config_realm_listens(realm, REALM_TLS) ||
+				       config_realm_listens(realm, REALM_WSS)
 			       ? check_failed(check, where,
-					 "expected certificate and key, as it listens on tls")
+					 "expected certificate and key, as it listens on tls or wss")
 			       : 0;
 	realm->tls = (struct tls_settings){.role = TLS_SERVER,
 		.certificate = from->tls->certificate,
@@ -72,6 +73,27 @@ int config_read_realm_tls(const struct check *check, const struct file_realm *fr
 		    &realm->tls.verify))
 		return -EINVAL;
 	return check_files(check, where, &realm->tls);
+}
+
+int config_read_origins(const struct check *check, const struct file_realm *from,
+	unsigned int number, struct realm *realm)
+{
+	char where[CHECK_WHERE_SIZE];
+
+	if (from->origins_count && !config_realm_listens(realm, REALM_WS) &&
+		!config_realm_listens(realm, REALM_WSS))
+		return check_failed(check, check_where(where, "realms[%u].origins", number),
+			"the realm does not listen on ws or wss");
+	for (uint32_t i = 0; i < from->origins_count; i++)
+		if (!upgrade_origin_valid(slice_of(from->origins[i])))
+			return check_failed(check,
+				check_where(where, "realms[%u].origins[%u]", number, i + 1),
+				"expected an origin as https://phone.example.com, in lower case "
+				"and without a path, not '%s'",
+				from->origins[i]);
+	realm->upgrade_rules =
+		(struct upgrade_rules){(const char *const *)from->origins, from->origins_count};
+	return 0;
 }
 
 static bool has_peer_of_tls(const struct trunk *trunk)

@@ -29,8 +29,11 @@ static json_t *text_json(struct slice text)
 
 static void add_message(void *arg, const struct trace_message *message)
 {
-	static const char *const protocols[] = {
-		[TRANSPORT_UDP] = "udp", [TRANSPORT_TCP] = "tcp", [TRANSPORT_TLS] = "tls"};
+	static const char *const protocols[] = {[TRANSPORT_UDP] = "udp",
+		[TRANSPORT_TCP] = "tcp",
+		[TRANSPORT_TLS] = "tls",
+		[TRANSPORT_WS] = "ws",
+		[TRANSPORT_WSS] = "wss"};
 	char local[SIP_ADDRESS_TEXT_SIZE], remote[SIP_ADDRESS_TEXT_SIZE];
 	json_t *list = arg;
 

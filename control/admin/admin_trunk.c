@@ -23,8 +23,6 @@ static json_int_t seconds_left(uint64_t until_ms, uint64_t now_ms)
 static json_t *target_json(
 	const struct trunk_peer *peer, const struct peer_target *of, uint64_t now_ms)
 {
-	static const char *const transports[] = {
-		[REALM_UDP] = "udp", [REALM_TCP] = "tcp", [REALM_TLS] = "tls"};
 	const struct target *target = of->target;
 	uint64_t until_ms =
 		target->closed_ms > target->failed_ms ? target->closed_ms : target->failed_ms;
@@ -32,7 +30,7 @@ static json_t *target_json(
 
 	address_text((const struct sockaddr *)&target->address, text, sizeof(text));
 	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "address", text,
-		"transport", transports[target->transport], "state", target_state(target, now_ms),
+		"transport", realm_transport_names[target->transport], "state", target_state(target, now_ms),
 		"seconds_left", seconds_left(until_ms, now_ms), "priority",
 		(json_int_t)peer->priority, "weight", (json_int_t)peer->weight, "options_status",
 		(json_int_t)target->status, "tried", (json_int_t)target->tried, "failed",

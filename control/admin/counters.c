@@ -76,6 +76,7 @@ json_t *own_counters(const struct admin_settings *settings)
 		{"transport.timed_out", transport->timed_out},
 		{"transport.handshakes_failed", transport->handshakes_failed},
 		{"transport.handshakes_refused", transport->handshakes_refused},
+		{"transport.upgrades_refused", transport->upgrades_refused},
 		{"guard.allowed", guard->allowed},
 		{"guard.refused", guard->refused},
 		{"guard.answered", guard->answered},

@@ -91,7 +91,7 @@ static bool is_fit(
 {
 	const struct listener *listener = binding->values.flow.listener;
 
-	return listener && (!call->is_secure || listener_protocol(listener) == TRANSPORT_TLS) &&
+	return listener && (!call->is_secure || listener_is_secure(listener)) &&
 	       is_asked_for(call, &binding->values) && !is_other_flow_of(binding, list);
 }
 

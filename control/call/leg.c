@@ -35,6 +35,18 @@ void leg_fini(struct leg *leg)
 	leg_leave(leg);
 }
 
+// A sips URI says TLS by itself, and WebSocket always says what it is (RFC 7118 5.2.1).
+static const char *transport_param(const struct listener *listener, bool secure)
+{
+	static const char *const texts[] = {[TRANSPORT_UDP] = "",
+		[TRANSPORT_TCP] = ";transport=tcp",
+		[TRANSPORT_TLS] = ";transport=tls",
+		[TRANSPORT_WS] = ";transport=ws",
+		[TRANSPORT_WSS] = ";transport=ws"};
+
+	return secure && listener_connects(listener) ? "" : texts[listener_protocol(listener)];
+}
+
 struct slice contact_write(const struct listener *listener, bool secure, char *out, size_t size)
 {
 	struct builder b;
@@ -42,9 +54,7 @@ struct slice contact_write(const struct listener *listener, bool secure, char *o
 	builder_init(&b, out, size);
 	builder_text(&b, secure ? "<sips:" : "<sip:");
 	builder_slice(&b, listener_sent_by(listener));
-	if (!secure && listener_protocol(listener) != TRANSPORT_UDP)
-		builder_text(&b, listener_protocol(listener) == TRANSPORT_TLS ? ";transport=tls"
-									      : ";transport=tcp");
+	builder_text(&b, transport_param(listener, secure));
 	builder_char(&b, '>');
 	return builder_finish(&b);
 }
@@ -58,6 +68,8 @@ void dialog_flow_update(struct dialog *dialog)
 	// Users are where their messages come from, whatever they say: they may be behind NAT.
 	if (leg && trunk_is_of_users(leg->trunk))
 		return;
+	if (!listener_connects(dialog->flow.listener))
+		return; // RFC 7118 5: whatever the Contact says, only this connection leads there
 	if (dialog_next_hop(dialog, &hop) || (hop.scheme != URI_SIP && hop.scheme != URI_SIPS))
 		return;
 	if (!hop.port)

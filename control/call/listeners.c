@@ -9,9 +9,6 @@
 
 #include "call_private.h"
 
-static const char *const transport_names[] = {
-	[REALM_UDP] = "udp", [REALM_TCP] = "tcp", [REALM_TLS] = "tls"};
-
 const struct realm *calls_realm(const struct calls *calls, const struct listener *listener)
 {
 	for (size_t i = 0; i < calls->n_listeners; i++) {
@@ -25,7 +22,9 @@ enum transport_protocol calls_protocol(enum realm_transport transport)
 {
 	static const enum transport_protocol protocols[] = {[REALM_UDP] = TRANSPORT_UDP,
 		[REALM_TCP] = TRANSPORT_TCP,
-		[REALM_TLS] = TRANSPORT_TLS};
+		[REALM_TLS] = TRANSPORT_TLS,
+		[REALM_WS] = TRANSPORT_WS,
+		[REALM_WSS] = TRANSPORT_WSS};
 
 	return protocols[transport];
 }
@@ -151,9 +150,10 @@ static void listener_assign(struct calls *calls, const struct realm *realm,
 	char text[SIP_ADDRESS_TEXT_SIZE];
 
 	own->realm = realm;
+	listener_upgrade_rules_set(own->listener, &realm->upgrade_rules);
 	if (is_new)
 		log_info(&log_call, "listening", "realm=%s %s=%s", realm->name,
-			transport_names[wanted->transport],
+			realm_transport_names[wanted->transport],
 			address_text(
 				(const struct sockaddr *)&wanted->address, text, sizeof(text)));
 }
@@ -162,8 +162,12 @@ void listeners_assign(struct calls *calls, size_t before)
 {
 	const struct calls_settings *settings = &calls->settings;
 
-	for (size_t i = 0; i < calls->n_listeners; i++)
+	for (size_t i = 0; i < calls->n_listeners; i++) {
 		calls->listeners[i].realm = NULL;
+		// Those of before belong to a configuration that goes.
+		listener_upgrade_rules_set(
+			calls->listeners[i].listener, &(struct upgrade_rules){0});
+	}
 	for (size_t i = 0; i < settings->n_realms; i++) {
 		const struct realm *realm = &settings->realms[i];
 

@@ -96,6 +96,8 @@ static struct resolver_question question_of(const struct peer *peer)
 	for (size_t i = 0; i < realm->n_listeners; i++) {
 		const struct realm_listener *listener = &realm->listeners[i];
 
+		if (realm_transport_is_websocket(listener->transport))
+			continue; // leads to nobody
 		question.transports[calls_protocol(listener->transport)] = true;
 		question.v4 = question.v4 || listener->address.ss_family == AF_INET;
 		question.v6 = question.v6 || listener->address.ss_family == AF_INET6;

@@ -36,7 +36,7 @@ static unsigned int routes_choose(struct call *call, const struct sip_message *i
 			sizeof(call->hunt.routes[i].number));
 	call->emergency = call->hunt.routes[0].emergency;
 	call->is_secure = uri_is_sips(invite->uri);
-	if (call->is_secure && listener_protocol(a_leg->listener) != TRANSPORT_TLS)
+	if (call->is_secure && !listener_is_secure(a_leg->listener))
 		return 416; // RFC 5630 4
 	return 0;
 }

@@ -63,8 +63,7 @@ static void realm_use(struct calls *calls, const struct realm *realm)
 	for (size_t i = 0; i < calls->n_listeners; i++) {
 		struct listener *listener = calls->listeners[i].listener;
 
-		if (calls->listeners[i].realm == realm &&
-			listener_protocol(listener) == TRANSPORT_TLS)
+		if (calls->listeners[i].realm == realm && listener_is_secure(listener))
 			listener_tls_set(listener, server, client);
 	}
 }

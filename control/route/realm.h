@@ -5,10 +5,24 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "http_upgrade.h"
 #include "sdp.h"
 #include "tls.h"
 
-enum realm_transport { REALM_UDP, REALM_TCP, REALM_TLS };
+enum realm_transport { REALM_UDP, REALM_TCP, REALM_TLS, REALM_WS, REALM_WSS, REALM_TRANSPORTS };
+
+// As the configuration and people write them.
+extern const char *const realm_transport_names[REALM_TRANSPORTS];
+
+static inline bool realm_transport_is_websocket(enum realm_transport transport)
+{
+	return transport == REALM_WS || transport == REALM_WSS;
+}
+
+static inline bool realm_transport_is_secure(enum realm_transport transport)
+{
+	return transport == REALM_TLS || transport == REALM_WSS;
+}
 
 // One SIP listener.
 struct realm_listener {
@@ -20,9 +34,10 @@ struct realm {
 	const char *name;
 	struct realm_listener *listeners;
 	size_t n_listeners;
-	struct tls_settings tls;       // of its listeners of TLS; no certificate: it has none
-	struct sdp_address media[2];   // that the dataplane has, of different families
-	size_t n_media;		       // 1 or 2
+	struct tls_settings tls;	    // of its listeners of TLS; no certificate: it has none
+	struct upgrade_rules upgrade_rules; // of its listeners of WebSocket
+	struct sdp_address media[2];	    // that the dataplane has, of different families
+	size_t n_media;			    // 1 or 2
 	struct sdp_address advertised; // for Via, Contact and SDP instead of our own of its family
 				       // (1:1 NAT before us); family 0: none
 };

@@ -1,9 +1,9 @@
-// Connections on libevent's bufferevents, of TCP or TLS. Memory is bounded: input by one message
-// (and one record of TLS), output by OUTPUT_MAX.
+// Connections on libevent's bufferevents, of TCP or TLS, and of WebSocket over these. Memory is
+// bounded: input by one message (and one record of TLS), output by OUTPUT_MAX.
 //
 // Subtle: output is kept as whole messages beside the bufferevent, which only refers to them, until
 // all of it has gone: so that each message lost with the connection is known to its transaction.
-#include "sip_connection.h"
+#include "sip_connection_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,121 +13,11 @@
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
-#include <event2/event_struct.h>
 #include <openssl/ssl.h>
 
-#include "message.h"
 #include "sip_log.h"
 #include "tls.h"
-
-enum {
-	INPUT_MAX = MESSAGE_MAX_SIZE + 1, // more than any message, so that one is always whole
-	OUTPUT_MAX = 256 * 1024,
-};
-
-enum connection_state {
-	CONNECTING,  // handshake included
-	HANDSHAKING, // TLS that the far end has begun
-	OPEN_IDLE,   // between two messages: the deadline is that of silence
-	OPEN_HALF,   // within one
-	CLOSING,     // what comes is thrown away, what was written still leaves
-};
-
-struct outgoing {
-	STAILQ_ENTRY(outgoing) link;
-	size_t size;
-	char data[];
-};
-
-struct connection {
-	struct hash_node by_flow;   // hash 0: in no table
-	struct hash_node by_source; // likewise; accepted ones only
-	struct listener *listener;
-	struct sip_address remote;
-	struct bufferevent *stream;
-	SSL *ssl;	       // of the stream; NULL: TCP
-	struct event deadline; // of the state
-	enum connection_state state;
-	struct framer framer;
-	STAILQ_HEAD(, outgoing) outgoing;
-	size_t outgoing_size;
-};
-
-// ---- tables
-
-static struct slice host_bytes(const struct sip_address *address)
-{
-	if (address->any.sa_family == AF_INET6)
-		return (struct slice){(const char *)&address->v6.sin6_addr, 16};
-	return (struct slice){(const char *)&address->v4.sin_addr, 4};
-}
-
-// Never 0.
-static uint64_t flow_hash(const struct listener *listener, const struct sip_address *remote)
-{
-	uint16_t port = sip_address_port(remote);
-	struct slice parts[] = {{(const char *)&listener, sizeof(listener)}, host_bytes(remote),
-		{(const char *)&port, sizeof(port)}};
-
-	return siphash(&listener->transport->key, parts, 3) | 1;
-}
-
-static uint64_t source_hash(const struct transport *transport, const struct sip_address *host)
-{
-	struct slice bytes = host_bytes(host);
-
-	return siphash(&transport->key, &bytes, 1) | 1;
-}
-
-struct connection *connection_find(
-	const struct listener *listener, const struct sip_address *remote)
-{
-	const struct hash_table *table = &listener->transport->connections;
-	struct hash_node *node = hash_first(table, flow_hash(listener, remote));
-
-	for (; node; node = hash_next(node)) {
-		struct connection *c = container_of(node, struct connection, by_flow);
-
-		if (c->state != CLOSING && c->listener == listener &&
-			sip_address_equal(&c->remote, remote))
-			return c;
-	}
-	return NULL;
-}
-
-static unsigned int count_from(const struct transport *transport, const struct sip_address *host,
-	unsigned int max, bool only_handshaking)
-{
-	struct hash_node *node = hash_first(&transport->sources, source_hash(transport, host));
-	unsigned int n = 0;
-
-	for (; node && n < max; node = hash_next(node)) {
-		struct connection *c = container_of(node, struct connection, by_source);
-
-		n += (!only_handshaking || c->state == HANDSHAKING) &&
-		     sip_address_equal_host(&c->remote, host);
-	}
-	return n;
-}
-
-unsigned int connections_from(
-	const struct transport *transport, const struct sip_address *host, unsigned int max)
-{
-	return count_from(transport, host, max, false);
-}
-
-unsigned int handshakes_from(
-	const struct transport *transport, const struct sip_address *host, unsigned int max)
-{
-	return count_from(transport, host, max, true);
-}
-
-struct connection *connection_any(struct transport *transport)
-{
-	struct hash_node *node = hash_any(&transport->connections);
-
-	return node ? container_of(node, struct connection, by_flow) : NULL;
-}
+#include "websocket.h"
 
 // ---- ends
 
@@ -147,16 +37,12 @@ void connection_destroy(struct connection *c)
 	struct transport *transport = c->listener->transport;
 
 	transport->counters.handshakes -= c->state == HANDSHAKING;
-	if (c->by_flow.hash) {
-		hash_remove(&transport->connections, &c->by_flow);
-		transport->counters.connections--;
-	}
-	if (c->by_source.hash)
-		hash_remove(&transport->sources, &c->by_source);
+	connection_delist(c);
 	if (event_initialized(&c->deadline))
 		event_del(&c->deadline);
 	if (c->stream)
 		bufferevent_free(c->stream);
+	websocket_destroy(c->websocket);
 	outgoing_forget(c);
 	free(c);
 }
@@ -186,13 +72,13 @@ static const struct timeval *deadline_of(const struct connection *c)
 	case HANDSHAKING:
 		return &timeouts->handshake;
 	case OPEN_IDLE:
-		return &timeouts->idle;
+		return c->websocket ? &timeouts->ping : &timeouts->idle;
 	default:
 		return &timeouts->message;
 	}
 }
 
-static void state_enter(struct connection *c, enum connection_state state)
+void connection_state_enter(struct connection *c, enum connection_state state)
 {
 	c->listener->transport->counters.handshakes +=
 		(state == HANDSHAKING) - (c->state == HANDSHAKING);
@@ -200,16 +86,22 @@ static void state_enter(struct connection *c, enum connection_state state)
 	event_add(&c->deadline, deadline_of(c));
 }
 
+// TLS, where there is some, is done, and the upgrade to WebSocket not.
+static bool upgrades(const struct connection *c)
+{
+	return c->state == HANDSHAKING && (!c->ssl || c->is_encrypted);
+}
+
 // Strangers do not get as far as this: the transport's user has let the host in.
-static void log_tls(const struct connection *c, const char *reason)
+static void log_failure(const struct connection *c, const char *reason)
 {
 	bool accepted = c->by_source.hash;
 	char remote[SIP_ADDRESS_TEXT_SIZE], quoted[256];
 
 	sip_address_format(&c->remote, remote);
-	log_at(&log_sip, accepted ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "tls_failed",
-		"%s=%s reason=%s", accepted ? "from" : "to", remote,
-		log_quote(quoted, sizeof(quoted), reason, -1));
+	log_at(&log_sip, accepted ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+		c->ssl && !upgrades(c) ? "tls_failed" : "websocket_failed", "%s=%s reason=%s",
+		accepted ? "from" : "to", remote, log_quote(quoted, sizeof(quoted), reason, -1));
 }
 
 static bool is_opening(const struct connection *c)
@@ -217,20 +109,23 @@ static bool is_opening(const struct connection *c)
 	return c->state == CONNECTING || c->state == HANDSHAKING;
 }
 
-// A handshake came to nothing.
-static void not_opened(const struct connection *c, const char *reason)
+void connection_not_opened(const struct connection *c, const char *reason)
 {
-	if (!c->ssl || !is_opening(c))
+	if (c->state != HANDSHAKING && (!c->ssl || c->state != CONNECTING))
 		return;
 	c->listener->transport->counters.handshakes_failed++;
-	log_tls(c, reason);
+	log_failure(c, reason);
 }
 
 static void deadline_passes(evutil_socket_t, short, void *arg)
 {
 	struct connection *c = arg;
 
-	not_opened(c, "timed out");
+	if (c->state == OPEN_IDLE && c->websocket && ws_connection_ping(c)) {
+		connection_state_enter(c, OPEN_IDLE);
+		return;
+	}
+	connection_not_opened(c, "timed out");
 	if (c->state == CONNECTING)
 		c->listener->transport->counters.connect_errors++;
 	else if (c->state != CLOSING)
@@ -251,13 +146,19 @@ static void pong(struct connection *c)
 
 // Our end is closed and theirs is waited for: to close at once, with input unread, would be a
 // reset, which may overtake what we said last.
-static void close_softly(struct connection *c)
+static void end_close(struct connection *c)
 {
 	if (evbuffer_get_length(bufferevent_get_output(c->stream)))
 		return;
 	if (c->ssl)
 		tls_close(c->ssl);
 	shutdown(bufferevent_getfd(c->stream), SHUT_WR);
+}
+
+void connection_close_softly(struct connection *c)
+{
+	connection_state_enter(c, CLOSING);
+	end_close(c);
 }
 
 // Say why, if it is a request at all, and then no more.
@@ -272,8 +173,7 @@ static void give_up(struct connection *c, char *data, const struct frame *frame)
 			transport->user->accept(transport->arg, c->listener, &c->remote.any)))
 		transport->user->malformed(transport->arg, &flow, data, frame->size, frame->reason);
 	transport_flush(transport); // while the answer still finds this connection
-	state_enter(c, CLOSING);
-	close_softly(c);
+	connection_close_softly(c);
 }
 
 // One message or ping, if there is one. Returns whether there may be another.
@@ -307,27 +207,49 @@ static bool take_one(struct connection *c, struct evbuffer *input)
 }
 
 // The deadline of half a message starts with it and is not moved by more of it.
-static void on_read(struct bufferevent *stream, void *arg)
+static void read_messages(struct connection *c, struct evbuffer *input)
 {
-	struct evbuffer *input = bufferevent_get_input(stream);
-	struct connection *c = arg;
 	bool any = false;
 
 	while (c->state != CLOSING && take_one(c, input))
 		any = true;
 	if (c->state == CLOSING)
-		evbuffer_drain(input, evbuffer_get_length(input));
-	else if (framer_is_idle(&c->framer))
-		state_enter(c, OPEN_IDLE);
+		return;
+	if (framer_is_idle(&c->framer))
+		connection_state_enter(c, OPEN_IDLE);
 	else if (any || c->state != OPEN_HALF)
-		state_enter(c, OPEN_HALF);
+		connection_state_enter(c, OPEN_HALF);
+}
+
+static void on_read(struct bufferevent *stream, void *arg)
+{
+	struct evbuffer *input = bufferevent_get_input(stream);
+	struct connection *c = arg;
+
+	if (c->state != CLOSING && protocol_is_websocket(c->listener->protocol))
+		ws_connection_read(c, input);
+	else if (c->state != CLOSING)
+		read_messages(c, input);
+	if (c->state == CLOSING)
+		evbuffer_drain(input, evbuffer_get_length(input));
 }
 
 // ---- out
 
+static int message_write(struct connection *c, struct slice message)
+{
+	if (protocol_is_websocket(c->listener->protocol))
+		return ws_connection_send(c, message);
+	return evbuffer_add_reference(
+		       bufferevent_get_output(c->stream), message.p, message.n, NULL, NULL)
+		       ? -ENOMEM
+		       : 0;
+}
+
 int connection_send(struct connection *c, struct slice message)
 {
 	struct outgoing *outgoing;
+	int error;
 
 	if (c->outgoing_size + message.n > OUTPUT_MAX)
 		return -ENOBUFS;
@@ -336,10 +258,10 @@ int connection_send(struct connection *c, struct slice message)
 		return -ENOMEM;
 	outgoing->size = message.n;
 	memcpy(outgoing->data, message.p, message.n);
-	if (evbuffer_add_reference(
-		    bufferevent_get_output(c->stream), outgoing->data, message.n, NULL, NULL)) {
+	error = message_write(c, (struct slice){outgoing->data, message.n});
+	if (error) {
 		free(outgoing);
-		return -ENOMEM;
+		return error;
 	}
 	STAILQ_INSERT_TAIL(&c->outgoing, outgoing, link);
 	c->outgoing_size += message.n;
@@ -355,7 +277,7 @@ static void on_written(struct bufferevent *stream, void *arg)
 		return;
 	outgoing_forget(c);
 	if (c->state == CLOSING)
-		close_softly(c);
+		end_close(c);
 }
 
 // ---- life
@@ -364,16 +286,21 @@ static void opened(struct connection *c)
 {
 	bufferevent_set_timeouts(c->stream, NULL, &c->listener->transport->timeouts.message);
 	bufferevent_enable(c->stream, EV_READ | EV_WRITE);
-	state_enter(c, OPEN_IDLE);
+	c->is_encrypted = c->ssl != NULL;
+	// The deadline of an upgrade runs from the first byte of TLS.
+	if (!protocol_is_websocket(c->listener->protocol))
+		connection_state_enter(c, OPEN_IDLE);
+	else if (c->state != HANDSHAKING)
+		connection_state_enter(c, HANDSHAKING);
 }
 
 // With TLS 1.3 a server's refusal of our certificate comes only once the connection is open.
-static void note_tls(const struct connection *c, const char *reason)
+static void note_end(const struct connection *c, const char *reason)
 {
 	if (is_opening(c))
-		not_opened(c, reason ? reason : "the far end has closed the connection");
+		connection_not_opened(c, reason ? reason : "the far end has closed the connection");
 	else if (reason)
-		log_tls(c, reason);
+		log_failure(c, reason);
 }
 
 static void on_event(struct bufferevent *stream, short events, void *arg)
@@ -390,8 +317,7 @@ static void on_event(struct bufferevent *stream, short events, void *arg)
 	}
 	if (events & BEV_EVENT_TIMEOUT)
 		counters->timed_out++;
-	if (c->ssl)
-		note_tls(c, tls_failure(stream, reason, sizeof(reason)));
+	note_end(c, c->ssl ? tls_failure(stream, reason, sizeof(reason)) : NULL);
 	if (c->state == CONNECTING)
 		counters->connect_errors++;
 	if (events & BEV_EVENT_TIMEOUT)
@@ -428,8 +354,8 @@ static struct bufferevent *tcp_stream(struct connection *c, int fd)
 
 static int stream_create(struct connection *c, int fd, enum connection_origin origin)
 {
-	c->stream = c->listener->protocol == TRANSPORT_TLS ? tls_stream(c, fd, origin)
-							   : tcp_stream(c, fd);
+	c->stream = protocol_is_secure(c->listener->protocol) ? tls_stream(c, fd, origin)
+							      : tcp_stream(c, fd);
 	if (!c->stream) {
 		close(fd);
 		return -ENOMEM;
@@ -443,20 +369,8 @@ static int connect_start(struct connection *c)
 	if (bufferevent_socket_connect(
 		    c->stream, &c->remote.any, (int)sip_address_length(&c->remote)))
 		return errno ? -errno : -ECONNREFUSED;
-	state_enter(c, CONNECTING);
+	connection_state_enter(c, CONNECTING);
 	return 0;
-}
-
-static void enlist(struct connection *c, enum connection_origin origin)
-{
-	struct transport *transport = c->listener->transport;
-
-	hash_add(&transport->connections, &c->by_flow, flow_hash(c->listener, &c->remote));
-	transport->counters.connections++;
-	if (origin == CONNECTION_OPENED)
-		return;
-	hash_add(&transport->sources, &c->by_source, source_hash(transport, &c->remote));
-	transport->counters.accepted++;
 }
 
 struct connection *connection_create(struct listener *listener, const struct sip_address *remote,
@@ -477,7 +391,7 @@ struct connection *connection_create(struct listener *listener, const struct sip
 	if (!error && origin == CONNECTION_OPENED)
 		error = connect_start(c);
 	else if (!error && c->ssl)
-		state_enter(c, HANDSHAKING);
+		connection_state_enter(c, HANDSHAKING);
 	else if (!error)
 		opened(c);
 	if (error) {
@@ -486,6 +400,6 @@ struct connection *connection_create(struct listener *listener, const struct sip
 		return NULL;
 	}
 	bufferevent_setcb(c->stream, on_read, on_written, on_event, c);
-	enlist(c, origin);
+	connection_enlist(c, origin);
 	return c;
 }

@@ -30,7 +30,7 @@ unsigned int handshakes_from(
 	const struct transport *transport, const struct sip_address *host, unsigned int max);
 
 // Queue a message. Returns 0, -ENOMEM, -ENOBUFS where the far end does not read. What is queued and
-// cannot be sent is told to transport_user.error().
+// cannot be sent is told to transport_user.error(). -ENOTCONN: WebSocket that is not upgraded yet.
 int connection_send(struct connection *connection, struct slice message);
 
 // Any of the transport's, or NULL.

@@ -1,5 +1,5 @@
-// SIP over TCP and TLS (RFC 3261 18): who may connect, and which connection a message takes. The
-// connections themselves are sip_connection.c.
+// SIP over TCP, TLS (RFC 3261 18) and WebSocket (RFC 7118): who may connect, and which connection a
+// message takes. The connections themselves are sip_connection.c.
 //
 // Subtle: messages are not bound to connections but to the two ends of one, so that a transaction
 // or dialog outlives a connection that breaks: its next message opens another.
@@ -24,6 +24,7 @@ enum {
 	HANDSHAKES_MAX = 1000,
 	HANDSHAKES_PER_SOURCE = 20,
 	HANDSHAKE_MS = 5000,
+	PING_MS = 30000, // the bindings of most NATs live longer
 	IDLE_MS = 600000,
 	KEEPALIVE_S = 60, // until a silent far end is asked whether it is there
 };
@@ -61,12 +62,14 @@ void transport_limits_set(struct transport *transport, const struct transport_li
 	if (!limits.handshakes_per_source)
 		limits.handshakes_per_source = HANDSHAKES_PER_SOURCE;
 	limits.handshake_ms = limits.handshake_ms ? limits.handshake_ms : HANDSHAKE_MS;
+	limits.ping_ms = limits.ping_ms ? limits.ping_ms : PING_MS;
 	transport->limits = limits;
 	transport->timeouts = (struct transport_timeouts){
 		.connect = timeout_make(transport->base, limits.connect_ms),
 		.message = timeout_make(transport->base, limits.message_ms),
 		.idle = timeout_make(transport->base, limits.idle_ms),
-		.handshake = timeout_make(transport->base, limits.handshake_ms)};
+		.handshake = timeout_make(transport->base, limits.handshake_ms),
+		.ping = timeout_make(transport->base, limits.ping_ms)};
 }
 
 // ---- listening
@@ -92,7 +95,7 @@ static bool may_shake_hands(struct listener *listener, const struct sip_address 
 	struct transport *transport = listener->transport;
 	const struct transport_limits *limits = &transport->limits;
 
-	if (listener->protocol != TRANSPORT_TLS ||
+	if (listener->protocol == TRANSPORT_TCP ||
 		(transport->counters.handshakes < limits->handshakes &&
 			handshakes_from(transport, source, limits->handshakes_per_source) <
 				limits->handshakes_per_source))
@@ -235,6 +238,10 @@ static struct connection *connection_to(const struct flow *flow)
 
 	if (found)
 		return found;
+	if (!listener_connects(flow->listener)) { // RFC 7118 5: a client that left is not there
+		errno = ENOTCONN;
+		return NULL;
+	}
 	if (flow->connect_port) {
 		sip_address_port_set(&remote, flow->connect_port);
 		found = connection_find(flow->listener, &remote);

@@ -51,6 +51,8 @@ static const struct {
 	[TRANSPORT_UDP] = {udp_open, udp_send, SLICE("UDP")},
 	[TRANSPORT_TCP] = {tcp_open, tcp_send, SLICE("TCP")},
 	[TRANSPORT_TLS] = {tcp_open, tcp_send, SLICE("TLS")},
+	[TRANSPORT_WS] = {tcp_open, tcp_send, SLICE("WS")},
+	[TRANSPORT_WSS] = {tcp_open, tcp_send, SLICE("WSS")},
 };
 
 // One run of queued messages that leave by the same listener.
@@ -122,6 +124,8 @@ void transport_receive(const struct flow *flow, char *data, size_t size)
 	}
 	if (!size || !char_is(*data, CHAR_TOKEN)) {
 		transport->counters.keepalives++;
+		if (flow->listener->protocol == TRANSPORT_UDP)
+			udp_stun(flow, (struct slice){data, size});
 		return;
 	}
 	transport->counters.received++;
@@ -272,6 +276,11 @@ int listener_tls_expect(
 	return 0;
 }
 
+void listener_upgrade_rules_set(struct listener *listener, const struct upgrade_rules *rules)
+{
+	listener->upgrade_rules = *rules;
+}
+
 struct tls *listener_tls_to(const struct listener *listener, const struct sip_address *remote)
 {
 	struct tls *found = listener->tls_client;
@@ -332,7 +341,23 @@ struct slice listener_via_name(const struct listener *listener)
 
 uint16_t listener_default_port(const struct listener *listener)
 {
-	return listener->protocol == TRANSPORT_TLS ? 5061 : 5060;
+	static const uint16_t ports[] = {[TRANSPORT_UDP] = 5060,
+		[TRANSPORT_TCP] = 5060,
+		[TRANSPORT_TLS] = 5061,
+		[TRANSPORT_WS] = 80,
+		[TRANSPORT_WSS] = 443};
+
+	return ports[listener->protocol];
+}
+
+bool listener_is_secure(const struct listener *listener)
+{
+	return protocol_is_secure(listener->protocol);
+}
+
+bool listener_connects(const struct listener *listener)
+{
+	return !protocol_is_websocket(listener->protocol);
 }
 
 bool listener_is_reliable(const struct listener *listener)

@@ -1,5 +1,5 @@
 // Sockets that carry SIP. UDP: recvmmsg and sendmmsg on libevent; what is sent during one turn of
-// the event loop leaves together at its end. TCP and TLS: connections that come and go by
+// the event loop leaves together at its end. The others: connections that come and go by
 // themselves; who sends names the two ends, and the connection between them is found or opened. One
 // thread.
 //
@@ -11,13 +11,20 @@
 
 struct event_base;
 struct transport;
+struct upgrade_rules;
 struct listener; // one local address and protocol
 struct tls;
 
 // Values are in the records of calls.
-enum transport_protocol { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS };
+enum transport_protocol {
+	TRANSPORT_UDP,
+	TRANSPORT_TCP,
+	TRANSPORT_TLS,
+	TRANSPORT_WS, // WebSocket (RFC 7118): connections that far ends open, and no others
+	TRANSPORT_WSS,
+};
 
-// The two ends that a message travels between. On TCP and TLS `remote` is the far end of a
+// The two ends that a message travels between. On all but UDP `remote` is the far end of a
 // connection.
 struct flow {
 	struct listener *listener;
@@ -63,9 +70,11 @@ struct transport_counters {
 	uint64_t timed_out;	  // connections: idle, half a message, not read by the far end
 	unsigned int connections; // now
 
-	uint64_t handshakes_failed;  // of TLS: refused by either end, no TLS, or not done in time
+	uint64_t handshakes_failed; // of TLS or WebSocket: refused by either end, no such protocol,
+				    // or late
 	uint64_t handshakes_refused; // over a limit
 	unsigned int handshakes;     // that far ends have begun and not finished, now
+	uint64_t upgrades_refused;   // to WebSocket, by an answer
 };
 
 // For connections. 0 takes the default.
@@ -76,7 +85,10 @@ struct transport_limits {
 	unsigned int message_ms;  // 5000, from the first byte of a message to the last, in and out
 	unsigned int idle_ms;	  // 600,000, without a message or keep-alive from the far end
 
-	// Of TLS on connections that far ends open: a handshake costs much and may never end.
+	unsigned int ping_ms; // 30,000; WebSocket: of silence before a ping, and for its answer
+
+	// Of TLS and WebSocket on connections that far ends open: a handshake costs much and may
+	// never end.
 	unsigned int handshakes;	    // 1,000 at the same time
 	unsigned int handshakes_per_source; // 20
 	unsigned int handshake_ms;	    // 5000, to its end
@@ -119,12 +131,19 @@ struct listener *listener_find(struct transport *transport, enum transport_proto
 struct listener *listener_for(struct transport *transport, enum transport_protocol protocol,
 	const struct sip_address *remote);
 
+// WebSocket: of whose pages connections are taken. The texts must outlive it.
+void listener_upgrade_rules_set(struct listener *listener, const struct upgrade_rules *rules);
+
 const struct sip_address *listener_address(const struct listener *listener);
 enum transport_protocol listener_protocol(const struct listener *listener);
 struct slice listener_sent_by(const struct listener *listener);	 // "192.0.2.1:5060"
-struct slice listener_via_name(const struct listener *listener); // "UDP", "TCP", "TLS"
+struct slice listener_via_name(const struct listener *listener); // "UDP", "TCP", ...
 bool listener_is_reliable(const struct listener *listener);
-uint16_t listener_default_port(const struct listener *listener); // 5060 or 5061 (19.1.2)
+bool listener_is_secure(const struct listener *listener);
+// Whether it can open connections: with WebSocket a far end is reached by its own only.
+bool listener_connects(const struct listener *listener);
+// 5060 or 5061 (19.1.2); WebSocket: 80 or 443 (RFC 7118 5.1).
+uint16_t listener_default_port(const struct listener *listener);
 
 // Queue one message. Returns 0, -EMSGSIZE, -ENOMEM. Later trouble goes to transport_user.error().
 int transport_send(const struct flow *flow, struct slice message);

@@ -5,6 +5,7 @@
 #include <sys/time.h>
 
 #include "hash.h"
+#include "http_upgrade.h"
 #include "siphash.h"
 #include "transport.h"
 
@@ -48,11 +49,22 @@ struct listener {
 	struct event *event;
 	struct tls *tls_server, *tls_client;
 	SLIST_HEAD(, tls_target) tls_targets;
+	struct upgrade_rules upgrade_rules; // of WebSocket
 };
+
+static inline bool protocol_is_websocket(enum transport_protocol protocol)
+{
+	return protocol == TRANSPORT_WS || protocol == TRANSPORT_WSS;
+}
+
+static inline bool protocol_is_secure(enum transport_protocol protocol)
+{
+	return protocol == TRANSPORT_TLS || protocol == TRANSPORT_WSS;
+}
 
 // Lengths of time that all connections share, so that their timers are O(1).
 struct transport_timeouts {
-	struct timeval connect, message, idle, handshake;
+	struct timeval connect, message, idle, handshake, ping;
 };
 
 struct transport {
@@ -87,7 +99,11 @@ int udp_open(struct listener *listener);
 // Send now. Failures are counted and noted, not returned.
 void udp_send(struct listener *listener, const struct queued *messages, unsigned int n);
 
-// The same for TCP and TLS; and what its connections have in common. tcp_fini() closes them all.
+// What came from `flow` and is no SIP: where it is a STUN binding request, answer it.
+void udp_stun(const struct flow *flow, struct slice data);
+
+// The same for TCP, TLS and WebSocket; and what its connections have in common. tcp_fini() closes
+// them all.
 int tcp_init(struct transport *transport);
 void tcp_fini(struct transport *transport);
 int tcp_open(struct listener *listener);

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "message.h"
+#include "stun.h"
 #include "transport_internal.h"
 
 // Errors that say the peer will not get it (18.4); others, such as "too big", mend themselves.
@@ -149,6 +150,17 @@ int udp_open(struct listener *listener)
 	if (!listener->event || event_add(listener->event, NULL))
 		return -ENOMEM;
 	return 0;
+}
+
+// At once and not counted as a message; what is lost is asked for again.
+void udp_stun(const struct flow *flow, struct slice data)
+{
+	char text[STUN_ANSWER_MAX];
+	struct slice answer = stun_answer(data, &flow->remote, text);
+
+	if (answer.n)
+		(void)sendto(flow->listener->fd, answer.p, answer.n, MSG_DONTWAIT,
+			&flow->remote.any, sip_address_length(&flow->remote));
 }
 
 static void outbox_prepare(
