@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+"""Call flows with a browser: SIP over ws and wss on one side, UDP on the other.
+
+usage: flows_websocket.py BUILD-FOLDER [PART OF A TEST'S NAME...]
+"""
+import ssl
+import struct
+import sys
+
+import flows
+from flows import Flow
+from flows_tls import certificate_make
+from gateway import Gateway
+from sip_peer import Peer
+from ws_peer import BINARY, CLOSE, PING, PONG, TEXT, WsPeer
+
+WS_PORT, WSS_PORT = 8080, 8443
+tearDownModule = flows.tearDownModule
+
+
+def setUpModule():
+    gateway = Gateway(flows.build, 6)
+    certificate_make(gateway.path, "ca")
+    certificate_make(gateway.path, "gateway", f"IP:{gateway.ip}")
+    gateway.realms = f"""\
+  - name: web
+    sip:
+      - {{address: {gateway.ip}, port: 5070}}
+      - {{transport: ws, address: {gateway.ip}, port: {WS_PORT}}}
+      - {{transport: wss, address: {gateway.ip}, port: {WSS_PORT}}}
+    media_address: {gateway.ip}
+    tls: {{certificate: {gateway.path("gateway.pem")}, key: {gateway.path("gateway.key")}}}
+    origins: ["https://phone.example.com"]
+"""
+    gateway.trunks = f"""\
+  - name: browsers
+    realm: web
+    peers: [{{address: {gateway.caller_ip}}}]
+    codecs: [PCMU]
+"""
+    flows.start(gateway)
+
+
+class Web(Flow):
+    secure = False
+
+    def setUp(self):
+        super().setUp()
+        self.caller.close()
+        self.caller = self.browser()
+        self.peers[0] = self.caller
+
+    def browser(self, ip=None):
+        ca = flows.gateway.path("ca.pem") if self.secure else None
+        peer = WsPeer(ip or flows.gateway.caller_ip,
+                      (flows.gateway.ip, WSS_PORT if self.secure else WS_PORT), ca=ca)
+        self.peers.append(peer)
+        return peer
+
+
+class Caller(Web):
+    def test_browser_calls_and_hangs_up(self):
+        call, invite = self.ring()
+        self.assertIn("SIP/2.0/UDP", invite["via"])
+        self.assertNotIn("invalid", invite.text)
+        callee = self.answer(invite)
+        caller = call.answered()
+        self.assertIn(f":{self.caller.gateway[1]};transport=ws>", caller.answer["contact"])
+        self.assertIn(f"SIP/2.0/{self.caller.transport} {self.caller.host};", caller.answer["via"])
+        self.assertIn(f"received={self.caller.ip}", caller.answer["via"])
+        self.end(caller, callee)
+        self.expect_cdr(status=200, ended_by="a")
+
+    def test_callee_hangs_up_over_the_browsers_connection(self):
+        _, callee = self.establish()
+        callee.bye()
+        bye = self.caller.expect("BYE")
+        self.assertIn(f"SIP/2.0/{self.caller.transport} {flows.gateway.ip}:{self.caller.gateway[1]};",
+                      bye["via"])
+        self.assertEqual(bye.uri, f"sip:me@{self.caller.host};transport=ws;ob")
+        self.caller.reply(bye, 200)
+        self.expect_cdr(status=200, ended_by="b")
+
+    def test_callee_holds_and_resumes(self):
+        caller, callee = self.establish()
+        self.reinvite(callee, self.caller, "sendonly", "recvonly")
+        self.end(caller, callee)
+
+    def test_nobody_calls_a_browser_that_is_gone(self):
+        _, callee = self.establish()
+        self.caller.disconnect()
+        flows.gateway.wait(lambda: self.counter("connections_now") == 0, "the connection to end")
+        callee.bye()
+        self.caller.socket.settimeout(0.3)
+        with self.assertRaises(TimeoutError):
+            self.caller.socket.accept()
+        self.expect_cdr(status=200, ended_by="b")
+
+    def test_browser_that_comes_back_is_found_by_its_next_request(self):
+        caller, callee = self.establish()
+        self.caller.disconnect()
+        self.reinvite(caller, self.callee, "sendonly", "recvonly")
+        callee.bye()
+        self.caller.reply(self.caller.expect("BYE"), 200)
+
+    def test_binary_and_fragments_are_as_good(self):
+        self.caller.opcode = BINARY
+        self.caller.connect()
+        self.caller.put = self.put_in_fragments
+        caller, callee = self.establish()
+        self.end(caller, callee)
+
+    def put_in_fragments(self, data):
+        self.caller.frame(TEXT, data[:10], last=False)
+        self.caller.frame(PONG, b"")
+        self.caller.frame(0, data[10:300], last=False)
+        self.caller.frame(0, data[300:])
+
+    def counter(self, name):
+        return flows.gateway.ctl("counters")[f"transport.{name}"]
+
+
+class SecureCaller(Caller):
+    secure = True
+
+
+class Connection(Web):
+    def test_origin_of_another_is_403(self):
+        self.caller.origin = "https://evil.example"
+        self.assertEqual(self.caller.upgrade(), 403)
+        self.assertFalse(self.caller.take_more(2))
+
+    def test_pings_are_answered(self):
+        self.caller.connect()
+        self.caller.frame(PING, b"here?")
+        self.assertEqual(self.caller.take_frame(2), (PONG, b"here?"))
+        self.caller.frame(TEXT, b"\r\n\r\n")
+        self.assertEqual(self.caller.take_frame(2), (TEXT, b"\r\n"))
+
+    def test_unmasked_frame_is_1002(self):
+        self.caller.connect()
+        self.caller.connection.sendall(b"\x81\x05hello")
+        self.assertEqual(self.caller.take_frame(2), (CLOSE, struct.pack("!H", 1002)))
+        self.assertFalse(self.caller.take_more(2))
+
+    def test_close_is_answered(self):
+        self.caller.connect()
+        self.caller.frame(CLOSE, struct.pack("!H", 1000) + b"bye")
+        self.assertEqual(self.caller.take_frame(2), (CLOSE, struct.pack("!H", 1000) + b"bye"))
+        self.assertFalse(self.caller.take_more(2))
+
+    def test_strangers_get_nothing(self):
+        stranger = self.browser(flows.gateway.stranger_ip)
+        with self.assertRaises((ConnectionError, IndexError, ssl.SSLError)):
+            stranger.upgrade()
+
+
+class SecureConnection(Connection):
+    secure = True
+
+
+class Keepalive(Flow):
+    def test_stun_on_the_sip_port_says_where_we_come_from(self):
+        request = struct.pack("!HHI", 1, 0, 0x2112a442) + b"transaction!"
+        self.caller.socket.sendto(request, self.caller.gateway)
+        data, _ = self.caller.take(2)
+        kind, _, cookie = struct.unpack("!HHI", data[:8])
+        self.assertEqual((kind, cookie, data[8:20]), (0x101, 0x2112a442, b"transaction!"))
+        attribute, size, _, family, port, address = struct.unpack("!HHBBHI", data[20:])
+        self.assertEqual((attribute, size, family), (0x20, 8, 1))
+        self.assertEqual(port ^ 0x2112, self.caller.port)
+        self.assertEqual(".".join(map(str, struct.pack("!I", address ^ cookie))), self.caller.ip)
+
+    def test_strangers_get_no_stun(self):
+        stranger = Peer(flows.gateway.stranger_ip, 0, flows.gateway.address)
+        self.peers.append(stranger)
+        stranger.put(struct.pack("!HHI", 1, 0, 0x2112a442) + b"transaction!")
+        self.assertIsNone(stranger.take(0.3))
+
+
+if __name__ == "__main__":
+    sys.exit(flows.run(sys.modules["__main__"]))
