@@ -1,17 +1,21 @@
 #!/usr/bin/python3
-"""Call flows with a browser: SIP over ws and wss on one side, UDP on the other.
+"""Call flows with a browser: SIP over ws and wss on one side, UDP on the other. Some are users who
+register, from anywhere.
 
 usage: flows_websocket.py BUILD-FOLDER [PART OF A TEST'S NAME...]
 """
+import os
 import ssl
 import struct
 import sys
 
+import digest
 import flows
 from flows import Flow
+from flows_register import DOMAIN, USERS, PhoneMixin
 from flows_tls import certificate_make
 from gateway import Gateway
-from sip_peer import Peer
+from sip_peer import OutgoingCall, Peer, incoming_dialog
 from ws_peer import BINARY, CLOSE, PING, PONG, TEXT, WsPeer
 
 WS_PORT, WSS_PORT = 8080, 8443
@@ -22,6 +26,11 @@ def setUpModule():
     gateway = Gateway(flows.build, 6)
     certificate_make(gateway.path, "ca")
     certificate_make(gateway.path, "gateway", f"IP:{gateway.ip}")
+    users = gateway.path("users.yaml")
+    with open(users, "w") as file:
+        file.write("users:\n" + "".join(f'  - {{user: "{user}", password: {password}}}\n'
+                                        for user, password in USERS.items()))
+    os.chmod(users, 0o600)
     gateway.realms = f"""\
   - name: web
     sip:
@@ -37,6 +46,13 @@ def setUpModule():
     realm: web
     peers: [{{address: {gateway.caller_ip}}}]
     codecs: [PCMU]
+  - name: phones
+    realm: web
+    codecs: [PCMU]
+    users: {{domain: {DOMAIN}, file: {users}}}
+"""
+    gateway.routes = """\
+  - {prefix: "84", trunk: phones, strip: 2}
 """
     flows.start(gateway)
 
@@ -149,13 +165,99 @@ class Connection(Web):
         self.assertEqual(self.caller.take_frame(2), (CLOSE, struct.pack("!H", 1000) + b"bye"))
         self.assertFalse(self.caller.take_more(2))
 
-    def test_strangers_get_nothing(self):
-        stranger = self.browser(flows.gateway.stranger_ip)
-        with self.assertRaises((ConnectionError, IndexError, ssl.SSLError)):
-            stranger.upgrade()
-
 
 class SecureConnection(Connection):
+    secure = True
+
+
+class WsPhone(PhoneMixin, WsPeer):
+    """A browser whose user registers."""
+
+    def contact_text(self):
+        return f"<sip:{self.user}@{self.host};transport=ws;ob>"
+
+    def contact_host(self):
+        return self.host
+
+
+class User(Web):
+    """At an address that is no trunk's."""
+
+    def browser(self, ip=None):
+        self.caller.close()
+        ca = flows.gateway.path("ca.pem") if self.secure else None
+        peer = WsPhone(flows.gateway.ip[:-1] + "5",
+                       (flows.gateway.ip, WSS_PORT if self.secure else WS_PORT), ca=ca)
+        self.peers.append(peer)
+        return peer.prepare("100")
+
+    def setUp(self):
+        super().setUp()
+        self.phone, self.peers[0] = self.caller, Peer(flows.gateway.caller_ip, 0, flows.gateway.address)
+        self.caller = self.peers[0]
+
+    def tearDown(self):
+        if flows.gateway.ctl("bindings"):
+            self.phone.unregister()
+        super().tearDown()
+
+    def call_the_user(self):
+        self.number = "84100"
+        return OutgoingCall(self.caller, self.number)
+
+    def test_registered_user_is_called(self):
+        self.phone.register()
+        call = self.call_the_user()
+        invite = self.phone.expect("INVITE")
+        self.assertEqual(invite.uri, f"sip:100@{self.phone.host};transport=ws;ob")
+        self.phone.reply(invite, 180, "b1")
+        self.caller.expect(180)
+        self.phone.reply(invite, 200, "b1", self.phone.sdp())
+        self.phone.expect("ACK")
+        callee, caller = incoming_dialog(self.phone, invite, "b1"), call.answered()
+        caller.send("BYE")
+        self.phone.reply(self.phone.expect("BYE"), 200)
+        self.caller.expect(200)
+        self.assertEqual(callee.call_id, invite["call-id"])
+
+    def test_registered_user_calls(self):
+        self.phone.register()
+        call = OutgoingCall(self.phone, self.number)
+        value = digest.authorization(call.refused(407)["proxy-authenticate"], "100", USERS["100"],
+                                     "INVITE", call.uri)
+        call = OutgoingCall(self.phone, self.number, extra=["Proxy-Authorization: " + value])
+        invite = self.callee.expect("INVITE")
+        self.assertTrue(invite["from"].startswith("<sip:100@"))
+        callee = self.answer(invite)
+        call.answered()
+        callee.send("BYE")
+        self.phone.reply(self.phone.expect("BYE"), 200)
+        self.callee.expect(200)
+        self.expect_cdr(status=200, ended_by="b")
+
+    def test_user_whose_connection_is_gone_is_not_reached(self):
+        self.phone.register()
+        self.phone.disconnect()
+        call = self.call_the_user()
+        response = self.caller.expect_any()
+        while response.status == 100:
+            response = self.caller.expect_any()
+        self.assertIn(response.status, (480, 503))
+        call.ack_refusal(response)
+        self.assertEqual(flows.gateway.ctl("bindings"), [])
+
+    def test_user_that_connects_again_is_reached_there(self):
+        self.phone.register()
+        self.phone.disconnect()
+        self.phone.register()
+        call = self.call_the_user()
+        invite = self.phone.expect("INVITE")
+        self.phone.reply(invite, 486, "b1")
+        self.phone.expect("ACK")
+        call.refused(486)
+
+
+class SecureUser(User):
     secure = True
 
 
