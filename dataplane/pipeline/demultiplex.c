@@ -28,7 +28,8 @@ static enum drop_reason check_rtcp(const struct burst *burst, unsigned int i)
 // Packet i is SRTP or SRTCP.
 static void note_secure(struct burst *burst, unsigned int i)
 {
-	leg_context_prefetch(burst->legs[i], burst->configs[i], SRTP_RECEIVE);
+	rte_prefetch0(&burst->legs[i]->srtp);
+	rte_prefetch0(&burst->configs[i]->contexts);
 	burst->secure[burst->n_secure++] = (uint8_t)i;
 }
 

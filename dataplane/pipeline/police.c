@@ -79,8 +79,6 @@ void police(struct worker *worker)
 			drop(worker, burst->mbufs[i], reason);
 			continue;
 		}
-		if (unlikely(burst->configs[i]->secure))
-			leg_srtp_prefetch(burst->legs[i], burst->configs[i]);
 		burst_keep(burst, n++, i);
 	}
 	burst->n = n;

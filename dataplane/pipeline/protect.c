@@ -49,8 +49,6 @@ static void protect_media(struct worker *worker, struct output *output)
 	struct srtp_job jobs[OUTPUT_MAX];
 	unsigned int n = 0, n_judged = 0;
 
-	for (unsigned int i = 0; i < output->n_secure; i++)
-		leg_context_prefetch(output->secure_legs[i], output->secure_configs[i], SRTP_SEND);
 	for (unsigned int i = 0; i < output->n_secure; i++) {
 		unsigned int at = output->secure[i];
 

@@ -122,7 +122,7 @@ static enum drop_reason find_way(struct worker *worker, struct leg *leg, struct 
 static void note_secure(
 	struct output *output, unsigned int n, struct leg *leg, const struct leg_config *config)
 {
-	leg_srtp_prefetch(leg, config);
+	rte_prefetch0(&config->contexts);
 	output->secure_legs[output->n_secure] = leg;
 	output->secure_configs[output->n_secure] = config;
 	output->secure[output->n_secure++] = (uint16_t)n;

@@ -402,21 +402,6 @@ static inline struct srtp_context *leg_context(struct srtp_engine *engine, struc
 	return context;
 }
 
-// worker: the lines that lead to the contexts of a secure leg, and then what they lead to. Each
-// belongs in a stage of its own, so that the lines have come by the next.
-static inline void leg_srtp_prefetch(const struct leg *leg, const struct leg_config *config)
-{
-	rte_prefetch0(&leg->srtp);
-	rte_prefetch0(&config->contexts);
-}
-
-static inline void leg_context_prefetch(
-	const struct leg *leg, const struct leg_config *config, enum srtp_direction direction)
-{
-	rte_prefetch0(&leg->srtp[direction]);
-	srtp_context_prefetch(config->contexts[direction]);
-}
-
 static inline const struct leg_config *leg_config(const struct leg *leg)
 {
 	return __atomic_load_n(&leg->config, __ATOMIC_ACQUIRE);

@@ -134,15 +134,6 @@ struct srtp_context;
 struct srtp_context *srtp_context_create(
 	struct srtp_engine *engine, const struct srtp_keying *keying);
 
-// Bring in what a packet needs, as far as that can be told without looking: state, and keys from
-// where they begin. NULL does no harm.
-static inline void srtp_context_prefetch(const struct srtp_context *context)
-{
-	__builtin_prefetch(context);
-	for (unsigned int line = 2; line < 6; line++)
-		__builtin_prefetch((const char *)context + line * 64);
-}
-
 // Wipe and free, with all that it took over. NULL is no context.
 void srtp_context_destroy(struct srtp_context *context);
 
