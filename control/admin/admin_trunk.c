@@ -30,11 +30,11 @@ static json_t *target_json(
 
 	address_text((const struct sockaddr *)&target->address, text, sizeof(text));
 	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "address", text,
-		"transport", realm_transport_names[target->transport], "state", target_state(target, now_ms),
-		"seconds_left", seconds_left(until_ms, now_ms), "priority",
-		(json_int_t)peer->priority, "weight", (json_int_t)peer->weight, "options_status",
-		(json_int_t)target->status, "tried", (json_int_t)target->tried, "failed",
-		(json_int_t)target->failed);
+		"transport", realm_transport_names[target->transport], "state",
+		target_state(target, now_ms), "seconds_left", seconds_left(until_ms, now_ms),
+		"priority", (json_int_t)peer->priority, "weight", (json_int_t)peer->weight,
+		"options_status", (json_int_t)target->status, "tried", (json_int_t)target->tried,
+		"failed", (json_int_t)target->failed);
 }
 
 static json_t *peers_json(const struct trunk *trunk)
