@@ -190,7 +190,7 @@ void path_pass(unsigned int ms)
 {
 	unsigned __int128 ns_q32 = (unsigned __int128)ms * 1000000 << 32;
 
-	clock_ns_q32 += (uint64_t)(ns_q32 / rte_rdtsc());
+	clock_ns_q32 += (uint64_t)(ns_q32 / rte_rdtsc()) + 1; // rather more than less
 	sessions_tick(path.sessions, clock_now_ns());
 }
 
