@@ -21,17 +21,18 @@ static struct trunk historic = {
 	.name = "historic", .is_trusted = true, .redirection = TRUNK_REDIRECTION_HISTORY_INFO};
 static struct trunk silent = {.name = "silent", .redirection = TRUNK_REDIRECTION_NONE};
 
-static void assert_passes_as(const char *start_line, const char *method, const char *to,
-	const char *came, const struct trunk *from_trunk, const struct trunk *to_trunk,
-	const char *leaves)
-{
+// A message, and what holds its parts.
+struct received {
 	struct sip_header headers[MESSAGE_MAX_HEADERS];
-	struct message_error error;
 	struct sip_message message;
-	char text[4096], out[4096];
-	struct passage passage = {&message, from_trunk, to_trunk, SLICE(HOST), SLICE("4930123")};
-	struct builder b;
-	int n = snprintf(text, sizeof(text),
+	char text[8192];
+};
+
+static void receive(struct received *received, const char *start_line, const char *method,
+	const char *to, const char *came)
+{
+	struct message_error error;
+	int n = snprintf(received->text, sizeof(received->text),
 		"%s\r\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKa\r\n"
 		"From: \"Alice\" <sip:1001@10.0.0.9>;tag=1\r\nTo: %s\r\n"
 		"Call-ID: secret@10.0.0.9\r\nCSeq: 1 %s\r\nContact: <sip:1001@10.0.0.9>\r\n"
@@ -39,12 +40,46 @@ static void assert_passes_as(const char *start_line, const char *method, const c
 		"%sContent-Length: 0\r\n\r\n",
 		start_line, to, method, came);
 
-	assert_int_equal(message_parse(&message, headers, text, (size_t)n, &error), 0);
+	assert_int_equal(message_parse(&received->message, received->headers, received->text,
+				 (size_t)n, &error),
+		0);
+}
+
+static void receive_invite(struct received *received, const char *came)
+{
+	receive(received, "INVITE sip:2001@192.0.2.1 SIP/2.0", "INVITE", "<sip:2001@192.0.2.1>",
+		came);
+}
+
+static struct passage passage_of(
+	const struct received *received, const struct trunk *from, const struct trunk *to)
+{
+	return (struct passage){&received->message, from, to, SLICE(HOST), SLICE("4930123")};
+}
+
+// What leaves for it; valid until the next.
+static const char *leaving(
+	const struct received *received, const struct trunk *from, const struct trunk *to)
+{
+	const struct passage passage = passage_of(received, from, to);
+	static char out[8192];
+	struct builder b;
+
 	builder_init(&b, out, sizeof(out) - 1);
 	pass_headers(&b, &passage);
 	assert_false(b.overflow);
 	out[b.n] = '\0';
-	assert_string_equal(out, leaves);
+	return out;
+}
+
+static void assert_passes_as(const char *start_line, const char *method, const char *to,
+	const char *came, const struct trunk *from_trunk, const struct trunk *to_trunk,
+	const char *leaves)
+{
+	static struct received received;
+
+	receive(&received, start_line, method, to, came);
+	assert_string_equal(leaving(&received, from_trunk, to_trunk), leaves);
 }
 
 static void assert_invite(
@@ -126,18 +161,11 @@ static void privacy_that_we_provide_is_not_asked_for_again(void **)
 
 static void assert_private(const char *privacy, const struct trunk *to, bool wanted)
 {
-	struct sip_header headers[MESSAGE_MAX_HEADERS];
-	struct message_error error;
-	struct sip_message message;
-	struct passage passage = {&message, &trusted, to, SLICE(HOST), {}};
-	char text[1024];
-	int n = snprintf(text, sizeof(text),
-		"INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKa\r\n"
-		"From: <sip:1001@10.0.0.9>;tag=1\r\nTo: <sip:x>\r\nCall-ID: a\r\n"
-		"CSeq: 1 INVITE\r\n%sContent-Length: 0\r\n\r\n",
-		privacy);
+	static struct received received;
+	struct passage passage;
 
-	assert_int_equal(message_parse(&message, headers, text, (size_t)n, &error), 0);
+	receive_invite(&received, privacy);
+	passage = passage_of(&received, &trusted, to);
 	assert_int_equal(identity_is_private(&passage), wanted);
 }
 
@@ -203,7 +231,9 @@ static void private_redirections_are_nobodys_business(void **)
 
 static void odd_redirections_do_no_harm(void **)
 {
+	static struct received received;
 	char came[4000];
+	const char *out;
 	size_t n = 0;
 
 	assert_invite("Diversion: <http://10.0.0.8>;reason=x\r\n", &trusted, &historic, "");
@@ -214,28 +244,11 @@ static void odd_redirections_do_no_harm(void **)
 		&diverted, "");
 	for (int i = 0; i < 40; i++)
 		n += (size_t)sprintf(came + n, "Diversion: <sip:%d@10.0.0.8>;reason=away\r\n", i);
-	{
-		struct sip_header headers[MESSAGE_MAX_HEADERS];
-		static char text[8192], out[8192];
-		struct message_error error;
-		struct sip_message message;
-		struct passage passage = {
-			&message, &trusted, &historic, SLICE(HOST), SLICE("4930123")};
-		struct builder b;
-		int length = snprintf(text, sizeof(text),
-			"INVITE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bKa\r\n"
-			"From: <sip:1001@10.0.0.9>;tag=1\r\nTo: <sip:x>\r\nCall-ID: a\r\n"
-			"CSeq: 1 INVITE\r\n%sContent-Length: 0\r\n\r\n",
-			came);
-
-		assert_int_equal(message_parse(&message, headers, text, (size_t)length, &error), 0);
-		builder_init(&b, out, sizeof(out) - 1);
-		pass_headers(&b, &passage);
-		out[b.n] = '\0';
-		assert_non_null(strstr(out, "<sip:15@" HOST ">;index=1\r\n"));
-		assert_non_null(strstr(out, "<sip:4930123@" HOST ";cause=404>;index=1"));
-		assert_null(strstr(out, "10.0.0.8"));
-	}
+	receive_invite(&received, came);
+	out = leaving(&received, &trusted, &historic);
+	assert_non_null(strstr(out, "<sip:15@" HOST ">;index=1\r\n"));
+	assert_non_null(strstr(out, "<sip:4930123@" HOST ";cause=404>;index=1"));
+	assert_null(strstr(out, "10.0.0.8"));
 }
 
 int main(void)
