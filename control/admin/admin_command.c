@@ -204,26 +204,17 @@ static void show_session(struct admin_connection *connection, const json_t *requ
 						&id, on_session, question));
 }
 
-static void gather_counters(const struct admin_question *question, const struct sl_message *message)
+static void add_counter(void *arg, const char *name, uint64_t value)
 {
-	const struct sl_counter *counters = NULL;
-	size_t n = 0;
+	const struct admin_question *question = arg;
 
-	if (message && !message->status)
-		counters = sl_payload_counters(message, &n);
-	for (size_t i = 0; counters && i < n; i++) {
-		char name[sizeof(counters[i].name) + 1] = "";
-
-		memcpy(name, counters[i].name, sizeof(counters[i].name));
-		if (!strncmp(name, question->prefix, strlen(question->prefix)))
-			json_object_set_new(question->result, name,
-				json_integer((json_int_t)counters[i].value));
-	}
+	if (!strncmp(name, question->prefix, strlen(question->prefix)))
+		json_object_set_new(question->result, name, json_integer((json_int_t)value));
 }
 
 static void on_counters(void *arg, const struct sl_message *message)
 {
-	gather_counters(arg, message);
+	counters_read(message, add_counter, arg);
 	if (!message || !message->more)
 		question_close(arg, answer_error(message));
 }
@@ -287,7 +278,7 @@ static void on_profile(void *arg, const struct sl_message *message)
 	struct admin_question *question = arg;
 	json_t *counters = question->result;
 
-	gather_counters(question, message);
+	counters_read(message, add_counter, question);
 	if (message && message->more)
 		return;
 	question->result = profile_json(counters);

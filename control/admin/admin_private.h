@@ -52,8 +52,10 @@ uint64_t admin_now_ms(void);
 
 // What `sluicectl status` shows. NULL: out of memory.
 json_t *status_json(const struct admin *admin);
-// counters.c: name to value.
+// counters.c: ours, name to value; and each one that a message of the dataplane has, if any.
 json_t *own_counters(const struct admin_settings *settings);
+typedef void counter_fn(void *arg, const char *name, uint64_t value);
+void counters_read(const struct sl_message *message, counter_fn *each, void *arg);
 
 // admin_trace.c
 void show_trace(struct admin_connection *connection, const json_t *request);

@@ -1,6 +1,8 @@
 // Our own counters, under the names that `sluicectl counters` and /metrics know them by: those of
 // calls, the SIP stack, its transports and the guard. A name that ends with "_now" is a value that
 // goes up and down; every other only grows.
+#include <string.h>
+
 #include "admin_private.h"
 #include "call.h"
 #include "guard.h"
@@ -87,4 +89,19 @@ json_t *own_counters(const struct admin_settings *settings)
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		json_object_set_new(result, own[i].name, json_integer((json_int_t)own[i].value));
 	return result;
+}
+
+void counters_read(const struct sl_message *message, counter_fn *each, void *arg)
+{
+	const struct sl_counter *counters = NULL;
+	size_t n = 0;
+
+	if (message && !message->status)
+		counters = sl_payload_counters(message, &n);
+	for (size_t i = 0; counters && i < n; i++) {
+		char name[sizeof(counters[i].name) + 1] = "";
+
+		memcpy(name, counters[i].name, sizeof(counters[i].name));
+		each(arg, name, counters[i].value);
+	}
 }

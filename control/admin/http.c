@@ -97,20 +97,16 @@ static void scrape_answer(struct scrape *scrape)
 	free(scrape);
 }
 
+static void add_counter(void *arg, const char *name, uint64_t value)
+{
+	metrics_add(arg, name, value);
+}
+
 static void on_counters(void *arg, const struct sl_message *message)
 {
 	struct scrape *scrape = arg;
-	const struct sl_counter *counters = NULL;
-	size_t n = 0;
 
-	if (message && !message->status)
-		counters = sl_payload_counters(message, &n);
-	for (size_t i = 0; counters && i < n; i++) {
-		char name[sizeof(counters[i].name) + 1] = "";
-
-		memcpy(name, counters[i].name, sizeof(counters[i].name));
-		metrics_add(scrape->metrics, name, counters[i].value);
-	}
+	counters_read(message, add_counter, scrape->metrics);
 	if (!message || !message->more)
 		scrape_answer(scrape);
 }
