@@ -18,6 +18,11 @@
 #include "interface.h"
 #include "steer.h"
 
+// The kernel gives up the sockets of a process that was killed some time after it is gone, and
+// until then its queues are taken. The driver cannot be asked twice: it loses the buffers of an
+// attempt.
+#define RELEASE_US 300000
+
 #define DESCRIPTORS 1024 // at least
 
 #define RSS_UDP		  (RTE_ETH_RSS_NONFRAG_IPV4_UDP | RTE_ETH_RSS_NONFRAG_IPV6_UDP)
@@ -100,9 +105,11 @@ static int claim_interface(const struct opening *opening, struct port *port)
 			name, name);
 	if (ret < 0)
 		return fail(opening, ret, "interface %s: XDP: %s", name, strerror(-ret));
-	if (ret)
+	if (ret) {
 		log_info(&log_port, "stale_xdp_detached", "port=%s interface=%s", port->config.name,
 			name);
+		usleep(RELEASE_US);
+	}
 	return 0;
 }
 
