@@ -354,7 +354,7 @@ static void attempt_answered(struct attempt *attempt, const struct sip_message *
 	struct dialog *known = dialog_find(attempt->calls->dialogs, response);
 
 	if (known && known->state != DIALOG_EARLY) {
-		dialog_ack_again(known, attempt->calls->stack);
+		dialog_ack_again(known, attempt->calls->stack, response->cseq);
 	} else if (attempt->call) {
 		event.leg = &attempt->call->legs[LEG_B];
 		call_event(attempt->call, &event);

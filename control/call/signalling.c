@@ -322,16 +322,22 @@ static void ack_again(struct calls *calls, const struct sip_message *response)
 {
 	struct dialog *dialog = dialog_find(calls->dialogs, response);
 
-	// A recovered dialog has no ACK to repeat.
-	if (dialog && dialog_ack_again(dialog, calls->stack) == -ENOENT)
+	if (!dialog || dialog_ack_again(dialog, calls->stack, response->cseq) != -ENOENT)
+		return;
+	// A recovered dialog has no ACK to repeat, and one that is over has none for an answer to
+	// its last INVITE that crossed the BYE.
+	if (response->cseq == dialog->invite_cseq)
 		dialog_ack(dialog, calls->stack, (struct slice){}, (struct slice){});
+	else
+		ack_of_nobody(calls, response);
 }
 
 static void on_response(
 	void *arg, struct transaction *transaction, const struct sip_message *response)
 {
 	struct owner *owner = transaction_user(transaction);
-	bool is_2xx = response->status >= 200 && response->status < 300;
+	bool is_2xx_of_invite = response->method == METHOD_INVITE && response->status >= 200 &&
+				response->status < 300;
 
 	if (owner && owner->kind == OWNER_ATTEMPT)
 		attempt_response((struct attempt *)owner, response);
@@ -343,9 +349,9 @@ static void on_response(
 		info_response((struct info_relay *)owner, response);
 	else if (owner && owner->kind == OWNER_DIGITS)
 		digits_answered(owner, response->status);
-	else if (owner)
+	else if (owner && (!is_2xx_of_invite || ((struct leg *)owner)->call->state != CALL_OVER))
 		leg_response((struct leg *)owner, transaction, response);
-	else if (is_2xx && response->method == METHOD_INVITE) {
+	else if (is_2xx_of_invite) { // nobody waits for it, but its sender for an ACK
 		if (dialog_find(((const struct calls *)arg)->dialogs, response))
 			ack_again(arg, response);
 		else

@@ -40,6 +40,7 @@ struct dialog {
 	char *block;		    // what the strings point into
 	struct slice credentials;   // header lines for the ACK of a 2xx (22.1); malloced
 	struct slice ack;	    // the last ACK as sent, for retransmitted 2xx; malloced
+	uint32_t ack_cseq;	    // its number
 	struct hash_node node;	    // in its table
 	struct dialog_table *table; // NULL: not in one
 };
@@ -96,11 +97,12 @@ int dialog_next_hop(const struct dialog *dialog, struct uri *out);
 // -ENOMEM.
 int dialog_credentials_take(struct dialog *dialog, const struct transaction *invite);
 
-// Send the ACK for a 2xx (13.2.2.4) with a body or without, and remember it; _again: 2xx came
-// again. Returns 0 or a negative errno; -ENOENT where there was none yet.
+// Send the ACK for a 2xx (13.2.2.4) with a body or without, and remember it; _again: the 2xx
+// to the INVITE of that number came again. Returns 0 or a negative errno; -ENOENT where the last
+// ACK was of another, or there was none yet.
 int dialog_ack(struct dialog *dialog, struct sip_stack *stack, struct slice content_type,
 	struct slice body);
-int dialog_ack_again(struct dialog *dialog, struct sip_stack *stack);
+int dialog_ack_again(struct dialog *dialog, struct sip_stack *stack, uint32_t cseq);
 
 // ---- look-up
 

@@ -149,12 +149,13 @@ int dialog_ack(struct dialog *dialog, struct sip_stack *stack, struct slice cont
 		return error;
 	free((char *)dialog->ack.p);
 	dialog->ack = sent;
+	dialog->ack_cseq = dialog->invite_cseq;
 	return 0;
 }
 
-int dialog_ack_again(struct dialog *dialog, struct sip_stack *stack)
+int dialog_ack_again(struct dialog *dialog, struct sip_stack *stack, uint32_t cseq)
 {
-	if (!dialog->ack.n)
+	if (!dialog->ack.n || dialog->ack_cseq != cseq)
 		return -ENOENT;
 	return stack_send(stack, &dialog->flow, dialog->ack);
 }

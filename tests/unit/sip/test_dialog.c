@@ -329,14 +329,15 @@ static void ack_is_sent_and_sent_again(void **state)
 	assert_int_equal(dialog_init_uac(&d, &sent, response(200, "t", CONTACT)), 0);
 	assert_int_equal(d.state, DIALOG_CONFIRMED);
 	d.flow = h->to_peer;
-	assert_int_equal(dialog_ack_again(&d, h->stack), -ENOENT);
+	assert_int_equal(dialog_ack_again(&d, h->stack, 3), -ENOENT);
 	assert_int_equal(dialog_ack(&d, h->stack, SLICE("application/sdp"), SLICE("v=0\r\n")), 0);
 	assert_true(peer_receive(h, 50));
 	assert_string_equal(peer_line(h), "ACK sip:peer@192.0.2.9:5070;transport=udp SIP/2.0");
 	assert_int_equal(h->message.cseq, 3);
 	assert_slice(h->message.body, "v=0\r\n");
 	memcpy(first, h->text, size = h->size);
-	assert_int_equal(dialog_ack_again(&d, h->stack), 0);
+	assert_int_equal(dialog_ack_again(&d, h->stack, 4), -ENOENT);
+	assert_int_equal(dialog_ack_again(&d, h->stack, 3), 0);
 	assert_true(peer_receive(h, 50));
 	assert_int_equal(h->size, size);
 	assert_memory_equal(h->text, first, size);
