@@ -2,8 +2,14 @@
 // anybody is interested in it: in that time it acknowledges 2xx again, and ends those that nobody
 // wants with ACK and BYE: of other forks, of a peer that was given up, or crossing our CANCEL.
 #include "call_private.h"
+#include "description.h"
+#include "early.h"
+#include "hunt.h"
+#include "offer.h"
 #include "pass.h"
+#include "plan.h"
 #include "token.h"
+#include "transfer.h"
 
 #include <errno.h>
 #include <event2/event.h>

@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "call_private.h"
+#include "hunt.h"
+#include "outside.h"
 
 // The user part, or what follows tel:.
 static struct slice uri_number(struct slice text)

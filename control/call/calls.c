@@ -9,9 +9,14 @@
 #include <time.h>
 
 #include "call_private.h"
+#include "description.h"
 #include "guard.h"
+#include "hunt.h"
+#include "outside.h"
+#include "plan.h"
 #include "registrar.h"
 #include "sdp.h"
+#include "transfer.h"
 
 LOG_MODULE(log_call, "call");
 

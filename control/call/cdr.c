@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "call_private.h"
+#include "description.h"
 #include "json_text.h"
 
 #define TAIL_SIZE 262144 // bytes of the file that are searched: some hundred calls

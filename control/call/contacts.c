@@ -8,6 +8,8 @@
 #include <stdlib.h>
 
 #include "call_private.h"
+#include "description.h"
+#include "hunt.h"
 #include "registrar.h"
 #include "users.h"
 

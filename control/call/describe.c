@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "call_private.h"
+#include "description.h"
 
 const char *time_text(uint64_t realtime_ms, char out[TIME_TEXT_SIZE])
 {

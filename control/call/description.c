@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "call_digits.h"
 #include "call_private.h"
+#include "description.h"
 #include "sdp.h"
 #include "token.h"
 

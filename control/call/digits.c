@@ -17,7 +17,9 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "call_digits.h"
 #include "call_private.h"
+#include "description.h"
 #include "sl_client.h"
 
 #define MESSAGE_SIZE 4096

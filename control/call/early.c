@@ -6,6 +6,11 @@
 #include <stdio.h>
 
 #include "call_private.h"
+#include "description.h"
+#include "early.h"
+#include "hunt.h"
+#include "offer.h"
+#include "transfer.h"
 
 // What P-Early-Media says of the way from b to a (RFC 5009 section 8); nothing new without it.
 static void early_media_note(struct early *early, const struct sip_message *response)

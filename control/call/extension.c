@@ -1,5 +1,7 @@
 // SIP extensions: what we say that we can on a trunk, and what a far end says that it can.
 #include "call_private.h"
+#include "hunt.h"
+#include "offer.h"
 
 static bool wants(const struct sip_message *message, struct slice option)
 {

@@ -5,6 +5,7 @@
 // The one that described last is in leg->dialog and leg->early, and is the one whose media is
 // heard; the others are forks. Changing over changes b's half of the negotiation, too.
 #include "call_private.h"
+#include "early.h"
 #include "message.h"
 
 #include <errno.h>

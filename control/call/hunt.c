@@ -7,6 +7,11 @@
 #include <errno.h>
 
 #include "call_private.h"
+#include "description.h"
+#include "early.h"
+#include "hunt.h"
+#include "outside.h"
+#include "transfer.h"
 
 static void targets_drop(struct hunt *hunt)
 {

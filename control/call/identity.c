@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "call_private.h"
+#include "hunt.h"
 
 #define IDENTITIES_MAX	   2	// one SIP, one tel (RFC 3325 9.1)
 #define PRIVACY_VALUES_MAX 8	// six are defined

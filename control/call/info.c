@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "call_digits.h"
 #include "call_private.h"
 
 #define HEAD_SIZE 8192 // of what we write, the body apart

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "call_digits.h"
 #include "call_private.h"
 
 // What the dataplane sends (SL_DTMF).

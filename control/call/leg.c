@@ -1,7 +1,11 @@
 // What one leg sends: responses to its INVITE, requests in its dialog. Nothing here decides; it
 // writes messages. The subtle thing is leg_end(): what a far end is still owed depends on how far
 // its leg got, and a BYE to a caller waits for the ACK of our 2xx (RFC 3261 15).
+#include "call_digits.h"
 #include "call_private.h"
+#include "early.h"
+#include "hunt.h"
+#include "offer.h"
 #include "pass.h"
 
 #include <errno.h>

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "call_private.h"
+#include "outside.h"
+#include "plan.h"
 
 const struct realm *calls_realm(const struct calls *calls, const struct listener *listener)
 {

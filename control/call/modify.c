@@ -7,6 +7,10 @@
 #include <stdlib.h>
 
 #include "call_private.h"
+#include "description.h"
+#include "early.h"
+#include "offer.h"
+#include "transfer.h"
 
 static void exchange_end(struct call *call)
 {

@@ -1,6 +1,8 @@
 // Offers outside of INVITE: UPDATE (RFC 3311) and PRACK (RFC 3262 section 5), sent and answered. A
 // leg has at most one of them under way, in leg->offer.
+#include "offer.h"
 #include "call_private.h"
+#include "early.h"
 
 #include <errno.h>
 

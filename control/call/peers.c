@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "call_private.h"
+#include "outside.h"
+#include "plan.h"
 #include "resolver.h"
 
 struct peer {

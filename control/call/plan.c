@@ -6,6 +6,8 @@
 
 #include "call_private.h"
 #include "guard.h"
+#include "outside.h"
+#include "plan.h"
 
 struct plan {
 	LIST_ENTRY(plan) link;

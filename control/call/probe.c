@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "call_private.h"
+#include "outside.h"
 #include "token.h"
 #include "weighted.h"
 

@@ -9,6 +9,8 @@
 #include "call_private.h"
 #include "digest_server.h"
 #include "guard.h"
+#include "hunt.h"
+#include "outside.h"
 #include "users.h"
 
 enum { NONCES_MAX = 100000, HOSTS_MAX = 65536 };

@@ -10,6 +10,8 @@
 #include <time.h>
 
 #include "call_private.h"
+#include "description.h"
+#include "offer.h"
 
 #define RECORD_VERSION 2
 #define CSEQ_JUMP      100

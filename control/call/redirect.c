@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "call_private.h"
+#include "hunt.h"
+#include "plan.h"
 
 // The q of a Contact in thousandths (20.10).
 static unsigned int q_of(const struct nameaddr *contact)

@@ -4,6 +4,7 @@
 
 #include "call_private.h"
 #include "status.h"
+#include "transfer.h"
 
 #define MESSAGE_SIZE  4096
 #define LIFETIME_S    "180" // of the subscription that a REFER makes

@@ -5,6 +5,7 @@
 #include <event2/event.h>
 
 #include "call_private.h"
+#include "offer.h"
 #include "token.h"
 
 #define MESSAGE_SIZE  8192

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "call_private.h"
+#include "outside.h"
 #include "registrar.h"
 
 #define REGISTER_SUPPORTED "path, outbound, gruu"

@@ -7,6 +7,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+#include "outside.h"
 #include "registration.h"
 #include "weighted.h"
 

@@ -1,5 +1,6 @@
 // What others want to know of our registrations: which trunk a call came to, which way calls go,
 // and, for people, how they stand.
+#include "outside.h"
 #include "registration.h"
 
 static const char *const state_names[] = {[REGISTRATION_NONE] = "none",

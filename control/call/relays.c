@@ -4,7 +4,9 @@
 // new must wait for them (relays_wait()), or is refused.
 #include <stdio.h>
 
+#include "call_digits.h"
 #include "call_private.h"
+#include "description.h"
 
 // A fax that listens may send nothing for as long as a page takes.
 #define FAX_SILENCE_S 300

@@ -2,6 +2,8 @@
 // repeated until its PRACK, the others wait. The subtle thing: what describes reliably completes
 // the offer and answer of the INVITE, so nothing behind it describes again.
 #include "call_private.h"
+#include "description.h"
+#include "early.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "call_digits.h"
 #include "call_private.h"
+#include "description.h"
 #include "sl_client.h"
 
 static void on_ready(struct media_session *session, int status)

@@ -7,7 +7,13 @@
 #include <time.h>
 
 #include "call_private.h"
+#include "description.h"
+#include "early.h"
 #include "guard.h"
+#include "hunt.h"
+#include "offer.h"
+#include "outside.h"
+#include "transfer.h"
 
 // Which trunk the call comes from and where it may go. Returns 0 or a SIP status.
 static unsigned int routes_choose(struct call *call, const struct sip_message *invite)

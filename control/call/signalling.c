@@ -5,7 +5,12 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "call_digits.h"
 #include "call_private.h"
+#include "description.h"
+#include "hunt.h"
+#include "offer.h"
+#include "outside.h"
 
 static bool on_accept(void *arg, const struct listener *listener, const struct sockaddr *source)
 {

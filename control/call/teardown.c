@@ -1,5 +1,7 @@
 // The ends of a call. Each says who ended it and how; call_over() does the rest, once.
 #include "call_private.h"
+#include "hunt.h"
+#include "transfer.h"
 
 // The last refusal of b, in words for a.
 int end_refused(struct call *call, const struct call_event *event)

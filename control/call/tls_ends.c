@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "call_private.h"
+#include "plan.h"
 
 struct end {
 	struct tls *tls;

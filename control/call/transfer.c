@@ -12,7 +12,13 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "call_digits.h"
 #include "call_private.h"
+#include "description.h"
+#include "hunt.h"
+#include "offer.h"
+#include "plan.h"
+#include "transfer.h"
 
 static const struct timeval at_once = {}, linger = {.tv_sec = 2}; // for the transferor to hang up
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call_digits.h"
 #include "call_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,5 +1,6 @@
 // The far ends' messages as text, taken through the parser and the functions that a real call uses.
 #include "call_fixture.h"
+#include "description.h"
 
 #include <event2/event.h>
 #include <stdio.h>

@@ -8,7 +8,9 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "call_digits.h"
 #include "call_fixture.h"
+#include "description.h"
 #include "sdp.h"
 
 static struct call_fixture fixture;
