@@ -344,7 +344,7 @@ static void stray_end(struct attempt *attempt, const struct sip_message *respons
 		dialog_flow_update(&stray->dialog);
 	attempt_credentials(attempt, &stray->dialog);
 	dialog_ack(&stray->dialog, stack, (struct slice){}, (struct slice){});
-	dialog_bye(&stray->dialog, stack, (struct slice){});
+	dialog_bye(&stray->dialog, stack, (struct slice){}, NULL);
 	log_info(&log_call, "unwanted_answer", "call=%s status=%u", attempt->id_text,
 		response->status);
 	return;

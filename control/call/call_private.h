@@ -66,10 +66,19 @@ enum owner_kind {
 	OWNER_PROBE,
 	OWNER_DIGITS,
 	OWNER_INFO,
-	OWNER_REGISTRATION
+	OWNER_REGISTRATION,
+	OWNER_BYE
 };
 struct owner {
 	enum owner_kind kind;
+};
+
+// Our BYE, until it has its answer or none comes: the call waits for it, to say 200 to a BYE that
+// crosses it.
+struct bye {
+	struct owner owner;
+	struct leg *leg;
+	struct transaction *transaction; // NULL: none is on its way
 };
 
 enum { LEG_A, LEG_B, LEGS };
@@ -173,6 +182,7 @@ struct leg {
 	uint32_t accepted_cseq;	   // of the INVITE that it answers
 	unsigned int n_refers;	   // of its that we took
 	bool bye_due;		   // a BYE must wait for that ACK (RFC 3261 15)
+	struct bye bye;
 	struct digits digits;
 	enum sdp_warning warning; // of its description that was refused last; 0: none
 };
@@ -472,8 +482,11 @@ void leg_acknowledged(struct leg *leg);
 int leg_reinvite(struct leg *leg, const char *description);
 // Send requests where the dialog says, as far as that is an IP address.
 void dialog_flow_update(struct dialog *dialog);
-// `headers`: more of them, each with its line end.
-void dialog_bye(struct dialog *dialog, struct sip_stack *stack, struct slice headers);
+// `headers`: more of them, each with its line end. `bye`: whose it is, or NULL where nobody waits.
+void dialog_bye(
+	struct dialog *dialog, struct sip_stack *stack, struct slice headers, struct bye *bye);
+// It has its answer, or will have none.
+void bye_done(struct bye *bye);
 // Our Contact value on a listener, `secure` of a call to a sips URI (RFC 5630 5.1). Returns a slice
 // of `out`.
 struct slice contact_write(const struct listener *listener, bool secure, char *out, size_t size);

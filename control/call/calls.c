@@ -113,7 +113,8 @@ void call_forget(struct call *call)
 
 void call_release(struct call *call)
 {
-	bool bye_due = call->legs[LEG_A].bye_due || call->legs[LEG_B].bye_due;
+	const struct leg *a = &call->legs[LEG_A], *b = &call->legs[LEG_B];
+	bool bye_due = a->bye_due || b->bye_due || a->bye.transaction || b->bye.transaction;
 
 	if (call->state == CALL_OVER && call->session_closed && !bye_due)
 		call_destroy(call);

@@ -17,6 +17,7 @@
 void leg_init(struct leg *leg, struct call *call, uint8_t index)
 {
 	leg->owner.kind = OWNER_LEG;
+	leg->bye = (struct bye){.owner.kind = OWNER_BYE, .leg = leg};
 	leg->call = call;
 	leg->index = index;
 	leg->state = LEG_IDLE;
@@ -31,6 +32,9 @@ void leg_fini(struct leg *leg)
 	if (leg->invite)
 		transaction_user_set(leg->invite, NULL);
 	leg->invite = NULL;
+	if (leg->bye.transaction)
+		transaction_user_set(leg->bye.transaction, NULL);
+	leg->bye.transaction = NULL;
 	digits_fini(leg);
 	offer_forget(leg);
 	refresh_stop(leg);
@@ -261,8 +265,10 @@ int leg_reinvite(struct leg *leg, const char *description)
 	return leg->invite ? 0 : -errno;
 }
 
-void dialog_bye(struct dialog *dialog, struct sip_stack *stack, struct slice headers)
+void dialog_bye(
+	struct dialog *dialog, struct sip_stack *stack, struct slice headers, struct bye *bye)
 {
+	struct transaction *transaction;
 	char buffer[MESSAGE_SIZE];
 	struct builder b;
 
@@ -270,10 +276,20 @@ void dialog_bye(struct dialog *dialog, struct sip_stack *stack, struct slice hea
 	dialog_request_begin(dialog, METHOD_BYE, &b);
 	builder_slice(&b, headers);
 	builder_body(&b, (struct slice){}, (struct slice){});
-	// Nobody waits for its response: whatever it is, the dialog is over (15.1.1).
-	if (!transaction_start(stack, &dialog->flow, builder_finish(&b), NULL))
+	// Whatever its response is, the dialog is over (15.1.1).
+	transaction = transaction_start(stack, &dialog->flow, builder_finish(&b), bye);
+	if (!transaction)
 		log_warn(&log_call, "bye_failed", "error=%d", errno);
+	if (bye)
+		bye->transaction = transaction;
 	dialog->state = DIALOG_TERMINATED;
+}
+
+void bye_done(struct bye *bye)
+{
+	transaction_user_set(bye->transaction, NULL);
+	bye->transaction = NULL;
+	call_release(bye->leg->call);
 }
 
 static void leg_bye(struct leg *leg)
@@ -289,7 +305,7 @@ static void leg_bye(struct leg *leg)
 	else
 		heard_write(leg, &b);
 	log_info(&log_call, "bye", "call=%s leg=%s to=1", call->id_text, leg_name(leg));
-	dialog_bye(&leg->dialog, call->calls->stack, builder_finish(&b));
+	dialog_bye(&leg->dialog, call->calls->stack, builder_finish(&b), &leg->bye);
 	leg->state = LEG_OVER;
 }
 

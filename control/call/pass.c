@@ -11,31 +11,38 @@ enum {
 	ALL = INITIAL | REQUEST | RESPONSE,
 };
 
+#define KNOWN(id)    \
+	HEADER_##id, \
+	{            \
+	}
+#define OTHER(name) HEADER_OTHER, SLICE(name)
+
 // What passes unchanged. None of it names a host of the sender's by its definition, but for what
 // only trusted sides exchange.
 static const struct {
-	struct slice name;
+	enum header_id id;
+	struct slice name; // of HEADER_OTHER
 	int kinds;
 	bool between_trusted; // only where both sides are
 } passing[] = {
-	{SLICE("Subject"), INITIAL, false}, {SLICE("Priority"), INITIAL, false},
-	{SLICE("Organization"), INITIAL | RESPONSE, true},
-	{SLICE("Accept-Contact"), INITIAL, false},	// RFC 3841
-	{SLICE("Reject-Contact"), INITIAL, false},	// RFC 3841
-	{SLICE("Request-Disposition"), INITIAL, false}, // RFC 3841
-	{SLICE("User-to-User"), ALL, false},		// RFC 7433
-	{SLICE("Session-ID"), ALL, false},		// RFC 7989 7: a B2BUA between two dialogs
-	{SLICE("Identity"), INITIAL, false},		// RFC 8224: signs numbers and Date
-	{SLICE("Date"), INITIAL, false},		// as it is signed
-	{SLICE("Reason"), REQUEST | RESPONSE, false},	// RFC 3326, 6432
-	{SLICE("Resource-Priority"), INITIAL, true},	// RFC 4412
-	{SLICE("Accept-Resource-Priority"), RESPONSE, true},
-	{SLICE("Geolocation"), INITIAL, true}, // RFC 6442: may be a URI to fetch it from
-	{SLICE("Geolocation-Routing"), INITIAL, true}, {SLICE("Geolocation-Error"), RESPONSE, true},
-	{SLICE("P-Charging-Vector"), INITIAL | RESPONSE, true},	    // RFC 7315
-	{SLICE("P-Access-Network-Info"), INITIAL | RESPONSE, true}, // RFC 7315
-	{SLICE("P-Charge-Info"), INITIAL, true},		    // RFC 8496
-	{SLICE("P-Asserted-Service"), INITIAL, true},		    // RFC 6050
+	{KNOWN(SUBJECT), INITIAL, false}, {KNOWN(PRIORITY), INITIAL, false},
+	{KNOWN(ORGANIZATION), INITIAL | RESPONSE, true},
+	{OTHER("Accept-Contact"), INITIAL, false},	// RFC 3841
+	{OTHER("Reject-Contact"), INITIAL, false},	// RFC 3841
+	{OTHER("Request-Disposition"), INITIAL, false}, // RFC 3841
+	{OTHER("User-to-User"), ALL, false},		// RFC 7433
+	{OTHER("Session-ID"), ALL, false},		// RFC 7989 7: a B2BUA between two dialogs
+	{OTHER("Identity"), INITIAL, false},		// RFC 8224: signs numbers and Date
+	{KNOWN(DATE), INITIAL, false},			// as it is signed
+	{KNOWN(REASON), REQUEST | RESPONSE, false},	// RFC 3326, 6432
+	{OTHER("Resource-Priority"), INITIAL, true},	// RFC 4412
+	{OTHER("Accept-Resource-Priority"), RESPONSE, true},
+	{OTHER("Geolocation"), INITIAL, true}, // RFC 6442: may be a URI to fetch it from
+	{OTHER("Geolocation-Routing"), INITIAL, true}, {OTHER("Geolocation-Error"), RESPONSE, true},
+	{OTHER("P-Charging-Vector"), INITIAL | RESPONSE, true},	    // RFC 7315
+	{OTHER("P-Access-Network-Info"), INITIAL | RESPONSE, true}, // RFC 7315
+	{OTHER("P-Charge-Info"), INITIAL, true},		    // RFC 8496
+	{OTHER("P-Asserted-Service"), INITIAL, true},		    // RFC 6050
 };
 
 static int kind_of(const struct sip_message *message)
@@ -58,20 +65,35 @@ static void alert_info_pass(struct header_fields *fields, const struct passage *
 			header_fields_add(fields, header_name(HEADER_ALERT_INFO), value);
 }
 
+static void known_pass(
+	struct header_fields *fields, const struct sip_message *message, enum header_id id)
+{
+	const struct sip_header *header = message_header(message, id);
+
+	for (; header; header = message_header_next(message, header))
+		header_fields_add(fields, header_name(id), header->value);
+}
+
+static void other_pass(
+	struct header_fields *fields, const struct sip_message *message, struct slice name)
+{
+	for (unsigned int i = 0; i < message->n_headers; i++)
+		if (message->headers[i].id == HEADER_OTHER &&
+			slice_equal_nocase(message->headers[i].name, name))
+			header_fields_add(fields, name, message->headers[i].value);
+}
+
 static void passing_pass(struct header_fields *fields, const struct passage *passage, int kind)
 {
-	const struct sip_message *message = passage->message;
 	bool both_trusted = passage->from->is_trusted && passage->to->is_trusted;
 
 	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
 		if (!(passing[i].kinds & kind) || (passing[i].between_trusted && !both_trusted))
 			continue;
-		for (unsigned int j = 0; j < message->n_headers; j++)
-			if (slice_equal_nocase(message->headers[j].name, passing[i].name) ||
-				(message->headers[j].id != HEADER_OTHER &&
-					message->headers[j].id == header_from(passing[i].name)))
-				header_fields_add(
-					fields, passing[i].name, message->headers[j].value);
+		if (passing[i].id != HEADER_OTHER)
+			known_pass(fields, passage->message, passing[i].id);
+		else
+			other_pass(fields, passage->message, passing[i].name);
 	}
 }
 

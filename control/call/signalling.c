@@ -354,7 +354,10 @@ static void on_response(
 		info_response((struct info_relay *)owner, response);
 	else if (owner && owner->kind == OWNER_DIGITS)
 		digits_answered(owner, response->status);
-	else if (owner && (!is_2xx_of_invite || ((struct leg *)owner)->call->state != CALL_OVER))
+	else if (owner && owner->kind == OWNER_BYE) {
+		if (response->status >= 200)
+			bye_done((struct bye *)owner);
+	} else if (owner && (!is_2xx_of_invite || ((struct leg *)owner)->call->state != CALL_OVER))
 		leg_response((struct leg *)owner, transaction, response);
 	else if (is_2xx_of_invite) { // nobody waits for it, but its sender for an ACK
 		if (dialog_find(((const struct calls *)arg)->dialogs, response))
@@ -384,6 +387,10 @@ static void on_failed(void *, struct transaction *transaction, unsigned int stat
 		return; // BYE and the like; a server's: its response was final
 	if (owner->kind == OWNER_DIGITS) {
 		digits_answered(owner, status);
+		return;
+	}
+	if (owner->kind == OWNER_BYE) {
+		bye_done((struct bye *)owner);
 		return;
 	}
 	if (owner->kind == OWNER_ATTEMPT) {
@@ -421,6 +428,8 @@ static void on_closed(void *, struct transaction *transaction)
 		info_closed((struct info_relay *)owner, transaction);
 	else if (owner && owner->kind == OWNER_DIGITS)
 		digits_answered(owner, 408); // the stack ends
+	else if (owner && owner->kind == OWNER_BYE)
+		bye_done((struct bye *)owner);
 	else if (owner)
 		leg_done(leg, transaction);
 }

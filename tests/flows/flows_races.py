@@ -81,6 +81,16 @@ class Mortal(Flow):
                 self.assertIn(message.status or message.method, (200, "BYE"))
         self.expect_cdr(status=200)
 
+    def test_3_2_1_bye_crosses_bye_when_all_else_is_over(self):
+        caller, callee = self.establish()
+        caller.bye()
+        ours = self.callee.expect("BYE")
+        self.expect_cdr(status=200, ended_by="a")
+        callee.bye()
+        self.callee.reply(ours, 200)
+        callee.send("BYE")
+        self.callee.expect(481)
+
     def test_3_2_2_reinvite_crosses_bye(self):
         caller, callee = self.establish()
         caller.send("BYE")
