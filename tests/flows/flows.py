@@ -770,17 +770,14 @@ class Restart(Flow):
 
     def test_dataplane_that_hangs_is_noticed_and_found_again(self):
         caller, callee = self.establish()
-        gateway.processes["dataplane"].send_signal(signal.SIGSTOP)
-        try:
+        with gateway.dataplane_paused():
             lost = self.number
             self.dial_next()
             call = OutgoingCall(self.caller, self.number)
             call.refused(503, 8)  # no ports within the time for that
             self.number = lost
             gateway.wait(lambda: "no answer" in gateway.log("control"), "the watchdog", 10)
-        finally:
             before = gateway.log("control").count("event=dataplane_up")
-            gateway.processes["dataplane"].send_signal(signal.SIGCONT)
         gateway.wait(lambda: gateway.log("control").count("event=dataplane_up") > before, "contact")
         self.end(caller, callee)
         self.expect_cdr(status=200)
@@ -854,8 +851,46 @@ class MediaTimeout(unittest.TestCase):
             callee.close()
 
 
-class Tcp(Flow):
+class OverConnection:
+    """What holds for a caller on TCP and on TLS, which replaces `caller` in its setUp()."""
+
+    def our_via(self):
+        """How our requests to the caller begin theirs."""
+        raise NotImplementedError
+
+    def test_callee_hangs_up_over_the_callers_connection(self):
+        _, callee = self.establish()
+        callee.bye()
+        bye = self.caller.expect("BYE")
+        self.assertIn(self.our_via(), bye["via"])
+        self.caller.reply(bye, 200)
+        self.expect_cdr(status=200, ended_by="b")
+
+    def test_bye_opens_a_connection_where_the_callers_is_gone(self):
+        _, callee = self.establish()
+        self.caller.disconnect()
+        time.sleep(0.1)
+        callee.bye()
+        self.caller.accept()
+        self.caller.reply(self.caller.expect("BYE"), 200)
+        self.expect_cdr(status=200, ended_by="b")
+
+    def test_call_survives_control_without_its_connection(self):
+        _, callee = self.establish()
+        gateway.crash_control()
+        self.caller.disconnect()
+        gateway.start_control()
+        callee.bye()
+        self.caller.accept()
+        self.caller.reply(self.caller.expect("BYE"), 200)
+        self.expect_cdr(status=200, ended_by="b", recovered=True)
+
+
+class Tcp(OverConnection, Flow):
     """A caller on TCP, a callee on UDP."""
+
+    def our_via(self):
+        return "SIP/2.0/TCP"
 
     def setUp(self):
         super().setUp()
@@ -873,23 +908,6 @@ class Tcp(Flow):
         self.assertIn("SIP/2.0/TCP", caller.answer["via"])
         self.end(caller, callee)
         self.expect_cdr(status=200, ended_by="a")
-
-    def test_callee_hangs_up_over_the_callers_connection(self):
-        _, callee = self.establish()
-        callee.bye()
-        bye = self.caller.expect("BYE")
-        self.assertIn("SIP/2.0/TCP", bye["via"])
-        self.caller.reply(bye, 200)
-        self.expect_cdr(status=200, ended_by="b")
-
-    def test_bye_opens_a_connection_where_the_callers_is_gone(self):
-        _, callee = self.establish()
-        self.caller.disconnect()
-        time.sleep(0.1)
-        callee.bye()
-        self.caller.accept()
-        self.caller.reply(self.caller.expect("BYE"), 200)
-        self.expect_cdr(status=200, ended_by="b")
 
     def test_call_goes_on_over_the_callers_next_connection(self):
         caller, callee = self.establish()
@@ -909,16 +927,6 @@ class Tcp(Flow):
         other.accept()
         other.reply(other.expect("BYE"), 200)
         self.expect_cdr(status=200, ended_by="b")
-
-    def test_call_survives_control_without_its_connection(self):
-        _, callee = self.establish()
-        gateway.crash_control()
-        self.caller.disconnect()
-        gateway.start_control()
-        callee.bye()
-        self.caller.accept()
-        self.caller.reply(self.caller.expect("BYE"), 200)
-        self.expect_cdr(status=200, ended_by="b", recovered=True)
 
     def test_answer_and_cancel_cross_the_transports(self):
         call, invite = self.ring()

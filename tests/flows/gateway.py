@@ -3,6 +3,7 @@
 Media does not move here (the dataplane's port is DPDK's null device); signalling, sessions,
 recovery and CDRs do. Addresses are in 127/8 by process id, so that runs do not meet.
 """
+import contextlib
 import json
 import os
 import shutil
@@ -136,6 +137,16 @@ log: {{call: debug}}
         if name == "dataplane" and os.path.exists(self.path("dataplane.sock")):
             os.unlink(self.path("dataplane.sock"))
         return process.returncode
+
+    @contextlib.contextmanager
+    def dataplane_paused(self):
+        process = self.processes["dataplane"]
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
 
     def crash_control(self):
         """After the turn of its loop in which it did what a test has seen: who has got an answer to a

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "input.h"
 #include "world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -25,21 +26,6 @@ static void must(const char *wrong)
 		return;
 	fprintf(stderr, "fuzz_packet: %s\n", wrong);
 	abort();
-}
-
-// ---- bytes of the input; zeros behind its end ----
-
-struct input {
-	const uint8_t *data;
-	size_t left;
-};
-
-static uint8_t take(struct input *input)
-{
-	if (!input->left)
-		return 0;
-	input->left--;
-	return *input->data++;
 }
 
 // ---- frames in memory of exactly their size ----

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "input.h"
 #include "log_server.h"
 #include "media.h"
 #include "requests.h"
@@ -28,19 +29,6 @@ static void must(bool holds, const char *what)
 		return;
 	fprintf(stderr, "fuzz_requests: %s\n", what);
 	abort();
-}
-
-struct input {
-	const uint8_t *data;
-	size_t left;
-};
-
-static uint8_t take(struct input *input)
-{
-	if (!input->left)
-		return 0;
-	input->left--;
-	return *input->data++;
 }
 
 // ---- the server, and one client's connection ----

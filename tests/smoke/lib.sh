@@ -19,6 +19,8 @@ MEDIA_PORT=4000
 SIPP_TRACE=yes # every message to $LAB/SIDE.messages
 FORMATS="0 101"
 RTPMAPS=$'a=rtpmap:0 PCMU/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\na=ptime:20'
+# The phones' first packets leave before their SRTP is ready: as many as they have started to send.
+FEW_PLAIN="dropped_auth<=5"
 OPUS_FORMATS="96 101"
 OPUS_RTPMAPS=$'a=rtpmap:96 opus/48000/2\na=rtpmap:101 telephone-event/48000\na=fmtp:101 0-15\na=ptime:20'
 SPEECH="The quick brown fox jumps over the lazy dog, while five boxing wizards watch quietly from the

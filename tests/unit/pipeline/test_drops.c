@@ -45,6 +45,27 @@ static void expect_drop(const struct frame *frame, enum drop_reason reason, cons
 	expect_drop_at(0, frame, reason, what);
 }
 
+// Other bytes at a place of a good frame.
+struct damage {
+	const char *what;
+	enum drop_reason reason;
+	int at;
+	const char *bytes;
+	int n;
+	bool checksums; // made to agree
+};
+
+static void expect_damaged_drop(void (*build)(struct frame *frame), const struct damage *damage)
+{
+	struct frame frame;
+
+	build(&frame);
+	memcpy(frame.bytes + damage->at, damage->bytes, (size_t)damage->n);
+	if (damage->checksums)
+		frame_checksums(&frame);
+	expect_drop(&frame, damage->reason, damage->what);
+}
+
 static void the_unchanged_packet_is_relayed(void **)
 {
 	struct frame frame;
@@ -61,14 +82,7 @@ enum { ETHERNET = 0, IP = 14, UDP = 34, RTP = 42 };
 // Change bytes of a good frame; with or without checksums that agree.
 static void malformed_frames_are_dropped_for_their_reason(void **)
 {
-	static const struct {
-		const char *what;
-		enum drop_reason reason;
-		int at;
-		const char *bytes;
-		int n;
-		bool checksums; // made to agree
-	} rows[] = {
+	static const struct damage rows[] = {
 		{"for another MAC", DROP_wrong_mac, 5, "\x09", 1, true},
 		{"broadcast", DROP_wrong_mac, 0, "\xff\xff\xff\xff\xff\xff", 6, true},
 		{"ARP", DROP_not_ip, 12, "\x08\x06", 2, true},
@@ -109,15 +123,8 @@ static void malformed_frames_are_dropped_for_their_reason(void **)
 		{"from another port", DROP_wrong_source, UDP + 1, "\xa1", 1, true},
 	};
 
-	for (size_t i = 0; i < RTE_DIM(rows); i++) {
-		struct frame frame;
-
-		build_good(&frame);
-		memcpy(frame.bytes + rows[i].at, rows[i].bytes, (size_t)rows[i].n);
-		if (rows[i].checksums)
-			frame_checksums(&frame);
-		expect_drop(&frame, rows[i].reason, rows[i].what);
-	}
+	for (size_t i = 0; i < RTE_DIM(rows); i++)
+		expect_damaged_drop(build_good, &rows[i]);
 }
 
 #define FAR6  "2001:db8:f0::1"
@@ -168,14 +175,7 @@ enum { IP6 = 14, NEXT6 = IP6 + 6, FROM6 = IP6 + 8, TO6 = IP6 + 24, UDP6 = 54 };
 
 static void malformed_ipv6_is_dropped_for_its_reason(void **)
 {
-	static const struct {
-		const char *what;
-		enum drop_reason reason;
-		int at;
-		const char *bytes;
-		int n;
-		bool checksums;
-	} rows[] = {
+	static const struct damage rows[] = {
 		{"version 4", DROP_not_ip, IP6, "\x45", 1, false},
 		{"version 0", DROP_not_ip, IP6, "\x00", 1, false},
 		{"IPv4's type", DROP_not_ip, 12, "\x08\x00", 2, false},
@@ -220,13 +220,8 @@ static void malformed_ipv6_is_dropped_for_its_reason(void **)
 
 	build_good6(&frame);
 	expect_relayed(0, &frame, "the unchanged packet");
-	for (size_t i = 0; i < RTE_DIM(rows); i++) {
-		build_good6(&frame);
-		memcpy(frame.bytes + rows[i].at, rows[i].bytes, (size_t)rows[i].n);
-		if (rows[i].checksums)
-			frame_checksums(&frame);
-		expect_drop(&frame, rows[i].reason, rows[i].what);
-	}
+	for (size_t i = 0; i < RTE_DIM(rows); i++)
+		expect_damaged_drop(build_good6, &rows[i]);
 }
 
 static void insert_bytes(struct frame *frame, unsigned int at, const char *bytes, unsigned int n)
