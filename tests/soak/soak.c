@@ -232,8 +232,8 @@ static void end_churn(void)
 	}
 }
 
-// Until memory is back that waited for workers to pass.
-static struct level last_level(const struct options *options)
+// Until memory is back that waited for workers to pass, and what was on its way is through.
+static struct level last_level(const struct options *options, const struct level *first)
 {
 	double end_s = now_s() + SETTLE_S;
 	struct level level;
@@ -242,7 +242,8 @@ static struct level last_level(const struct options *options)
 		traffic_receive();
 		usleep(10000);
 		level = read_level(options->pid);
-	} while (now_s() < end_s && (level.deferred || level.legs));
+	} while (now_s() < end_s &&
+		 (level.deferred || level.legs || level.packets_used > first->packets_used));
 	return level;
 }
 
@@ -328,7 +329,7 @@ int main(int argc, char **argv)
 	settle();
 	end_churn();
 	delete_stable(options.n_stable);
-	last = last_level(&options);
+	last = last_level(&options, &first);
 	sl_client_close(client);
 	traffic_stop();
 	return report(&first, &warm, &last, options.seconds) ? EXIT_SUCCESS : EXIT_FAILURE;
