@@ -14,6 +14,8 @@ static_assert(SL_SRTP_KEY_MAX == SRTP_KEY_MAX && SL_SRTP_SALT_MAX == SRTP_SALT_M
 SRTP_SUITES(SAME_SUITE)
 #undef SAME_SUITE
 
+enum adopted { NOT_YET, IN_USE, OUT_OF_USE }; // by the worker
+
 static void wipe(void *memory, size_t bytes)
 {
 	explicit_bzero(memory, bytes);
@@ -120,7 +122,7 @@ void leg_key_release(struct srtp_context *context)
 {
 	struct srtp_owner *owner = context ? srtp_context_owner(context) : NULL;
 
-	if (owner && --owner->n_holders == 0 && !owner->adopted)
+	if (owner && --owner->n_holders == 0 && owner->adopted != IN_USE)
 		srtp_context_destroy(context);
 }
 
@@ -152,7 +154,7 @@ static void let_go(struct srtp_context *context)
 		struct srtp_context *old = srtp_context_detach_old(context, true);
 		struct srtp_owner *owner = srtp_context_owner(context);
 
-		owner->adopted = false;
+		__atomic_store_n(&owner->adopted, OUT_OF_USE, __ATOMIC_RELAXED);
 		if (owner->n_holders == 0)
 			srtp_context_destroy(context);
 		context = old;
@@ -177,10 +179,13 @@ void leg_srtp_destroy(struct leg_srtp *both)
 struct srtp_context *leg_srtp_adopt(struct srtp_engine *engine, struct leg_srtp *srtp,
 	struct srtp_context *context, bool restart)
 {
+	// Of a configuration that was replaced in mid-turn: it has been in use, and is not again.
+	if (__atomic_load_n(&srtp_context_owner(context)->adopted, __ATOMIC_RELAXED) != NOT_YET)
+		return srtp->context;
 	if (srtp->context && !srtp_context_take_over(engine, context, srtp->context, restart))
 		return srtp->context;
 	srtp->overlaps = srtp->context;
-	srtp_context_owner(context)->adopted = true;
+	__atomic_store_n(&srtp_context_owner(context)->adopted, IN_USE, __ATOMIC_RELAXED);
 	srtp->context = context;
 	return context;
 }

@@ -63,7 +63,7 @@ void leg_srtp_reap(struct leg_srtp *srtp);
 void leg_srtp_destroy(struct leg_srtp *both);
 
 // worker: take a context into use, in the place of the one in use. Returns which is in use then:
-// the old one, where there is no memory to go on from what it knows.
+// the old one, where there is no memory to go on from what it knows; and always the newest.
 struct srtp_context *leg_srtp_adopt(struct srtp_engine *engine, struct leg_srtp *srtp,
 	struct srtp_context *context, bool restart);
 

@@ -139,7 +139,7 @@ void srtp_context_destroy(struct srtp_context *context);
 
 // A few bytes of a context that are for who made it, and nobody looks at here. Zero at first.
 struct srtp_owner {
-	bool adopted;
+	uint8_t adopted;
 	uint16_t n_holders;
 } __attribute__((packed));
 

@@ -1,4 +1,5 @@
-// Which keys of a session are refused, with a reason.
+// Which keys of a session are refused, with a reason, and which of those that were taken is in
+// force.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,9 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "leg.h"
 #include "session_rig.h"
+#include "session_state.h"
 
 static struct rig rig;
 
@@ -78,10 +81,36 @@ static void keys_that_make_no_sense_are_refused(void **)
 	assert_int_equal(set(&good), 0);
 }
 
+// A worker may have looked at a leg before a new key was published and send for it after: were the
+// old key taken into use again, its next index might be one that it has had.
+static void a_key_that_has_been_replaced_stays_so(void **)
+{
+	struct srtp_engine *engine = srtp_engine_create(NULL, NULL);
+	struct sl_session session = rig_session(2);
+	const struct leg_config *before, *after;
+	struct srtp_context *replaced;
+	struct leg *leg;
+
+	session.legs[0].srtp_receive = key_of(SL_SRTP_AES_CM_128_HMAC_SHA1_80, 16, 11);
+	session.legs[0].srtp_send = key_of(SL_SRTP_AES_CM_128_HMAC_SHA1_80, 16, 12);
+	assert_int_equal(set(&session), 0);
+	leg = session_find(rig.sessions, &session.id)->legs[0];
+	before = leg_config(leg);
+	replaced = leg_context(engine, leg, before, SRTP_SEND);
+	session.legs[0].srtp_send = key_of(SL_SRTP_AES_CM_128_HMAC_SHA1_80, 16, 13);
+	assert_int_equal(set(&session), 0);
+	after = leg_config(leg);
+	assert_ptr_equal(leg_context(engine, leg, before, SRTP_SEND), replaced);
+	assert_ptr_not_equal(leg_context(engine, leg, after, SRTP_SEND), replaced);
+	assert_ptr_equal(leg_context(engine, leg, before, SRTP_SEND), after->contexts[SRTP_SEND]);
+	srtp_engine_destroy(engine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keys_that_make_no_sense_are_refused),
+		cmocka_unit_test(a_key_that_has_been_replaced_stays_so),
 	};
 	int failed;
 
