@@ -273,7 +273,7 @@ struct config *config_load_text(
 		config_read_trunks(&check, config) || config_read_routes(&check, config) ||
 		read_timers(&check, config) || config_read_auth(&check, config) ||
 		config_read_dns(&check, config) || config_read_access(&check, config) ||
-		read_log(&check, config)) {
+		config_read_cluster(&check, config) || read_log(&check, config)) {
 		config_free(config);
 		return NULL;
 	}
@@ -306,6 +306,7 @@ void config_free(struct config *config)
 		free(config->realms[i].listeners);
 	free(config->realms);
 	config_auth_free(config);
+	config_free_cluster(config);
 	free(config->access.deny);
 	free(config->access.allow);
 	for (size_t i = 0; i < config->trunks.n; i++) {

@@ -5,10 +5,12 @@
 #include <stdint.h>
 
 #include "access.h"
+#include "cluster.h"
 #include "digest_nonce.h"
 #include "log.h"
 #include "realm.h"
 #include "route.h"
+#include "shard.h"
 #include "trunk.h"
 
 struct config_timers {
@@ -38,6 +40,15 @@ struct config_auth {
 	uint32_t failures, failures_s, ban_s; // so many of a host in that time: it is not heard
 };
 
+// Where there is no cluster, `shards` is empty and nothing else counts.
+struct config_cluster {
+	bool on;
+	struct shards shards;		  // what they are made of
+	struct cluster_settings settings; // `node` is that of struct config
+	struct cluster_node *nodes;
+	struct cluster_shard *owners; // of the same shards
+};
+
 struct config {
 	const char *node;
 	const char *dataplane; // unix sockets
@@ -53,6 +64,7 @@ struct config {
 	struct config_limits limits;
 	struct config_auth auth;
 	struct access_rules access;
+	struct config_cluster cluster;
 	char dns_servers[512];	 // with commas; "": those of the system
 	struct config_log *logs; // in order
 	size_t n_logs;

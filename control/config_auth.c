@@ -27,8 +27,7 @@ static void secret_free(char *secret)
 	free(secret);
 }
 
-// Whether a file that holds secrets is one, and is not open to everybody.
-static int check_secret_file(const struct check *check, const char *where, const char *path)
+int config_check_secret_file(const struct check *check, const char *where, const char *path)
 {
 	struct stat status;
 
@@ -50,7 +49,7 @@ static char *read_secret_file(
 {
 	char error[256], *text;
 
-	if (check_secret_file(check, where, path))
+	if (config_check_secret_file(check, where, path))
 		return NULL;
 	text = yaml_file_read(path, length, error, sizeof(error));
 	if (!text)
@@ -58,8 +57,7 @@ static char *read_secret_file(
 	return text;
 }
 
-// The first line of a file.
-static int read_password(
+int config_read_password(
 	const struct check *check, const char *where, const char *path, const char **out)
 {
 	size_t length, n = 0;
@@ -98,7 +96,7 @@ static int read_keys(const struct check *check, const struct file_keys *from, un
 		return check_failed(check, where, "expected password, or password_file");
 	keys->realm = from->realm;
 	if (from->password_file &&
-		read_password(check, check_where(place, "%.80s.password_file", where),
+		config_read_password(check, check_where(place, "%.80s.password_file", where),
 			from->password_file, &keys->password))
 		return -EINVAL;
 	if (from->password) {
@@ -163,7 +161,7 @@ static int read_users_file(
 	char where[CHECK_WHERE_SIZE], error[256];
 
 	check_where(where, "trunks[%u].users.file", number);
-	if (check_secret_file(check, where, path))
+	if (config_check_secret_file(check, where, path))
 		return -EINVAL;
 	users->users = users_load(path, users->domain, users->algorithms, error, sizeof(error));
 	return users->users ? 0 : check_failed(check, where, "%s", error);

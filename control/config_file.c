@@ -335,6 +335,7 @@ static const cyaml_schema_field_t file_fields[] = {
 	OPTIONAL_MAPPING("auth", struct config_file, auth, file_auth_fields),
 	OPTIONAL_MAPPING("access", struct config_file, access, access_fields),
 	OPTIONAL_MAPPING("dns", struct config_file, dns, dns_fields),
+	OPTIONAL_MAPPING("cluster", struct config_file, cluster, file_cluster_fields),
 	OPTIONAL_MAPPING("log", struct config_file, log, log_fields),
 	CYAML_FIELD_END,
 };
@@ -572,7 +573,7 @@ static bool fill_defaults(struct config_file *file)
 	       default_mapping(&file->limits, sizeof(*file->limits)) &&
 	       default_number(&file->limits->calls, 0) &&
 	       default_number(&file->limits->bindings, 100000) && default_auth(file) &&
-	       default_access(file->access) && default_log(file);
+	       default_access(file->access) && default_cluster(file->cluster) && default_log(file);
 }
 
 struct config_file *config_file_load(

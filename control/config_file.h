@@ -227,8 +227,57 @@ struct file_auth {
 	uint32_t *failures, *failures_s, *ban_s;
 };
 
+struct file_cluster_node {
+	char *name, *address;
+	uint32_t *port;
+};
+
+struct file_shard_address {
+	char *realm, *sip;
+	char *media; // NULL until defaults are filled in: as `sip`
+};
+
+struct file_shard {
+	char *name;
+	char **nodes; // the preferred first
+	uint32_t nodes_count;
+	struct file_shard_address *addresses;
+	uint32_t addresses_count;
+};
+
+struct file_store_tls {
+	char *ca, *certificate, *key, *name;
+};
+
+struct file_store {
+	char **servers;
+	uint32_t servers_count;
+	char *sentinel; // name of the master; NULL: the servers are none
+	char *user, *password_file, *sentinel_user, *sentinel_password_file;
+	char *prefix;
+	struct file_store_tls *tls; // NULL: none
+	uint32_t *connect_timeout_ms, *command_timeout_ms, *write_ms;
+};
+
+struct file_heartbeat {
+	uint32_t *interval_ms, *missed;
+};
+
+struct file_cluster {
+	char *key_file;
+	char *witness; // NULL until defaults are filled in: "store" for two nodes, else "none"
+	uint32_t *lease_ms;
+	struct file_heartbeat *heartbeat;
+	struct file_store *store;
+	struct file_cluster_node *nodes;
+	uint32_t nodes_count;
+	struct file_shard *shards;
+	uint32_t shards_count;
+};
+
 // Modules of this process that log, in the order of the file when printed.
-#define FILE_LOG_MODULES(X) X(control) X(call) X(registrar) X(sip) X(media) X(guard) X(admin)
+#define FILE_LOG_MODULES(X) \
+	X(control) X(call) X(registrar) X(sip) X(media) X(guard) X(admin) X(cluster) X(store)
 
 struct file_access {
 	char **deny, **allow; // networks
@@ -264,8 +313,9 @@ struct config_file {
 	struct file_trace *trace;
 	struct file_limits *limits;
 	struct file_auth *auth;
-	struct file_access *access; // NULL: none
-	struct file_dns *dns;	    // NULL: as the system has it
+	struct file_access *access;   // NULL: none
+	struct file_dns *dns;	      // NULL: as the system has it
+	struct file_cluster *cluster; // NULL: this node is alone
 	struct file_log *log;
 };
 

@@ -44,6 +44,14 @@ int config_read_trunk_auth(const struct check *check, const struct file_trunk *f
 	unsigned int number, struct trunk *trunk);
 int config_read_auth(const struct check *check, struct config *config);
 void config_auth_free(struct config *config);
+// Whether a file that holds secrets is one, and is not open to everybody.
+int config_check_secret_file(const struct check *check, const char *where, const char *path);
+// The first line of such a file, malloced.
+int config_read_password(
+	const struct check *check, const char *where, const char *path, const char **out);
+// config_cluster.c; realms are read already.
+int config_read_cluster(const struct check *check, struct config *config);
+void config_free_cluster(struct config *config);
 // config_headers.c
 int config_read_trunk_headers(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk *trunk);

@@ -44,6 +44,9 @@ extern const cyaml_schema_field_t file_keys_fields[], file_registration_fields[]
 	file_users_fields[], file_auth_fields[];
 bool default_users(struct file_trunk *trunk);
 bool default_auth(struct config_file *file);
+// config_file_cluster.c
+extern const cyaml_schema_field_t file_cluster_fields[];
+bool default_cluster(struct file_cluster *cluster);
 // Put a placeholder in the place of each password, and the password back.
 void config_secrets_swap(struct config_file *file);
 void config_secrets_wipe(struct config_file *file);

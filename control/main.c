@@ -343,6 +343,8 @@ int main(int argc, char **argv)
 	config = config_load(path, error, sizeof(error));
 	if (!config)
 		fatal("%s", error);
+	if (config->cluster.on && !check_only)
+		fatal("%s: cluster: is checked, but calls are not shared between nodes yet", path);
 	status = check_only ? check(config) : run(path, config);
 	config_free(config);
 	return status;

@@ -39,3 +39,10 @@ int redis_address_parse(const char *text, struct redis_address *address)
 	*address = parsed;
 	return 0;
 }
+
+bool store_address_is_good(const char *text)
+{
+	struct redis_address address;
+
+	return !redis_address_parse(text, &address);
+}

@@ -46,3 +46,6 @@ struct store_config {
 // Everything at its default: memory, lease 3 s, grace 6 s, 100 ms, 64 MB, a day; 2 s to connect, 1
 // s for a command, back-off from 200 ms to 5 s.
 void store_config_init(struct store_config *config);
+
+// Whether it is an address as above.
+bool store_address_is_good(const char *text);
