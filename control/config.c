@@ -240,6 +240,7 @@ static int read_process(const struct check *check, struct config *config)
 	config->limits.calls = *file->limits->calls;
 	config->limits.trace_megabytes = *file->trace->megabytes;
 	config->limits.bindings = *file->limits->bindings;
+	config->limits.requests = *file->limits->requests;
 	rc = check_name(check, "node", file->node);
 	if (!rc)
 		rc = check_path(check, "dataplane", file->dataplane);

@@ -208,6 +208,7 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	OPTIONAL_TEXT("early_media", struct file_trunk, early_media, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("refer", struct file_trunk, refer, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("redirects", struct file_trunk, redirects, 1, NAME_MAX_BYTES),
+	OPTIONAL_LIST("requests", struct file_trunk, requests, &name_schema, SHORT_LIST_MAX),
 	OPTIONAL_MAPPING("session_timer", struct file_trunk, session_timer, session_timer_fields),
 	OPTIONAL_TEXT("srtp", struct file_trunk, srtp, 1, NAME_MAX_BYTES),
 	CYAML_FIELD_SEQUENCE("srtp_suites", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
@@ -293,6 +294,7 @@ static const cyaml_schema_field_t trace_fields[] = {
 static const cyaml_schema_field_t limits_fields[] = {
 	OPTIONAL_NUMBER("calls", struct file_limits, calls),
 	OPTIONAL_NUMBER("bindings", struct file_limits, bindings),
+	OPTIONAL_NUMBER("requests", struct file_limits, requests),
 	CYAML_FIELD_END,
 };
 
@@ -572,7 +574,8 @@ static bool fill_defaults(struct config_file *file)
 	       default_number(&file->trace->megabytes, TRACE_MB_DEFAULT) &&
 	       default_mapping(&file->limits, sizeof(*file->limits)) &&
 	       default_number(&file->limits->calls, 0) &&
-	       default_number(&file->limits->bindings, 100000) && default_auth(file) &&
+	       default_number(&file->limits->bindings, 100000) &&
+	       default_number(&file->limits->requests, 5000) && default_auth(file) &&
 	       default_access(file->access) && default_cluster(file->cluster) && default_log(file);
 }
 

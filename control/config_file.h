@@ -155,8 +155,10 @@ struct file_trunk {
 	char *rel100;	   // "never", "supported", "required"
 	char *early_media; // "always", "authorized", "never"
 	struct file_session_timer *session_timer;
-	char *refer;	    // "handle", "reject"
-	char *redirects;    // "refuse", "follow", "pass"
+	char *refer;	 // "handle", "reject"
+	char *redirects; // "refuse", "follow", "pass"
+	char **requests; // "message", "publish", "notify"
+	uint32_t requests_count;
 	char *rtcp_mux;	    // "offer", "accept", "never"
 	char *srtp;	    // "never", "optional", "required"
 	char **srtp_suites; // best first
@@ -217,6 +219,7 @@ struct file_trace {
 
 struct file_limits {
 	uint32_t *calls;
+	uint32_t *requests;
 	uint32_t *bindings;
 };
 

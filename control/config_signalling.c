@@ -1,4 +1,6 @@
 // What a trunk's SIP may do: the keys of dialogs.
+#include <string.h>
+
 #include "config_check.h"
 #include "config_file.h"
 #include "config_private.h"
@@ -47,6 +49,26 @@ static int read_session_timer(const struct check *check, const struct file_sessi
 	return rc;
 }
 
+static int read_requests(const struct check *check, const struct file_trunk *from,
+	unsigned int number, uint8_t *requests)
+{
+	static const char *const names[] = {"message", "publish", "notify"}; // TRUNK_REQUESTS_*
+	char where[CHECK_WHERE_SIZE];
+
+	for (uint32_t i = 0; i < from->requests_count; i++) {
+		size_t k = 0;
+
+		while (k < sizeof(names) / sizeof(names[0]) && strcmp(names[k], from->requests[i]))
+			k++;
+		if (k == sizeof(names) / sizeof(names[0]))
+			return check_failed(check,
+				check_where(where, "trunks[%u].requests[%u]", number, i + 1),
+				"expected message, publish or notify, not '%s'", from->requests[i]);
+		*requests |= (uint8_t)(1u << k);
+	}
+	return 0;
+}
+
 int config_read_trunk_signalling(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk_signalling *signalling)
 {
@@ -63,6 +85,8 @@ int config_read_trunk_signalling(const struct check *check, const struct file_tr
 	if (!rc)
 		rc = config_read_choice(check, check_where(where, "trunks[%u].redirects", number),
 			from->redirects, &redirects_words, &signalling->redirects);
+	if (!rc)
+		rc = read_requests(check, from, number, &signalling->requests);
 	if (!rc)
 		rc = read_session_timer(
 			check, from->session_timer, number, &signalling->session_timer);

@@ -59,6 +59,7 @@ static struct calls_settings settings_of(const struct program *program, struct c
 		.media_hold_s = config->timers.media_hold_s,
 		.trace_bytes = (size_t)config->limits.trace_megabytes << 20,
 		.calls_max = config->limits.calls,
+		.requests_max = config->limits.requests,
 		.auth = {.secret = config->auth.has_secret ? config->auth.secret : NULL,
 			.nonce_s = config->auth.nonce_s,
 			.failures = config->auth.failures,

@@ -87,6 +87,10 @@ json_t *status_json(const struct admin *admin)
 			"recovered", (json_int_t)calls->recovered, "media_timeouts",
 			(json_int_t)calls->media_timeouts, "cdrs", (json_int_t)calls->cdrs,
 			"cdr_errors", (json_int_t)calls->cdr_errors));
+	json_object_set_new(result, "requests",
+		json_pack("{s:i, s:I, s:I}", "active", (int)calls->requests_now, "relayed",
+			(json_int_t)calls->requests_relayed, "refused",
+			(json_int_t)calls->requests_refused));
 	return result;
 }
 

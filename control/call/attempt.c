@@ -8,6 +8,7 @@
 #include "offer.h"
 #include "pass.h"
 #include "plan.h"
+#include "relay.h"
 #include "token.h"
 #include "transfer.h"
 
@@ -92,11 +93,9 @@ static void caller_write(struct builder *b, const struct passage *passage, const
 	if (call->transfer_from && !nameaddr_parse(transfer_party(call), &transferee))
 		from = &transferee;
 	if (!call->refer && identity_is_private(passage))
-		builder_text(b, "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
-	else if (passage->user.n)
-		identity_proved_write(b, passage);
-	else if (!identity_write(b, from, passage, true))
-		identity_write(b, &(struct nameaddr){.uri = SLICE("sip:unknown")}, passage, true);
+		builder_text(b, IDENTITY_ANONYMOUS);
+	else
+		identity_from_write(b, passage, from);
 }
 
 // The values of the dialog-to-be. Nothing of a's side but the user parts and the display name.
@@ -150,18 +149,6 @@ static void referred_by_write(struct builder *b, const struct passage *passage)
 		builder_header(b, HEADER_REFERRED_BY, builder_finish(&v));
 }
 
-static void tagged_write(struct builder *b, enum header_id id, struct slice value, struct slice tag)
-{
-	char text[TEXT_SIZE + TOKEN_SIZE + sizeof(";tag=")];
-	struct builder v;
-
-	builder_init(&v, text, sizeof(text));
-	builder_slice(&v, value);
-	builder_text(&v, ";tag=");
-	builder_slice(&v, tag);
-	builder_header(b, id, builder_finish(&v));
-}
-
 static struct slice invite_write(struct builder *b, const struct attempt *attempt,
 	const struct call *call, const char *description)
 {
@@ -175,10 +162,7 @@ static struct slice invite_write(struct builder *b, const struct attempt *attemp
 		b, HEADER_MAX_FORWARDS, hops > 0 ? (uint64_t)hops - 1 : MAX_FORWARDS - 1);
 	if (attempt->route.p)
 		builder_header(b, HEADER_ROUTE, attempt->route);
-	tagged_write(b, HEADER_FROM, request->local_uri, request->local_tag);
-	builder_header(b, HEADER_TO, request->remote_uri);
-	builder_header(b, HEADER_CALL_ID, request->call_id);
-	builder_cseq(b, request->cseq, SLICE("INVITE"));
+	request_parties_write(b, request, SLICE("INVITE"));
 	builder_header(b, HEADER_CONTACT, request->contact);
 	extensions_write(b, &call->legs[LEG_B], EXTENSIONS_FIRST);
 	if (call->emergency && !message_header(passage.message, HEADER_PRIORITY))

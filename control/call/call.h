@@ -48,6 +48,7 @@ struct calls_settings {
 	uint32_t media_hold_s;	 // no media on hold, 0: never
 	size_t trace_bytes;	 // of SIP messages kept for sluicectl trace, 0: none
 	uint32_t calls_max;	 // at the same time, 0: no limit
+	uint32_t requests_max;	 // of no call that wait for an answer, 0: no limit
 	struct calls_auth auth;
 	// Called when nothing points into what is above any more; NULL: it outlives the calls.
 	void (*release)(void *config);
@@ -91,12 +92,15 @@ struct calls_counters {
 	uint64_t ssrc_collisions;
 	uint64_t media_loops;
 	uint64_t rates_exceeded;
-	uint64_t unknown_dialogs; // 481
-	uint64_t infos_relayed;	  // from leg to leg
-	uint64_t digits_by_info;  // taken from one or sent by one
-	uint64_t digits_lost;	  // that could not be sent to the other leg
-	uint64_t challenges;	  // 401 and 407 that asked for a proof
-	uint64_t bad_proofs;	  // wrong ones
+	uint64_t unknown_dialogs;  // 481
+	uint64_t infos_relayed;	   // from leg to leg
+	uint64_t requests_relayed; // others, of a call or of none
+	uint64_t requests_refused; // of those of none, by us or the far end
+	uint32_t requests_now;	   // that have no answer yet
+	uint64_t digits_by_info;   // taken from one or sent by one
+	uint64_t digits_lost;	   // that could not be sent to the other leg
+	uint64_t challenges;	   // 401 and 407 that asked for a proof
+	uint64_t bad_proofs;	   // wrong ones
 	uint64_t cdrs, cdr_errors;
 };
 const struct calls_counters *calls_counters(const struct calls *calls);

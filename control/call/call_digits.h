@@ -14,11 +14,6 @@ const char *info_digit_write(const struct info_digit *digit, char out[INFO_DIGIT
 // info.c
 // An INFO from a leg: a digit, or something that the other leg is to answer.
 void info_received(struct leg *leg, struct transaction *transaction);
-// Of transactions whose owner is OWNER_INFO: a response, none (a status), or the end of it.
-struct info_relay;
-void info_response(struct info_relay *relay, const struct sip_message *response);
-void info_failed(struct info_relay *relay, struct transaction *transaction, unsigned int status);
-void info_closed(struct info_relay *relay, struct transaction *transaction);
 
 // digits.c
 void digits_init(struct leg *leg);

@@ -21,27 +21,37 @@ static struct slice uri_number(struct slice text)
 
 // Where what was dialled is: where a carrier calls the Contact that we registered, in another
 // header (P-Called-Party-ID: RFC 7315 4.2).
-static struct slice called_uri(const struct call *call, const struct sip_message *invite)
+static struct slice called_uri(const struct calls *calls, const struct sip_message *invite)
 {
-	const struct realm *realm = calls_realm(call->calls, invite->flow.listener);
+	const struct realm *realm = calls_realm(calls, invite->flow.listener);
 	struct slice party = message_value_named(invite, SLICE("P-Called-Party-ID"));
 	struct nameaddr name;
 
-	if (!registrations_match(call->calls->registrations, realm, invite->request_uri.user))
+	if (!registrations_match(calls->registrations, realm, invite->request_uri.user))
 		return invite->uri;
 	return party.p && !nameaddr_parse(party, &name) ? name.uri : invite->to.uri;
 }
 
+int message_numbers_read(const struct calls *calls, const struct trunk *trunk,
+	const struct sip_message *request, struct number *called, char caller[CALL_NAME_MAX])
+{
+	const struct number_plan *plan = &trunk->numbers;
+	struct number from = {};
+	int err = number_read(plan, uri_number(called_uri(calls, request)), called);
+
+	// A caller's name that is too long is nobody's number.
+	caller[0] = '\0';
+	if (!number_read(plan, uri_number(request->from.uri), &from))
+		snprintf(caller, CALL_NAME_MAX, "%s", from.digits);
+	return err;
+}
+
 int call_numbers_read(struct call *call, const struct sip_message *invite)
 {
-	const struct number_plan *plan = &call->legs[LEG_A].trunk->numbers;
-	struct number caller = {};
-	int err = number_read(plan, uri_number(called_uri(call, invite)), &call->number);
+	int err = message_numbers_read(
+		call->calls, call->legs[LEG_A].trunk, invite, &call->number, call->from);
 
 	snprintf(call->target.number, sizeof(call->target.number), "%s", call->number.digits);
-	// A caller's name that is too long is nobody's number.
-	if (!number_read(plan, uri_number(invite->from.uri), &caller))
-		snprintf(call->from, sizeof(call->from), "%s", caller.digits);
 	return err;
 }
 
@@ -76,15 +86,22 @@ void number_uri_write(struct builder *b, const struct trunk *trunk, bool secure,
 		builder_text(b, ";user=phone");
 }
 
-void called_uri_write(struct builder *b, const struct call *call, struct slice host)
+void target_uri_write(struct builder *b, const struct called *called, struct slice host)
 {
-	const struct trunk *trunk = call->legs[LEG_B].trunk;
+	const struct number_plan *plan = &called->trunk->numbers;
 	char digits[NUMBER_SIZE + 16], params[NUMBER_PORTED_SIZE + NUMBER_CARRIER_SIZE + 16];
 
-	if (number_write(&trunk->numbers, call->target.number, digits, sizeof(digits)))
+	if (number_write(plan, called->target, digits, sizeof(digits)))
 		b->overflow = true;
 	else
-		number_uri_write(b, trunk, call->is_secure, digits,
-			number_params(&trunk->numbers, &call->number, params, sizeof(params)),
-			host);
+		number_uri_write(b, called->trunk, called->secure, digits,
+			number_params(plan, called->number, params, sizeof(params)), host);
+}
+
+void called_uri_write(struct builder *b, const struct call *call, struct slice host)
+{
+	const struct called called = {
+		call->legs[LEG_B].trunk, call->target.number, &call->number, call->is_secure};
+
+	target_uri_write(b, &called, host);
 }

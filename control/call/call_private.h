@@ -25,7 +25,9 @@
 //   refer.c      REFER and its NOTIFYs
 //   transfer.c   what is done for a REFER
 //   extension.c  Allow, Supported, Require
-//   info.c       INFO from one leg to the other
+//   info.c       INFO: digits, or for the other leg
+//   relay.c      a request of one side as one of ours on the other: leg_request.c in a call,
+//                relay_request.c outside of calls; request_write.c: as they are written
 //   digits.c     DTMF between INFO and the dataplane; info_digit.c: what INFO says
 //   description.c  descriptions and codecs of both legs, into the media session; relays.c: those of
 //                video, text and T.38
@@ -33,7 +35,8 @@
 //   cdr.c, describe.c  the call as JSON: for ever, and now
 //
 // Here are the structures, and the functions that most of them call; those of one topic are in
-// plan.h, outside.h, hunt.h, early.h, offer.h, transfer.h, description.h and call_digits.h.
+// plan.h, outside.h, hunt.h, early.h, offer.h, transfer.h, description.h, relay.h and
+// call_digits.h.
 //
 // Lifetime: a call is created by its INVITE (or from a record), is over when call_over() has run,
 // and is freed when in addition its media session has been read and deleted and no leg waits for an
@@ -59,13 +62,14 @@
 
 extern struct log_module log_call;
 
-// What a transaction's user pointer points to: a leg, an attempt, a probe, an INFO.
+// What a transaction's user pointer points to: a leg, an attempt, a probe, a request that is
+// relayed.
 enum owner_kind {
 	OWNER_LEG,
 	OWNER_ATTEMPT,
 	OWNER_PROBE,
 	OWNER_DIGITS,
-	OWNER_INFO,
+	OWNER_RELAY,
 	OWNER_REGISTRATION,
 	OWNER_BYE
 };
@@ -406,6 +410,8 @@ int cdr_write(
 	struct cdr_file *file, const struct call *call, const struct sl_session_report *report);
 
 // signalling.c, session.c
+// The leg of a message's dialog; NULL where it has none, or only a stray one.
+struct leg *leg_of_message(const struct calls *calls, const struct sip_message *message);
 extern const struct stack_user signalling;
 extern const struct media_ops session_ops;
 

@@ -15,12 +15,6 @@
 
 enum { NUMBER_OF_SAME_MAX = 16 }; // that ring at once
 
-struct contact {
-	struct flow flow;
-	uint16_t q;
-	struct slice uri, route; // malloced together; route absent: none
-};
-
 bool trunk_is_of_users(const struct trunk *trunk)
 {
 	return trunk->users && trunk->users->registers;
@@ -78,9 +72,8 @@ static bool is_other_flow_of(const struct binding *binding, const struct binding
 }
 
 // A GRUU is for one instance (RFC 5627 5.1): "urn:..." against "<urn:...>".
-static bool is_asked_for(const struct call *call, const struct binding_values *values)
+static bool is_asked_for(const struct sip_message *request, const struct binding_values *values)
 {
-	const struct sip_message *request = call_request(call);
 	struct slice instance = values->strings[BINDING_INSTANCE], gr;
 
 	if (!params_find(request->request_uri.params, SLICE("gr"), &gr) || !gr.n)
@@ -88,13 +81,13 @@ static bool is_asked_for(const struct call *call, const struct binding_values *v
 	return instance.n == gr.n + 2 && !memcmp(instance.p + 1, gr.p, gr.n);
 }
 
-static bool is_fit(
-	const struct call *call, const struct binding *binding, const struct binding_list *list)
+static bool is_fit(const struct user_query *query, const struct binding *binding,
+	const struct binding_list *list)
 {
 	const struct listener *listener = binding->values.flow.listener;
 
-	return listener && (!call->is_secure || listener_is_secure(listener)) &&
-	       is_asked_for(call, &binding->values) && !is_other_flow_of(binding, list);
+	return listener && (!query->secure || listener_is_secure(listener)) &&
+	       is_asked_for(query->request, &binding->values) && !is_other_flow_of(binding, list);
 }
 
 static int contact_copy(struct contact *contact, const struct binding_values *values)
@@ -115,38 +108,51 @@ static int contact_copy(struct contact *contact, const struct binding_values *va
 }
 
 static const struct binding_list *bindings_of(
-	const struct call *call, const struct trunk *trunk, const char *number)
+	const struct calls *calls, const struct trunk *trunk, const char *number)
 {
 	char aor[AOR_SIZE];
 	struct slice written = aor_write(slice_of(number), trunk->users->domain, aor);
 
-	return written.p ? location_find(registrar_location(call->calls->registrar), written,
-				   now_realtime_ms())
+	return written.p ? location_find(
+				   registrar_location(calls->registrar), written, now_realtime_ms())
 			 : NULL;
 }
 
 bool contacts_are_there(const struct call *call, const struct trunk *trunk, const char *number)
 {
-	return bindings_of(call, trunk, number) != NULL;
+	return bindings_of(call->calls, trunk, number) != NULL;
+}
+
+unsigned int contacts_list(
+	const struct user_query *query, struct contact *list, size_t max, size_t *n)
+{
+	const struct binding_list *bindings =
+		bindings_of(query->calls, query->trunk, query->number);
+	const struct binding *binding;
+
+	*n = 0;
+	if (!bindings)
+		return users_has(query->trunk->users->users, slice_of(query->number)) ? 480 : 404;
+	TAILQ_FOREACH (binding, bindings, in_record)
+		if (*n < max && is_fit(query, binding, bindings) &&
+			!contact_copy(&list[*n], &binding->values))
+			++*n;
+	return *n ? 0 : 480;
 }
 
 unsigned int contacts_find(struct call *call, const struct trunk *trunk, const char *number)
 {
-	const struct binding_list *list = bindings_of(call, trunk, number);
+	const struct user_query query = {
+		call->calls, trunk, number, call_request(call), call->is_secure};
 	struct hunt *hunt = &call->hunt;
-	const struct binding *binding;
+	unsigned int status;
 
-	if (!list)
-		return users_has(trunk->users->users, slice_of(number)) ? 480 : 404;
 	hunt->contacts = calloc(HUNT_TARGETS_MAX, sizeof(*hunt->contacts));
 	if (!hunt->contacts)
 		return 500;
-	TAILQ_FOREACH (binding, list, in_record)
-		if (hunt->n_contacts < HUNT_TARGETS_MAX && is_fit(call, binding, list) &&
-			!contact_copy(&hunt->contacts[hunt->n_contacts], &binding->values))
-			hunt->n_contacts++;
-	if (!hunt->n_contacts)
-		return 480;
+	status = contacts_list(&query, hunt->contacts, HUNT_TARGETS_MAX, &hunt->n_contacts);
+	if (status)
+		return status;
 	call->legs[LEG_B].listener = hunt->contacts[0].flow.listener;
 	return trunk->users->redirect ? 302 : 0;
 }
@@ -243,7 +249,7 @@ int contacts_invite(struct call *call)
 void contacts_flow_failed(struct call *call, const struct flow *flow)
 {
 	const struct binding_list *list =
-		bindings_of(call, call->legs[LEG_B].trunk, call->target.number);
+		bindings_of(call->calls, call->legs[LEG_B].trunk, call->target.number);
 	const struct binding *binding;
 
 	if (!list || !listener_is_reliable(flow->listener))

@@ -2,6 +2,7 @@
 #include "call_private.h"
 #include "hunt.h"
 #include "offer.h"
+#include "relay.h"
 
 static bool wants(const struct sip_message *message, struct slice option)
 {
@@ -13,6 +14,22 @@ void extensions_learn(struct leg *leg, const struct sip_message *message)
 {
 	if (message_header(message, HEADER_ALLOW))
 		leg->peer.update = message_has_token(message, HEADER_ALLOW, SLICE("UPDATE"));
+}
+
+struct slice allow_write(const struct trunk *trunk, char out[ALLOW_SIZE])
+{
+	static const enum method methods[] = {METHOD_MESSAGE, METHOD_PUBLISH, METHOD_NOTIFY};
+	struct builder b;
+
+	builder_init(&b, out, ALLOW_SIZE);
+	builder_text(&b, LEG_ALLOW);
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (!request_may_pass(trunk, methods[i]))
+			continue;
+		builder_text(&b, ", ");
+		builder_slice(&b, method_name(methods[i]));
+	}
+	return builder_finish(&b);
 }
 
 unsigned int extensions_check(struct leg *leg, const struct sip_message *invite)
@@ -55,9 +72,10 @@ void extensions_refused(const struct leg *leg, unsigned int status, struct build
 void extensions_write(struct builder *b, const struct leg *leg, enum extensions what)
 {
 	const struct trunk_signalling *policy = &leg->trunk->signalling;
+	char allowed[ALLOW_SIZE];
 	bool reliable = what == EXTENSIONS_FIRST && policy->rel100 != TRUNK_100REL_NEVER;
 
-	builder_header(b, HEADER_ALLOW, SLICE(LEG_ALLOW));
+	builder_header(b, HEADER_ALLOW, allow_write(leg->trunk, allowed));
 	builder_header(b, HEADER_SUPPORTED, reliable ? SLICE("100rel, timer") : SLICE("timer"));
 	if (what == EXTENSIONS_RESPONSE)
 		return;

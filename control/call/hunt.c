@@ -27,10 +27,10 @@ void hunt_fini(struct call *call)
 	targets_drop(&call->hunt);
 }
 
-static struct listener *listener_to(
-	const struct call *call, const struct trunk *trunk, const struct target *target)
+struct listener *target_listener(
+	const struct calls *calls, const struct trunk *trunk, const struct target *target)
 {
-	return calls_listener(call->calls, trunk->realm, calls_protocol(target->transport),
+	return calls_listener(calls, trunk->realm, calls_protocol(target->transport),
 		(const struct sockaddr *)&target->address);
 }
 
@@ -47,7 +47,7 @@ static size_t targets_find(const struct call *call, const struct trunk *trunk, s
 	size_t n_fit = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (may_go_to(call, out[i]) && listener_to(call, trunk, out[i]))
+		if (may_go_to(call, out[i]) && target_listener(call->calls, trunk, out[i]))
 			out[n_fit++] = out[i];
 		else
 			target_return(out[i]);
@@ -84,7 +84,7 @@ static unsigned int places_find(struct call *call, const struct route_target *ro
 	hunt->n_targets = targets_find(call, route->trunk, hunt->targets);
 	if (!hunt->n_targets)
 		return call->is_secure && !trunk_is_secure(route->trunk) ? 480 : 503;
-	call->legs[LEG_B].listener = listener_to(call, route->trunk, hunt->targets[0]);
+	call->legs[LEG_B].listener = target_listener(call->calls, route->trunk, hunt->targets[0]);
 	return 0;
 }
 
@@ -161,7 +161,7 @@ static int target_invite(struct call *call)
 	target->tried++;
 	if (description_write(b_leg, description))
 		return 500;
-	b_leg->listener = listener_to(call, b_leg->trunk, target);
+	b_leg->listener = target_listener(call->calls, b_leg->trunk, target);
 	if (!b_leg->listener || sip_address_from(peer, sizeof(target->address), &to.flow.remote))
 		return 500;
 	to.flow.listener = b_leg->listener;
@@ -266,10 +266,9 @@ static uint32_t retry_after_s(const struct sip_message *response)
 	return s;
 }
 
-static void target_note(const struct call *call, struct target *target, unsigned int status,
+void target_note(const struct trunk *trunk, struct target *target, unsigned int status,
 	const struct sip_message *response)
 {
-	const struct trunk *trunk = call->legs[LEG_B].trunk;
 	uint32_t wait_s = response && status == 503 ? retry_after_s(response) : 0;
 	char address[ADDRESS_TEXT_SIZE];
 
@@ -293,7 +292,7 @@ bool hunt_lost(struct call *call, unsigned int *status, const struct sip_message
 		*status = contacts_refused(call, *status);
 		return contacts_are_left(call);
 	}
-	target_note(call, hunt->targets[hunt->at_target - 1], *status, response);
+	target_note(trunk, hunt->targets[hunt->at_target - 1], *status, response);
 	return (!response || status_set_has(&trunk->failover.codes, *status)) && !hunt->rings &&
 	       hunt_has_next(call);
 }

@@ -7,13 +7,23 @@
 // call_number.c
 // What the INVITE says of who calls and who is called. Returns 0 or -ENAMETOOLONG.
 int call_numbers_read(struct call *call, const struct sip_message *invite);
+// The same of any request from the trunk; `caller` is "" where it is nobody's number.
+int message_numbers_read(const struct calls *calls, const struct trunk *trunk,
+	const struct sip_message *request, struct number *called, char caller[CALL_NAME_MAX]);
 // A user part of one side for the other. Returns 0 or -ENAMETOOLONG.
 int number_pass(const struct trunk *from, const struct trunk *to, struct slice user, char *out,
 	size_t size);
 // A URI as the trunk wants it. `params`: of the number, "" or ";..."; NULL for who is not called.
 void number_uri_write(struct builder *b, const struct trunk *trunk, bool secure, const char *user,
 	const char *params, struct slice host);
-// Of who is called.
+// Of who is called: `target` is the number that the route has made of it.
+struct called {
+	const struct trunk *trunk;
+	const char *target;
+	const struct number *number;
+	bool secure;
+};
+void target_uri_write(struct builder *b, const struct called *called, struct slice host);
 void called_uri_write(struct builder *b, const struct call *call, struct slice host);
 
 // hunt.c
@@ -27,12 +37,35 @@ bool hunt_has_next(const struct call *call);
 bool hunt_lost(struct call *call, unsigned int *status, const struct sip_message *response);
 void hunt_heard(struct call *call); // anything
 void hunt_fini(struct call *call);
+// Our listener for a target, or NULL.
+struct listener *target_listener(
+	const struct calls *calls, const struct trunk *trunk, const struct target *target);
+// What has come of a request to it: a final status with its response, or `response` NULL and no
+// word from it.
+void target_note(const struct trunk *trunk, struct target *target, unsigned int status,
+	const struct sip_message *response);
 // Count the call in its trunk. Returns 0, or 503 where that is full.
 unsigned int leg_enter(struct leg *leg);
 void leg_leave(struct leg *leg); // once is enough
 
 // contacts.c
+struct contact {
+	struct flow flow;
+	uint16_t q;
+	struct slice uri, route; // malloced together; route absent: none
+};
 bool trunk_is_of_users(const struct trunk *trunk);
+// Where the user is whom a request asks for, at most `max` places in the order of q; each one's
+// uri.p is the caller's to free. Returns 0, or a SIP status where there is none.
+struct user_query {
+	const struct calls *calls;
+	const struct trunk *trunk;
+	const char *number;
+	const struct sip_message *request;
+	bool secure;
+};
+unsigned int contacts_list(
+	const struct user_query *query, struct contact *list, size_t max, size_t *n);
 // Where the user is. Returns 0 or a SIP status.
 unsigned int contacts_find(struct call *call, const struct trunk *trunk, const char *number);
 bool contacts_are_there(const struct call *call, const struct trunk *trunk, const char *number);

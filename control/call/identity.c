@@ -57,6 +57,15 @@ bool identity_is_private(const struct passage *passage)
 	       (!passage->to->is_trusted && privacy_has(message, SLICE("id")));
 }
 
+void identity_from_write(
+	struct builder *b, const struct passage *passage, const struct nameaddr *from)
+{
+	if (passage->user.n)
+		identity_proved_write(b, passage);
+	else if (!identity_write(b, from, passage, true))
+		identity_write(b, &(struct nameaddr){.uri = SLICE("sip:unknown")}, passage, true);
+}
+
 bool identity_write(struct builder *b, const struct nameaddr *nameaddr,
 	const struct passage *passage, bool as_sip)
 {

@@ -5,8 +5,8 @@
 
 // Kinds of messages, as bits.
 enum {
-	INITIAL = 1 << 0,  // INVITE that asks for a call
-	REQUEST = 1 << 1,  // any other, of a dialog or alone
+	INITIAL = 1 << 0,  // INVITE that asks for a call, and what else goes by the dial plan
+	REQUEST = 1 << 1,  // any other
 	RESPONSE = 1 << 2, // to an INVITE
 	ALL = INITIAL | REQUEST | RESPONSE,
 };
@@ -45,11 +45,25 @@ static const struct {
 	{OTHER("P-Asserted-Service"), INITIAL, true},		    // RFC 6050
 };
 
+static bool begins(enum method method)
+{
+	switch (method) {
+	case METHOD_INVITE:
+	case METHOD_MESSAGE:
+	case METHOD_NOTIFY:
+	case METHOD_PUBLISH:
+	case METHOD_SUBSCRIBE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int kind_of(const struct sip_message *message)
 {
 	if (!message_is_request(message))
 		return RESPONSE;
-	return message->method == METHOD_INVITE && !message->to_tag.p ? INITIAL : REQUEST;
+	return begins(message->method) && !message->to_tag.p ? INITIAL : REQUEST;
 }
 
 // RFC 7462: names of ring tones pass; a URI to fetch one from would tell a host.

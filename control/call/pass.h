@@ -35,6 +35,11 @@ void identity_pass(struct header_fields *fields, const struct passage *passage);
 bool identity_write(struct builder *b, const struct nameaddr *nameaddr,
 	const struct passage *passage, bool as_sip);
 
+// From without a tag as the other side may know it (RFC 3323 4.1), where it is not to be private.
+#define IDENTITY_ANONYMOUS "\"Anonymous\" <sip:anonymous@anonymous.invalid>"
+void identity_from_write(
+	struct builder *b, const struct passage *passage, const struct nameaddr *from);
+
 // `<sip:user@HOST>` of who the sender has proved to be: what a registered user says of itself
 // counts for nothing.
 void identity_proved_write(struct builder *b, const struct passage *passage);

@@ -11,6 +11,7 @@
 #include "guard.h"
 #include "hunt.h"
 #include "outside.h"
+#include "relay.h"
 #include "users.h"
 
 enum { NONCES_MAX = 100000, HOSTS_MAX = 65536 };
@@ -128,6 +129,8 @@ static const struct trunk *trunk_of_transaction(const struct calls *calls,
 		return attempt_trunk((const struct attempt *)owner);
 	if (owner && owner->kind == OWNER_REGISTRATION)
 		return registration_trunk(owner);
+	if (owner && owner->kind == OWNER_RELAY)
+		return relay_trunk(owner);
 	if (owner && owner->kind == OWNER_LEG)
 		return ((const struct leg *)owner)->trunk;
 	dialog = dialog_find(calls->dialogs, response);

@@ -11,6 +11,7 @@
 #include "hunt.h"
 #include "offer.h"
 #include "outside.h"
+#include "relay.h"
 
 static bool on_accept(void *arg, const struct listener *listener, const struct sockaddr *source)
 {
@@ -19,16 +20,31 @@ static bool on_accept(void *arg, const struct listener *listener, const struct s
 	return proof_accepts(calls, listener, source) && calls->ready;
 }
 
-// The usual refusals of RFC 3261 8.2. Returns whether the request was refused.
-static bool refuse(struct transaction *transaction, const struct sip_message *request)
+// What the body says is for the other far end to judge.
+static bool is_relayed(enum method method)
 {
+	switch (method) {
+	case METHOD_INFO:
+	case METHOD_MESSAGE:
+	case METHOD_NOTIFY:
+	case METHOD_PUBLISH:
+		return true;
+	default:
+		return false;
+	}
+}
+
+// The usual refusals of RFC 3261 8.2. Returns whether the request was refused.
+static bool refuse(struct transaction *transaction, const struct trunk *trunk)
+{
+	const struct sip_message *request = transaction_request(transaction);
+	bool relayed = is_relayed(request->method);
+	char allowed[ALLOW_SIZE];
 	const struct request_rules rules = {
-		.allowed = SLICE(LEG_ALLOW),
+		.allowed = allow_write(trunk, allowed),
 		.supported = SLICE(LEG_SUPPORTED),
-		// What INFO carries is for the other leg to judge.
-		.accepted = request->method == METHOD_INFO ? (struct slice){}
-							   : SLICE("application/sdp"),
-		.forwards = request->method == METHOD_INVITE && !request->to_tag.p,
+		.accepted = relayed ? (struct slice){} : SLICE("application/sdp"),
+		.forwards = (relayed || request->method == METHOD_INVITE) && !request->to_tag.p,
 	};
 
 	return transaction_refuse(transaction, &rules) != 0;
@@ -39,17 +55,29 @@ static bool takes_registers(const struct calls *calls, const struct sip_message 
 	return trunks_are_open(calls->settings.trunks, calls_realm(calls, request->flow.listener));
 }
 
-static void options_answer(struct calls *calls, struct transaction *transaction)
+static void abilities_answer(
+	struct transaction *transaction, const struct trunk *trunk, bool registers)
+{
+	char text[ALLOW_SIZE + 64], allowed[ALLOW_SIZE];
+	struct builder b;
+
+	builder_init(&b, text, sizeof(text));
+	builder_text(&b, "Allow: ");
+	builder_slice(&b, allow_write(trunk, allowed));
+	builder_text(&b, registers ? ", REGISTER\r\n" : "\r\n");
+	builder_text(&b, "Accept: application/sdp\r\n");
+	transaction_reply_with(transaction, 200, (struct slice){}, builder_finish(&b));
+}
+
+static void options_answer(
+	struct calls *calls, const struct trunk *trunk, struct transaction *transaction)
 {
 	if (calls->stopped)
 		transaction_reply_with(
 			transaction, 503, (struct slice){}, SLICE("Retry-After: 5\r\n"));
-	else if (takes_registers(calls, transaction_request(transaction)))
-		transaction_reply_with(transaction, 200, (struct slice){},
-			SLICE("Allow: " LEG_ALLOW ", REGISTER\r\nAccept: application/sdp\r\n"));
 	else
-		transaction_reply_with(transaction, 200, (struct slice){},
-			SLICE("Allow: " LEG_ALLOW "\r\nAccept: application/sdp\r\n"));
+		abilities_answer(transaction, trunk,
+			takes_registers(calls, transaction_request(transaction)));
 }
 
 static void invite_take(
@@ -85,18 +113,29 @@ static void invite_take(
 static void request_outside(
 	struct calls *calls, struct transaction *transaction, const struct sip_message *request)
 {
+	struct trunk *trunk = trunk_of_request(calls, request);
+
 	if (request->method == METHOD_REGISTER && takes_registers(calls, request)) {
 		register_take(calls, transaction, request);
 		return;
 	}
-	if (refuse(transaction, request))
+	if (request->method == METHOD_NOTIFY && !request_may_pass(trunk, METHOD_NOTIFY)) {
+		transaction_reply(transaction, 481); // nobody here has subscribed
+		return;
+	}
+	if (refuse(transaction, trunk))
 		return;
 	switch (request->method) {
 	case METHOD_INVITE:
 		invite_take(calls, transaction, request);
 		break;
 	case METHOD_OPTIONS:
-		options_answer(calls, transaction);
+		options_answer(calls, trunk, transaction);
+		break;
+	case METHOD_MESSAGE:
+	case METHOD_NOTIFY:
+	case METHOD_PUBLISH:
+		request_take(calls, trunk, transaction, request);
 		break;
 	case METHOD_REFER:
 		transaction_reply(transaction, 403); // only of calls that there are
@@ -178,7 +217,7 @@ static void request_inside(
 	if (trunk_is_of_users(leg->trunk) && dialog->flow.listener == request->flow.listener &&
 		sip_address_equal_host(&dialog->flow.remote, &request->flow.remote))
 		dialog->flow.remote = request->flow.remote;
-	if (refuse(transaction, request))
+	if (refuse(transaction, leg->trunk))
 		return;
 	if (leg->state == LEG_OVER) {
 		// Crossing our BYE, or repeated with another branch.
@@ -209,15 +248,22 @@ static void request_inside(
 	case METHOD_INFO:
 		info_received(leg, transaction);
 		break;
+	case METHOD_MESSAGE:
+		leg_request_relay(leg, transaction);
+		break;
+	case METHOD_NOTIFY:
+		transaction_reply(transaction, 481);
+		break;
+	case METHOD_PUBLISH:
+		transaction_reply(transaction, 403); // asks for no dialog's sake
+		break;
 	default:
-		transaction_reply_with(transaction, 200, (struct slice){},
-			SLICE("Allow: " LEG_ALLOW "\r\nAccept: application/sdp\r\n"));
+		abilities_answer(transaction, leg->trunk, false);
 		break;
 	}
 }
 
-// The leg of a message's dialog; NULL where it has none, or only a stray one.
-static struct leg *leg_find(const struct calls *calls, const struct sip_message *message)
+struct leg *leg_of_message(const struct calls *calls, const struct sip_message *message)
 {
 	struct dialog *dialog = dialog_find(calls->dialogs, message);
 
@@ -264,7 +310,7 @@ static void on_cancel(void *, struct transaction *invite, const struct sip_messa
 
 static void on_ack(void *arg, const struct sip_message *ack)
 {
-	struct leg *leg = leg_find(arg, ack);
+	struct leg *leg = leg_of_message(arg, ack);
 	struct call_event event = {.type = EVENT_ACK, .leg = leg, .message = ack};
 
 	if (leg && leg->answer && ack->cseq == leg->accepted_cseq)
@@ -350,8 +396,8 @@ static void on_response(
 		probe_response(owner, response);
 	else if (owner && owner->kind == OWNER_REGISTRATION)
 		registration_response(owner, response);
-	else if (owner && owner->kind == OWNER_INFO)
-		info_response((struct info_relay *)owner, response);
+	else if (owner && owner->kind == OWNER_RELAY)
+		relay_response(owner, response);
 	else if (owner && owner->kind == OWNER_DIGITS)
 		digits_answered(owner, response->status);
 	else if (owner && owner->kind == OWNER_BYE) {
@@ -379,8 +425,8 @@ static void on_failed(void *, struct transaction *transaction, unsigned int stat
 	struct call_event event = {.type = EVENT_MODIFY_REFUSAL, .leg = leg, .status = 408};
 	bool refreshes;
 
-	if (owner && owner->kind == OWNER_INFO) {
-		info_failed((struct info_relay *)owner, transaction, status);
+	if (owner && owner->kind == OWNER_RELAY) {
+		relay_failed(owner, transaction, status);
 		return;
 	}
 	if (!owner || !transaction_is_client(transaction))
@@ -424,8 +470,8 @@ static void on_closed(void *, struct transaction *transaction)
 		probe_closed(owner);
 	else if (owner && owner->kind == OWNER_REGISTRATION)
 		registration_closed(owner);
-	else if (owner && owner->kind == OWNER_INFO)
-		info_closed((struct info_relay *)owner, transaction);
+	else if (owner && owner->kind == OWNER_RELAY)
+		relay_closed(owner, transaction);
 	else if (owner && owner->kind == OWNER_DIGITS)
 		digits_answered(owner, 408); // the stack ends
 	else if (owner && owner->kind == OWNER_BYE)

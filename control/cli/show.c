@@ -82,6 +82,7 @@ void show_status(const json_t *result, FILE *file)
 {
 	const json_t *dataplane = json_object_get(result, "dataplane");
 	const json_t *calls = json_object_get(result, "calls");
+	const json_t *requests = json_object_get(result, "requests");
 	char time[TIME_SIZE];
 
 	put_text(file, text_of(result, "node"));
@@ -101,6 +102,11 @@ void show_status(const json_t *result, FILE *file)
 		(long long)number_of(calls, "active"), (long long)number_of(calls, "invites"),
 		(long long)number_of(calls, "answered"), (long long)number_of(calls, "refused"),
 		(long long)number_of(calls, "media_timeouts"));
+	if (number_of(requests, "relayed") || number_of(requests, "refused"))
+		fprintf(file, "requests beside calls: %lld active; %lld relayed, %lld refused\n",
+			(long long)number_of(requests, "active"),
+			(long long)number_of(requests, "relayed"),
+			(long long)number_of(requests, "refused"));
 	if (number_of(calls, "cdr_errors"))
 		fprintf(file, "CDRs NOT WRITTEN: %lld\n",
 			(long long)number_of(calls, "cdr_errors"));

@@ -70,10 +70,18 @@ enum trunk_redirects {
 	TRUNK_REDIRECTS_PASS,	// to the caller, with a host of ours
 };
 
+// Requests beside calls, as bits.
+enum {
+	TRUNK_REQUESTS_MESSAGE = 1 << 0,
+	TRUNK_REQUESTS_PUBLISH = 1 << 1,
+	TRUNK_REQUESTS_NOTIFY = 1 << 2, // that nobody has subscribed to
+};
+
 // What SIP may do on its side.
 struct trunk_signalling {
 	uint8_t redirects; // enum trunk_redirects
 	uint8_t refer;	   // enum trunk_refer
+	uint8_t requests;  // that pass from it and to it
 	struct trunk_session_timer session_timer;
 	uint8_t rel100;	     // enum trunk_100rel
 	uint8_t early_media; // enum trunk_early_media

@@ -21,14 +21,23 @@ more = ""  # of the trunk's rules for users
 tearDownModule = flows.tearDownModule
 
 
+def secret_write(gateway, name, text):
+    path = gateway.path(name)
+    with open(path, "w") as file:
+        file.write(text)
+    os.chmod(path, 0o600)
+    return path
+
+
+def users_write(gateway):
+    return secret_write(gateway, "users.yaml", "users:\n" + "".join(
+        f'  - {{user: "{user}", password: {password}}}\n' for user, password in USERS.items()))
+
+
 def setUpModule():
     gateway = flows.gateway = Gateway(flows.build, 7)
     gateway.phone_ip, gateway.guesser_ip = gateway.ip[:-1] + "5", gateway.ip[:-1] + "8"
-    path = gateway.path("users.yaml")
-    with open(path, "w") as file:
-        file.write("users:\n" + "".join(f'  - {{user: "{user}", password: {password}}}\n'
-                                        for user, password in USERS.items()))
-    os.chmod(path, 0o600)
+    path = users_write(gateway)
     gateway.trunks = f"""\
   - name: phones
     realm: lo
