@@ -145,7 +145,8 @@ class Caller(OverConnection, Flow):
             self.caller.connect()
             self.caller.connection.settimeout(5)
             self.caller.connection.recv(1)
-        self.assertIn("peer did not return a certificate", flows.gateway.log("control"))
+        flows.gateway.wait(lambda: "peer did not return a certificate" in flows.gateway.log("control"),
+                           "the reason in the log")
 
 
 class Sips(Flow):

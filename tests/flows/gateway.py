@@ -12,6 +12,8 @@ import subprocess
 import tempfile
 import time
 
+import capture
+
 LAST_WORDS = 15  # lines of a log that are shown when something fails
 
 
@@ -45,7 +47,7 @@ memory: {{hugepages: no, megabytes: 128}}
 sessions_max: 500
 rtp_ports: {{min: 20000, max: 21999}}
 ports:
-  - {{name: nowhere, vdev: net_null0, next_hop: "02:00:00:00:00:02"}}
+  - {{name: nowhere, vdev: "net_null0,no-rx=1", next_hop: "02:00:00:00:00:02"}}
 realms:
   - {{name: lo, port: nowhere, addresses: [{", ".join(self.media_ips)}]}}
 {self.dataplane}""")
@@ -124,6 +126,7 @@ log: {{call: debug}}
 
     def start_control(self):
         before = self.log("control").count("event=dataplane_up")
+        capture.restarted(self.ip)
         self.spawn("control", os.path.join(self.build, "control/sluice-control"),
                    "--config", self.path("control.yaml"))
         if self.processes["dataplane"].poll() is None:

@@ -7,6 +7,8 @@ import socket
 import time
 import uuid
 
+import capture
+
 COMPACT = {"v": "via", "f": "from", "t": "to", "i": "call-id", "m": "contact", "l": "content-length",
            "c": "content-type", "k": "supported"}
 PCMU = "0 101"
@@ -121,11 +123,14 @@ class Peer:
         self.socket.bind((self.ip, port))
 
     def close(self):
+        while self.socket.fileno() >= 0 and self.take_recorded(0):
+            pass
         self.socket.close()
 
     def send(self, text):
         self.log.append((time.time(), ">", text))
         self.put(text.encode())
+        capture.record(text.encode(), (self.ip, self.port), self.gateway, capture.THEIRS)
 
     def put(self, data):
         self.socket.sendto(data, self.gateway)
@@ -138,11 +143,17 @@ class Peer:
         except (socket.timeout, BlockingIOError):
             return None
 
+    def take_recorded(self, timeout):
+        taken = self.take(timeout)
+        if taken:
+            capture.record(taken[0], taken[1], (self.ip, self.port), capture.OURS)
+        return taken
+
     def receive(self, timeout):
         """The next message of ours, repeated ones included; None where none comes in time."""
         end = time.time() + timeout
         while True:
-            taken = self.take(max(end - time.time(), 0.001))
+            taken = self.take_recorded(max(end - time.time(), 0.001))
             if taken is None:
                 return None
             message = Message(*taken)

@@ -17,6 +17,7 @@ SLUICE_BUILD=$(realpath "${SLUICE_BUILD:-$SLUICE_ROOT/build}")
 
 MEDIA_PORT=4000
 SIPP_TRACE=yes # every message to $LAB/SIDE.messages
+SIP_CAPTURE=yes # all SIP of the gateway, for the judge
 FORMATS="0 101"
 RTPMAPS=$'a=rtpmap:0 PCMU/8000\na=rtpmap:101 telephone-event/8000\na=fmtp:101 0-15\na=ptime:20'
 # The phones' first packets leave before their SRTP is ready: as many as they have started to send.
@@ -43,6 +44,7 @@ smoke_begin() {
 	explain_failures
 	lab_up
 	export TERM=xterm # SIPp will not start without one
+	[ "$SIP_CAPTURE" = no ] || sip_capture_start
 }
 
 smoke_end() {
@@ -51,6 +53,7 @@ smoke_end() {
 	[ "$status" = 0 ] || { ctl drops && ctl ports; } >"$LAB/counters.log" 2>&1 || true
 	lab_down
 	if [ "$status" = 0 ]; then
+		sip_capture_keep
 		rm -rf "$LAB"
 		exit 0
 	fi
@@ -61,6 +64,18 @@ smoke_end() {
 	done
 	say "FAILED; all logs are in $LAB"
 	exit "$status"
+}
+
+# See tests/flows/judge.py.
+sip_capture_start() {
+	lab_spawn capture gateway tcpdump -n -i any -U -Z root -w "$LAB/sip.pcap" udp port 5060
+	wait_until 5 grep -q "listening on" "$LAB/capture.log" || fail "tcpdump did not start"
+}
+
+sip_capture_keep() {
+	[ -s "$LAB/sip.pcap" ] || return 0
+	mkdir -p "$SLUICE_BUILD/tests/flows/pcap"
+	mv "$LAB/sip.pcap" "$SLUICE_BUILD/tests/flows/pcap/smoke_$(basename "$0" .sh).pcap"
 }
 
 fail() {

@@ -6,6 +6,7 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+SIP_CAPTURE=no
 smoke_begin
 gateway_start
 head -c 40000 /dev/urandom >"$LAB/stream.raw"
