@@ -1,5 +1,6 @@
-// The backend on intel-ipsec-mb: its table. A burst goes through the suites one after the other, so
-// that the multi-buffer code sees all packets of counter mode at once.
+// The backends on intel-ipsec-mb, which differ in GCM: their tables. A burst goes through the
+// suites one after the other, so that the multi-buffer code sees all packets of counter mode at
+// once.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ static void *mb_open(const char *arch)
 		return NULL;
 	}
 	mb_cm_init(state);
+	state->gcm_expand = mb_gcm_expand;
 	return state;
 }
 
@@ -29,6 +31,25 @@ static void mb_close(void *opaque)
 	free_mb_mgr(state->mgr);
 	explicit_bzero(state, sizeof(*state));
 	free(state);
+}
+
+#define VAES_FEATURES (IMB_FEATURE_VAES | IMB_FEATURE_VPCLMULQDQ)
+
+// Only with all of AVX-512: else another set was asked for, or is faster.
+static void *mb_vaes_open(const char *arch)
+{
+	struct mb_state *state = mb_open(arch);
+
+	if (!state)
+		return NULL;
+	if (!strcmp(state->arch, "avx512") &&
+		(state->mgr->features & VAES_FEATURES) == VAES_FEATURES) {
+		state->gcm_expand = mb_vaes_expand;
+		return state;
+	}
+	mb_close(state);
+	errno = ENOTSUP;
+	return NULL;
 }
 
 static const char *mb_arch(const void *state)
@@ -61,4 +82,19 @@ const struct srtp_backend srtp_backend_mb = {
 	.chunk = SRTP_CHUNK,
 	.protect = mb_protect,
 	.unprotect = mb_unprotect,
+};
+
+const struct srtp_backend srtp_backend_mb_vaes = {
+	.name = "ipsec-mb",
+	.open = mb_vaes_open,
+	.close = mb_close,
+	.arch = mb_arch,
+	.keys_init = mb_keys_init,
+	.keys_fini = mb_keys_fini,
+	.keys_bytes = mb_vaes_keys_bytes,
+	.keys_same = mb_vaes_keys_same,
+	.keys_prefetch = mb_vaes_keys_prefetch,
+	.chunk = SRTP_CHUNK,
+	.protect = mb_vaes_protect,
+	.unprotect = mb_vaes_unprotect,
 };

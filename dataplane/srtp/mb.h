@@ -1,5 +1,6 @@
 // The backend on intel-ipsec-mb, its parts: managers (mb_arch.c), keys (mb_keys.c), counter mode
-// with HMAC-SHA1 (mb_cm.c, mb_sha1.c) and GCM (mb_gcm.c).
+// with HMAC-SHA1 (mb_cm.c, mb_sha1.c) and GCM, of the library (mb_gcm.c) or our own where the CPU
+// has VAES (mb_gcm_vaes.c).
 //
 // Keys of SRTP are expanded once; those of SRTCP, one packet in hundreds, are kept short and
 // expanded into scratch memory when one comes, which nearly halves the memory of a context.
@@ -56,11 +57,18 @@ struct mb_hash {
 #define MB_LANES 16
 #define MB_JOBS	 16 // of the library at once: so many stay in the first-level cache
 
+struct mb_state;
+
+// Keys as a backend has them, from session keys.
+typedef void mb_expand_fn(struct mb_state *state, enum srtp_suite suite, void *keys,
+	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp);
+
 // Of one thread. In ivs, tags and saved, slot i belongs to operation i.
 struct mb_state {
 	IMB_MGR *mgr;
 	const char *arch;
 	void (*hash)(struct mb_state *state, unsigned int n); // the first n of `hashes`
+	mb_expand_fn *gcm_expand;
 	struct mb_hash hashes[SRTP_CHUNK];
 	IMB_JOB cipher_jobs[2][MB_JOBS]; // by size of the key: 128, 256
 	IMB_JOB hash_jobs[SRTP_CHUNK];
@@ -123,9 +131,7 @@ static inline const struct mb_cm_part *mb_cm_rtp(
 }
 
 int mb_keys_init(void *state, void *keys, const struct srtp_keying *keying);
-// From session keys; what mb_keys_init() does after the derivation.
-void mb_keys_expand(struct mb_state *state, enum srtp_suite suite, void *keys,
-	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp);
+mb_expand_fn mb_keys_expand; // what mb_keys_init() does after the derivation
 void mb_keys_fini(void *keys);
 // The pads of HMAC-SHA1 under a key.
 void mb_cm_part_expand(
@@ -149,5 +155,14 @@ void mb_hash_library(struct mb_state *state, unsigned int n);
 void mb_hash_avx512(struct mb_state *state, unsigned int n);
 
 // The same for GCM.
+mb_expand_fn mb_gcm_expand;
 void mb_gcm_protect(struct mb_state *state, struct srtp_op *ops, unsigned int n);
 void mb_gcm_unprotect(struct mb_state *state, struct srtp_op *ops, unsigned int n);
+
+// Of the backend with our own GCM: as of struct srtp_backend, for all suites.
+mb_expand_fn mb_vaes_expand; // of the GCM suites
+size_t mb_vaes_keys_bytes(enum srtp_suite suite);
+bool mb_vaes_keys_same(const void *a, const void *b, enum srtp_suite suite);
+void mb_vaes_keys_prefetch(const void *keys, enum srtp_suite suite, unsigned int body_bytes);
+void mb_vaes_protect(void *state, struct srtp_op *ops, unsigned int n);
+void mb_vaes_unprotect(void *state, struct srtp_op *ops, unsigned int n);

@@ -19,6 +19,21 @@ struct gcm_input {
 	uint8_t rtcp_aad[RTCP_CLEAR_BYTES + 4];
 };
 
+void mb_gcm_expand(struct mb_state *state, enum srtp_suite suite, void *memory,
+	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp)
+{
+	struct mb_gcm_keys *keys = memory;
+	struct gcm_key_data *expanded = (struct gcm_key_data *)keys->rtp;
+
+	if (mb_is_256(suite))
+		IMB_AES256_GCM_PRE(state->mgr, rtp->cipher, expanded);
+	else
+		IMB_AES128_GCM_PRE(state->mgr, rtp->cipher, expanded);
+	memcpy(keys->rtp_salt, rtp->salt, sizeof(keys->rtp_salt));
+	memcpy(keys->rtcp_salt, rtcp->salt, sizeof(keys->rtcp_salt));
+	memcpy(keys->rtcp_key, rtcp->cipher, sizeof(keys->rtcp_key));
+}
+
 static uint8_t *end_of_body(const struct srtp_op *op)
 {
 	return mb_body(op) + op->body_bytes;

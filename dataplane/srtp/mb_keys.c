@@ -74,25 +74,11 @@ static void cm_expand(struct mb_state *state, enum srtp_suite suite, struct mb_c
 	memcpy(part + 1, rtcp->cipher, srtp_suite_infos[suite].key_bytes);
 }
 
-static void gcm_expand(struct mb_state *state, enum srtp_suite suite, struct mb_gcm_keys *keys,
-	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp)
-{
-	struct gcm_key_data *expanded = (struct gcm_key_data *)keys->rtp;
-
-	if (mb_is_256(suite))
-		IMB_AES256_GCM_PRE(state->mgr, rtp->cipher, expanded);
-	else
-		IMB_AES128_GCM_PRE(state->mgr, rtp->cipher, expanded);
-	memcpy(keys->rtp_salt, rtp->salt, sizeof(keys->rtp_salt));
-	memcpy(keys->rtcp_salt, rtcp->salt, sizeof(keys->rtcp_salt));
-	memcpy(keys->rtcp_key, rtcp->cipher, sizeof(keys->rtcp_key));
-}
-
 void mb_keys_expand(struct mb_state *state, enum srtp_suite suite, void *keys,
 	const struct srtp_session_keys *rtp, const struct srtp_session_keys *rtcp)
 {
 	if (srtp_suite_is_gcm(suite))
-		gcm_expand(state, suite, keys, rtp, rtcp);
+		state->gcm_expand(state, suite, keys, rtp, rtcp);
 	else
 		cm_expand(state, suite, keys, rtp, rtcp);
 	explicit_bzero(state->rounds_unused, sizeof(state->rounds_unused));

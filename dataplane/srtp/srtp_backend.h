@@ -54,6 +54,7 @@ struct srtp_backend {
 #define SRTP_CHUNK 64
 
 // In order of preference, ends with NULL.
+extern const struct srtp_backend srtp_backend_mb_vaes;
 extern const struct srtp_backend srtp_backend_mb;
 extern const struct srtp_backend srtp_backend_libsrtp;
 extern const struct srtp_backend *const srtp_backends[];

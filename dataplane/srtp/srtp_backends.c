@@ -5,6 +5,7 @@
 
 const struct srtp_backend *const srtp_backends[] = {
 #ifdef SLUICE_IPSEC_MB
+	&srtp_backend_mb_vaes,
 	&srtp_backend_mb,
 #endif
 	&srtp_backend_libsrtp,

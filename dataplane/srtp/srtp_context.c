@@ -102,7 +102,7 @@ struct srtp_context *srtp_context_create(
 		return NULL;
 	}
 	context->memory = memory;
-	context->backend = backend_index(engine->backend) & 1;
+	context->backend = backend_index(engine->backend) & 3;
 	context->suite = keying->suite & 7;
 	context->direction = keying->direction & 1;
 	context->mki_bytes = keying->mki_bytes;

@@ -40,7 +40,7 @@ struct srtp_context {
 	uint8_t suite : 3;
 	uint8_t direction : 1;
 	uint8_t plain_srtcp : 1;
-	uint8_t backend : 1; // index into srtp_backends
+	uint8_t backend : 2; // index into srtp_backends
 	bool started;	     // has authenticated a packet
 	uint8_t n_streams;
 	uint8_t mki_bytes;

@@ -29,7 +29,7 @@ struct srtp_engine *srtp_engine_create(const char *backend, const char *arch)
 	if (!engine)
 		return NULL;
 	memset(engine, 0, sizeof(*engine));
-	for (unsigned int i = 0; srtp_backends[i] && error; i++)
+	for (unsigned int i = 0; srtp_backends[i] && error && error != -ENOMEM; i++)
 		if (!backend || !strcmp(backend, srtp_backends[i]->name))
 			error = engine_open(engine, srtp_backends[i], arch);
 	if (!error)
