@@ -71,8 +71,6 @@ struct cluster_ops {
 	void (*drop)(void *arg, const char *shard, uint64_t epoch);
 	// Someone else owns a shard that we do not: told once for each that is not ours.
 	void (*other)(void *arg, const char *shard, uint64_t epoch);
-	// We were stopped: until it is false again nothing may be sent for any shard.
-	void (*doubt)(void *arg, bool in_doubt);
 	// The present state of a record; its length, 0 where there is none any more.
 	size_t (*record)(void *arg, const char *shard, const char *key, uint8_t *out, size_t size);
 	uint32_t (*calls)(void *arg); // how many there are, for the others to see
@@ -80,9 +78,16 @@ struct cluster_ops {
 
 enum { CLUSTER_RECORD_MAX = 8192 };
 
-// NULL with errno set and one line in `error`.
+// NULL with errno set; the log says why. `base` is to have two priorities at least
+// (event_base_priority_init()): after a stop nothing else of the loop runs before the doubt is
+// over.
 struct cluster *cluster_create(struct event_base *base, const struct cluster_settings *settings,
-	const struct cluster_ops *ops, void *arg, char *error, size_t error_size);
+	const struct cluster_ops *ops, void *arg);
+// The same over a memory that several nodes of one process share, for tests.
+struct store_memory;
+struct cluster *cluster_create_shared(struct event_base *base,
+	const struct cluster_settings *settings, struct store_memory *memory,
+	const struct cluster_ops *ops, void *arg);
 // Shards are left as they are: the next run of this node claims them again.
 void cluster_destroy(struct cluster *cluster);
 

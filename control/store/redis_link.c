@@ -250,6 +250,24 @@ void redis_link_destroy(struct redis_link *link)
 	free(link);
 }
 
+// Events that are active keep their priority, so none may be.
+void redis_link_priority_set(struct redis_link *link, int priority)
+{
+	short enabled = bufferevent_get_enabled(link->stream);
+
+	bufferevent_disable(link->stream, EV_READ | EV_WRITE);
+	bufferevent_priority_set(link->stream, priority);
+	if (!link->failed)
+		bufferevent_enable(link->stream, enabled);
+	event_del(link->timer);
+	event_priority_set(link->timer, priority);
+	arm_timer(link, 1); // it finds out what is due
+	event_del(link->failed_event);
+	event_priority_set(link->failed_event, priority);
+	if (link->failed)
+		event_active(link->failed_event, 0, 0);
+}
+
 int redis_link_send(
 	struct redis_link *link, const struct redis_command *command, redis_reply_fn *fn, void *arg)
 {

@@ -50,6 +50,8 @@ struct redis_command {
 struct redis_link *redis_link_create(
 	const struct redis_link_config *config, const struct redis_address *address);
 void redis_link_destroy(struct redis_link *link);
+// Of its events, from now on.
+void redis_link_priority_set(struct redis_link *link, int priority);
 // 0, -ENOBUFS where too many wait, -ENOMEM, -ENOTCONN.
 int redis_link_send(struct redis_link *link, const struct redis_command *command,
 	redis_reply_fn *fn, void *arg);

@@ -316,9 +316,18 @@ static void redis_destroy(void *arg)
 	free(impl);
 }
 
+static void redis_urgent(void *arg, int priority)
+{
+	struct redis_store *impl = arg;
+
+	if (impl->link)
+		redis_link_priority_set(impl->link, priority);
+}
+
 const struct store_ops store_redis_ops = {
 	.submit = redis_submit,
 	.deferred = redis_deferred,
+	.urgent = redis_urgent,
 	.destroy = redis_destroy,
 };
 

@@ -300,6 +300,18 @@ const struct store_status *store_status(const struct store *store)
 	return &store->status;
 }
 
+void store_urgent(struct store *store, bool on)
+{
+	int priority = on ? 0 : event_base_get_npriorities(store->base) / 2;
+
+	event_del(store->deferred_event);
+	event_priority_set(store->deferred_event, priority);
+	if (!TAILQ_EMPTY(&store->deferred))
+		event_active(store->deferred_event, 0, 0);
+	if (store->ops->urgent)
+		store->ops->urgent(store->impl, priority);
+}
+
 // Requests that are passed on as they are.
 static int ask(struct store_request *request, store_reply_fn *fn, void *arg)
 {

@@ -138,6 +138,10 @@ void store_destroy(struct store *store);
 
 const struct store_status *store_status(const struct store *store);
 
+// Have the connection that there is served before the rest of the loop (event_base_priority_init()
+// with 2 or more), or like it again.
+void store_urgent(struct store *store, bool on);
+
 // Shards. A claimed shard is renewed every third of its lease until it is released or lost. A claim
 // by the node that holds the lease is a new claim (it was restarted) with a new epoch.
 // All return 0, -EINVAL for a bad name, -ENOMEM; claim -EALREADY where we own it or ask already,
@@ -151,6 +155,8 @@ bool store_owns(const struct store *store, const char *shard);
 // where too much waits already and there is no fetch(). Nothing is reported: see n_unprotected.
 int store_put(
 	struct store *store, const char *shard, const char *key, const void *value, size_t length);
+// The record has changed, and fetch() says what it is by now. Errors as store_put().
+int store_put_later(struct store *store, const char *shard, const char *key);
 int store_delete(struct store *store, const char *shard, const char *key);
 
 // A record as the store has it (unsaved states are not seen), of anybody's shard.

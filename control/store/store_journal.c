@@ -153,6 +153,23 @@ int store_put(
 	return 0;
 }
 
+int store_put_later(struct store *store, const char *name, const char *key)
+{
+	struct shard *shard = shard_find(store, name);
+	struct entry *entry;
+
+	if (!key_is_good(key) || !store->callbacks.fetch)
+		return -EINVAL;
+	if (!shard || !shard->owned)
+		return -ENOENT;
+	entry = find_or_create(shard, key);
+	if (!entry)
+		return -ENOMEM;
+	drop_value(store, entry);
+	changed(entry, false);
+	return 0;
+}
+
 int store_delete(struct store *store, const char *name, const char *key)
 {
 	struct shard *shard = shard_find(store, name);

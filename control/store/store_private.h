@@ -68,7 +68,8 @@ TAILQ_HEAD(request_queue, store_request);
 struct store_ops {
 	void (*submit)(void *impl, struct store_request *request);
 	void (*deferred)(void *impl, struct store_request *request); // from store_defer()
-	void (*destroy)(void *impl); // finishes what is under way with DOWN
+	void (*urgent)(void *impl, int priority); // of its events; NULL: it has none
+	void (*destroy)(void *impl);		  // finishes what is under way with DOWN
 };
 
 // One record of a shard of ours.
