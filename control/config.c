@@ -241,6 +241,7 @@ static int read_process(const struct check *check, struct config *config)
 	config->limits.trace_megabytes = *file->trace->megabytes;
 	config->limits.bindings = *file->limits->bindings;
 	config->limits.requests = *file->limits->requests;
+	config->limits.subscriptions = *file->limits->subscriptions;
 	rc = check_name(check, "node", file->node);
 	if (!rc)
 		rc = check_path(check, "dataplane", file->dataplane);

@@ -31,6 +31,7 @@ struct config_limits {
 	uint32_t calls;		  // at the same time, 0: no limit
 	uint32_t bindings;	  // of registered users
 	uint32_t requests;	  // of no call that wait for an answer, 0: no limit
+	uint32_t subscriptions;	  // 0: no limit
 };
 
 // Of proofs that others give us.

@@ -19,6 +19,7 @@
 #define STATUS_LIST_MAX	  64
 #define ORIGINS_MAX	  64
 #define SHORT_LIST_MAX	  16
+#define EVENTS_MAX	  64
 #define RULES_MAX	  1000
 #define DNS_SERVERS_MAX	  8
 #define NUMBERS_MAX	  200000 // routes, and prefixes of one
@@ -187,6 +188,14 @@ static const cyaml_schema_field_t session_timer_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t subscriptions_fields[] = {
+	OPTIONAL_NUMBER("max", struct file_subscriptions, max),
+	OPTIONAL_NUMBER("expires_max_s", struct file_subscriptions, expires_max_s),
+	OPTIONAL_LIST("events", struct file_subscriptions, events, &name_schema, EVENTS_MAX),
+	OPTIONAL_TEXT("hosts", struct file_subscriptions, hosts, 1, NAME_MAX_BYTES),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t trunk_fields[] = {
 	TEXT("name", struct file_trunk, name, NAME_MAX_BYTES),
 	TEXT("realm", struct file_trunk, realm, NAME_MAX_BYTES),
@@ -209,6 +218,7 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	OPTIONAL_TEXT("refer", struct file_trunk, refer, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("redirects", struct file_trunk, redirects, 1, NAME_MAX_BYTES),
 	OPTIONAL_LIST("requests", struct file_trunk, requests, &name_schema, SHORT_LIST_MAX),
+	OPTIONAL_MAPPING("subscriptions", struct file_trunk, subscriptions, subscriptions_fields),
 	OPTIONAL_MAPPING("session_timer", struct file_trunk, session_timer, session_timer_fields),
 	OPTIONAL_TEXT("srtp", struct file_trunk, srtp, 1, NAME_MAX_BYTES),
 	CYAML_FIELD_SEQUENCE("srtp_suites", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
@@ -295,6 +305,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 	OPTIONAL_NUMBER("calls", struct file_limits, calls),
 	OPTIONAL_NUMBER("bindings", struct file_limits, bindings),
 	OPTIONAL_NUMBER("requests", struct file_limits, requests),
+	OPTIONAL_NUMBER("subscriptions", struct file_limits, subscriptions),
 	CYAML_FIELD_END,
 };
 
@@ -507,6 +518,19 @@ static bool default_session_timer(struct file_trunk *trunk)
 	       default_text(&trunk->session_timer->refresher, "any");
 }
 
+// Where none pass there is nothing to say of them.
+static bool default_subscriptions(struct file_trunk *trunk)
+{
+	bool pass = trunk->subscriptions;
+
+	for (uint32_t i = 0; i < trunk->requests_count; i++)
+		pass = pass || !strcmp(trunk->requests[i], "subscribe");
+	return !pass || (default_mapping(&trunk->subscriptions, sizeof(*trunk->subscriptions)) &&
+				default_number(&trunk->subscriptions->max, 1000) &&
+				default_number(&trunk->subscriptions->expires_max_s, 3600) &&
+				default_text(&trunk->subscriptions->hosts, "hide"));
+}
+
 static bool default_trunk(struct file_trunk *trunk)
 {
 	return default_peers(trunk) && default_number(&trunk->ptime, 20) && default_media(trunk) &&
@@ -519,7 +543,7 @@ static bool default_trunk(struct file_trunk *trunk)
 	       default_text(&trunk->redirection, "as_received") && default_suites(trunk) &&
 	       default_users(trunk) && default_trunk_limits(trunk) &&
 	       default_health(trunk->health) && default_failover(trunk) &&
-	       default_numbers(trunk->numbers);
+	       default_numbers(trunk->numbers) && default_subscriptions(trunk);
 }
 
 static bool default_timers(struct config_file *file)
@@ -575,7 +599,8 @@ static bool fill_defaults(struct config_file *file)
 	       default_mapping(&file->limits, sizeof(*file->limits)) &&
 	       default_number(&file->limits->calls, 0) &&
 	       default_number(&file->limits->bindings, 100000) &&
-	       default_number(&file->limits->requests, 5000) && default_auth(file) &&
+	       default_number(&file->limits->requests, 5000) &&
+	       default_number(&file->limits->subscriptions, 10000) && default_auth(file) &&
 	       default_access(file->access) && default_cluster(file->cluster) && default_log(file);
 }
 

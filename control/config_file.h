@@ -137,6 +137,13 @@ struct file_session_timer {
 	char *refresher; // "any", "us", "peer"
 };
 
+struct file_subscriptions {
+	uint32_t *max, *expires_max_s;
+	char **events;
+	uint32_t events_count;
+	char *hosts; // "hide", "pass"
+};
+
 struct file_trunk {
 	char *name;
 	char *realm;
@@ -157,11 +164,12 @@ struct file_trunk {
 	struct file_session_timer *session_timer;
 	char *refer;	 // "handle", "reject"
 	char *redirects; // "refuse", "follow", "pass"
-	char **requests; // "message", "publish", "notify"
+	char **requests; // "message", "publish", "notify", "subscribe"
 	uint32_t requests_count;
-	char *rtcp_mux;	    // "offer", "accept", "never"
-	char *srtp;	    // "never", "optional", "required"
-	char **srtp_suites; // best first
+	struct file_subscriptions *subscriptions; // NULL: none pass
+	char *rtcp_mux;				  // "offer", "accept", "never"
+	char *srtp;				  // "never", "optional", "required"
+	char **srtp_suites;			  // best first
 	uint32_t srtp_suites_count;
 	struct file_trunk_tls *tls;		// NULL: as the realm has it
 	struct file_keys *auth;			// NULL: we have no proof for it
@@ -220,6 +228,7 @@ struct file_trace {
 struct file_limits {
 	uint32_t *calls;
 	uint32_t *requests;
+	uint32_t *subscriptions;
 	uint32_t *bindings;
 };
 

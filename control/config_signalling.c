@@ -1,10 +1,15 @@
 // What a trunk's SIP may do: the keys of dialogs.
 #include <string.h>
 
+#include "chars.h"
 #include "config_check.h"
 #include "config_file.h"
 #include "config_private.h"
 #include "session_expires.h"
+
+#define SUBSCRIPTIONS_MAX  1000000
+#define SUBSCRIPTION_MIN_S 60
+#define SUBSCRIPTION_MAX_S 604800
 
 static const struct config_words rel100_words = {{[TRUNK_100REL_NEVER] = "never",
 							 [TRUNK_100REL_SUPPORTED] = "supported",
@@ -52,7 +57,8 @@ static int read_session_timer(const struct check *check, const struct file_sessi
 static int read_requests(const struct check *check, const struct file_trunk *from,
 	unsigned int number, uint8_t *requests)
 {
-	static const char *const names[] = {"message", "publish", "notify"}; // TRUNK_REQUESTS_*
+	static const char *const names[] = {
+		"message", "publish", "notify", "subscribe"}; // TRUNK_REQUESTS_*
 	char where[CHECK_WHERE_SIZE];
 
 	for (uint32_t i = 0; i < from->requests_count; i++) {
@@ -63,10 +69,45 @@ static int read_requests(const struct check *check, const struct file_trunk *fro
 		if (k == sizeof(names) / sizeof(names[0]))
 			return check_failed(check,
 				check_where(where, "trunks[%u].requests[%u]", number, i + 1),
-				"expected message, publish or notify, not '%s'", from->requests[i]);
+				"expected message, publish, subscribe or notify, not '%s'",
+				from->requests[i]);
 		*requests |= (uint8_t)(1u << k);
 	}
 	return 0;
+}
+
+static const struct config_words hosts_words = {
+	{[TRUNK_HOSTS_HIDE] = "hide", [TRUNK_HOSTS_PASS] = "pass"}, "hide or pass"};
+
+static int read_subscriptions(const struct check *check, const struct file_subscriptions *from,
+	unsigned int number, struct trunk_subscriptions *out)
+{
+	char where[CHECK_WHERE_SIZE];
+	int rc;
+
+	if (!from)
+		return 0;
+	out->max = *from->max;
+	out->expires_max_s = *from->expires_max_s;
+	out->events = (const char *const *)from->events;
+	out->n_events = from->events_count;
+	rc = check_range(check, check_where(where, "trunks[%u].subscriptions.max", number),
+		out->max, 1, SUBSCRIPTIONS_MAX);
+	if (!rc)
+		rc = check_range(check,
+			check_where(where, "trunks[%u].subscriptions.expires_max_s", number),
+			out->expires_max_s, SUBSCRIPTION_MIN_S, SUBSCRIPTION_MAX_S);
+	for (uint32_t i = 0; !rc && i < from->events_count; i++)
+		if (!chars_are(slice_of(from->events[i]), CHAR_TOKEN))
+			rc = check_failed(check,
+				check_where(where, "trunks[%u].subscriptions.events[%u]", number,
+					i + 1),
+				"expected an event package, as presence, not '%s'",
+				from->events[i]);
+	return rc ? rc
+		  : config_read_choice(check,
+			    check_where(where, "trunks[%u].subscriptions.hosts", number),
+			    from->hosts, &hosts_words, &out->hosts);
 }
 
 int config_read_trunk_signalling(const struct check *check, const struct file_trunk *from,
@@ -87,6 +128,9 @@ int config_read_trunk_signalling(const struct check *check, const struct file_tr
 			from->redirects, &redirects_words, &signalling->redirects);
 	if (!rc)
 		rc = read_requests(check, from, number, &signalling->requests);
+	if (!rc)
+		rc = read_subscriptions(
+			check, from->subscriptions, number, &signalling->subscriptions);
 	if (!rc)
 		rc = read_session_timer(
 			check, from->session_timer, number, &signalling->session_timer);

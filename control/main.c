@@ -60,6 +60,7 @@ static struct calls_settings settings_of(const struct program *program, struct c
 		.trace_bytes = (size_t)config->limits.trace_megabytes << 20,
 		.calls_max = config->limits.calls,
 		.requests_max = config->limits.requests,
+		.subscriptions_max = config->limits.subscriptions,
 		.auth = {.secret = config->auth.has_secret ? config->auth.secret : NULL,
 			.nonce_s = config->auth.nonce_s,
 			.failures = config->auth.failures,

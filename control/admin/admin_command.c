@@ -91,6 +91,10 @@ json_t *status_json(const struct admin *admin)
 		json_pack("{s:i, s:I, s:I}", "active", (int)calls->requests_now, "relayed",
 			(json_int_t)calls->requests_relayed, "refused",
 			(json_int_t)calls->requests_refused));
+	json_object_set_new(result, "subscriptions",
+		json_pack("{s:i, s:I, s:I}", "active", (int)calls->subscriptions_now, "begun",
+			(json_int_t)calls->subscriptions_begun, "notifies",
+			(json_int_t)calls->notifies_relayed));
 	return result;
 }
 

@@ -38,17 +38,18 @@ struct calls_settings {
 	const struct access_rules *access; // NULL: none
 	struct trunks *trunks;
 	const struct routes *routes;
-	const char *dns_servers; // with commas; "" or NULL: those of the system
-	const char *dataplane;	 // socket
-	const char *cdr_file;	 // "-": standard output; NULL: none are written
-	uint32_t no_answer_s;	 // ringing until CANCEL and 408
-	uint32_t max_duration_s; // of a call, 0: no limit
-	uint32_t media_start_s;	 // no media after the answer, 0: never
-	uint32_t media_s;	 // no media in a call, 0: never
-	uint32_t media_hold_s;	 // no media on hold, 0: never
-	size_t trace_bytes;	 // of SIP messages kept for sluicectl trace, 0: none
-	uint32_t calls_max;	 // at the same time, 0: no limit
-	uint32_t requests_max;	 // of no call that wait for an answer, 0: no limit
+	const char *dns_servers;    // with commas; "" or NULL: those of the system
+	const char *dataplane;	    // socket
+	const char *cdr_file;	    // "-": standard output; NULL: none are written
+	uint32_t no_answer_s;	    // ringing until CANCEL and 408
+	uint32_t max_duration_s;    // of a call, 0: no limit
+	uint32_t media_start_s;	    // no media after the answer, 0: never
+	uint32_t media_s;	    // no media in a call, 0: never
+	uint32_t media_hold_s;	    // no media on hold, 0: never
+	size_t trace_bytes;	    // of SIP messages kept for sluicectl trace, 0: none
+	uint32_t calls_max;	    // at the same time, 0: no limit
+	uint32_t requests_max;	    // of no call that wait for an answer, 0: no limit
+	uint32_t subscriptions_max; // 0: no limit
 	struct calls_auth auth;
 	// Called when nothing points into what is above any more; NULL: it outlives the calls.
 	void (*release)(void *config);
@@ -97,10 +98,14 @@ struct calls_counters {
 	uint64_t requests_relayed; // others, of a call or of none
 	uint64_t requests_refused; // of those of none, by us or the far end
 	uint32_t requests_now;	   // that have no answer yet
-	uint64_t digits_by_info;   // taken from one or sent by one
-	uint64_t digits_lost;	   // that could not be sent to the other leg
-	uint64_t challenges;	   // 401 and 407 that asked for a proof
-	uint64_t bad_proofs;	   // wrong ones
+	uint32_t subscriptions_now;
+	uint64_t subscriptions_begun; // accepted by the notifier
+	uint64_t notifies_relayed;    // of subscriptions
+	uint64_t notifies_refused;    // of none: 481
+	uint64_t digits_by_info;      // taken from one or sent by one
+	uint64_t digits_lost;	      // that could not be sent to the other leg
+	uint64_t challenges;	      // 401 and 407 that asked for a proof
+	uint64_t bad_proofs;	      // wrong ones
 	uint64_t cdrs, cdr_errors;
 };
 const struct calls_counters *calls_counters(const struct calls *calls);

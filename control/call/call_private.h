@@ -28,6 +28,8 @@
 //   info.c       INFO: digits, or for the other leg
 //   relay.c      a request of one side as one of ours on the other: leg_request.c in a call,
 //                relay_request.c outside of calls; request_write.c: as they are written
+//   subscription.c  SUBSCRIBE and NOTIFY, by two dialogs; subscription_state.c: what they say;
+//                event_body.c: hosts in bodies of events
 //   digits.c     DTMF between INFO and the dataplane; info_digit.c: what INFO says
 //   description.c  descriptions and codecs of both legs, into the media session; relays.c: those of
 //                video, text and T.38
@@ -62,8 +64,8 @@
 
 extern struct log_module log_call;
 
-// What a transaction's user pointer points to: a leg, an attempt, a probe, a request that is
-// relayed.
+// What the user pointer of a transaction or dialog points to: a leg, an attempt, a probe, a request
+// that is relayed.
 enum owner_kind {
 	OWNER_LEG,
 	OWNER_ATTEMPT,
@@ -71,7 +73,8 @@ enum owner_kind {
 	OWNER_DIGITS,
 	OWNER_RELAY,
 	OWNER_REGISTRATION,
-	OWNER_BYE
+	OWNER_BYE,
+	OWNER_SUBSCRIPTION
 };
 struct owner {
 	enum owner_kind kind;
@@ -362,6 +365,7 @@ struct calls {
 	struct peers *peers;
 	struct plan *plan;	 // of now
 	LIST_HEAD(, plan) plans; // that are in use
+	LIST_HEAD(, subscription) subscriptions;
 	struct registrar *registrar;
 	struct registrations *registrations;
 	struct digest_nonces *nonces;
@@ -486,6 +490,8 @@ void leg_refuse(struct leg *leg, unsigned int status);
 void warning_write(struct leg *leg, struct builder *b);
 void leg_acknowledged(struct leg *leg);
 int leg_reinvite(struct leg *leg, const char *description);
+// The trunk of a dialog of ours; NULL for one of nobody.
+const struct trunk *dialog_trunk(const struct dialog *dialog);
 // Send requests where the dialog says, as far as that is an IP address.
 void dialog_flow_update(struct dialog *dialog);
 // `headers`: more of them, each with its line end. `bye`: whose it is, or NULL where nobody waits.

@@ -16,6 +16,7 @@
 #include "plan.h"
 #include "registrar.h"
 #include "sdp.h"
+#include "subscription.h"
 #include "transfer.h"
 
 LOG_MODULE(log_call, "call");
@@ -213,6 +214,7 @@ struct calls *calls_create(const struct calls_settings *settings, char *error, s
 		calls->settings = *settings;
 		TAILQ_INIT(&calls->list);
 		LIST_INIT(&calls->plans);
+		LIST_INIT(&calls->subscriptions);
 		calls_timeouts_set(calls);
 		err = parts_create(calls, error, error_size);
 	}
@@ -262,6 +264,7 @@ void calls_stop(struct calls *calls, void (*stopped)(void *arg), void *arg)
 			call_event(call, &event);
 	}
 	registrations_end(calls->registrations);
+	subscriptions_end(calls);
 	log_info(&log_call, "stopping", "calls_left_in_dataplane=%u", calls->counters.active_now);
 	calls->stop_timer = evtimer_new(calls->settings.base, on_stop_turn, calls);
 	if (calls->stop_timer)
@@ -288,6 +291,7 @@ void calls_destroy(struct calls *calls)
 	while ((call = TAILQ_FIRST(&calls->list)))
 		call_destroy(call);
 	registrar_destroy(calls->registrar);
+	subscriptions_drop(calls);
 	if (calls->stack)
 		stack_destroy(calls->stack); // closes attempts, so the dialogs go after it
 	tls_ends_close(calls);

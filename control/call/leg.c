@@ -7,6 +7,7 @@
 #include "hunt.h"
 #include "offer.h"
 #include "pass.h"
+#include "subscription.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -67,14 +68,24 @@ struct slice contact_write(const struct listener *listener, bool secure, char *o
 	return builder_finish(&b);
 }
 
+const struct trunk *dialog_trunk(const struct dialog *dialog)
+{
+	const struct owner *owner = dialog->user;
+
+	if (!owner)
+		return NULL;
+	return owner->kind == OWNER_SUBSCRIPTION ? subscription_trunk(owner)
+						 : ((const struct leg *)owner)->trunk;
+}
+
 void dialog_flow_update(struct dialog *dialog)
 {
-	const struct leg *leg = dialog->user;
+	const struct trunk *trunk = dialog_trunk(dialog);
 	struct sip_address address;
 	struct uri hop;
 
 	// Users are where their messages come from, whatever they say: they may be behind NAT.
-	if (leg && trunk_is_of_users(leg->trunk))
+	if (trunk && trunk_is_of_users(trunk))
 		return;
 	if (!listener_connects(dialog->flow.listener))
 		return; // RFC 7118 5: whatever the Contact says, only this connection leads there

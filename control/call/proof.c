@@ -134,8 +134,8 @@ static const struct trunk *trunk_of_transaction(const struct calls *calls,
 	if (owner && owner->kind == OWNER_LEG)
 		return ((const struct leg *)owner)->trunk;
 	dialog = dialog_find(calls->dialogs, response);
-	if (dialog && dialog->user)
-		return ((const struct leg *)dialog->user)->trunk;
+	if (dialog && dialog_trunk(dialog))
+		return dialog_trunk(dialog);
 	return trunk_match(
 		calls->settings.trunks, calls_realm(calls, flow->listener), &flow->remote.any);
 }

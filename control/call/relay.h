@@ -50,6 +50,7 @@ enum { REQUEST_HEAD_SIZE = 16384 };
 // request_write.c
 // What says of the body what it is, and the body itself, unchanged; the last of a message.
 void body_copy(struct builder *b, const struct sip_message *from);
+void body_headers_copy(struct builder *b, const struct sip_message *from); // but its type
 // The header fields that belong to what a request asks for, beside those that pass.h knows.
 void request_headers_copy(struct builder *b, const struct sip_message *from);
 // From, To, Call-ID and CSeq of a request that begins something; `passage` is its way.

@@ -1,8 +1,8 @@
-// A request outside of calls and dialogs (MESSAGE, RFC 3428; PUBLISH, RFC 3903; NOTIFY that nobody
-// has subscribed to) on its way from one trunk to another. It goes where a call would: down the
-// list of routes, and of each one's trunk to one place after the other, until one answers something
-// that is not for the next. To a registered user it goes to one place at a time, the best q first:
-// the first that takes it has it.
+// A request outside of calls and dialogs (MESSAGE, RFC 3428; PUBLISH, RFC 3903; the first
+// SUBSCRIBE, RFC 6665; NOTIFY that nobody has subscribed to) on its way from one trunk to another.
+// It goes where a call would: down the list of routes, and of each one's trunk to one place after
+// the other, until one answers something that is not for the next. To a registered user it goes to
+// one place at a time, the best q first: the first that takes it has it.
 //
 // Subtle: there is time for 64*T1 in all, as who asked gives up then (RFC 4320, 4321) and nothing
 // may be sent to it any more.
@@ -17,6 +17,7 @@
 #include "outside.h"
 #include "plan.h"
 #include "relay.h"
+#include "subscription.h"
 #include "token.h"
 
 enum { MAX_FORWARDS = 70, TEXT_SIZE = 2048 };
@@ -38,7 +39,8 @@ struct request {
 	struct place *places;	   // of the present route
 	size_t n_places, at_place;
 	unsigned int n_tried;
-	struct event patience; // for any response, where there are other places
+	struct event patience;		   // for any response, where there are other places
+	struct subscription *subscription; // that it asks for; NULL: none, or it has it
 	struct dialog_request values;
 	size_t n_text;
 	char text[TEXT_SIZE]; // of the values
@@ -48,6 +50,7 @@ bool request_may_pass(const struct trunk *trunk, enum method method)
 {
 	static const unsigned int bits[METHOD_N] = {[METHOD_MESSAGE] = TRUNK_REQUESTS_MESSAGE,
 		[METHOD_PUBLISH] = TRUNK_REQUESTS_PUBLISH,
+		[METHOD_SUBSCRIBE] = TRUNK_REQUESTS_SUBSCRIBE,
 		[METHOD_NOTIFY] = TRUNK_REQUESTS_NOTIFY};
 
 	return trunk && (trunk->signalling.requests & bits[method]);
@@ -248,10 +251,12 @@ static struct slice request_write(struct builder *b, const struct request *reque
 	if (route.p)
 		builder_header(b, HEADER_ROUTE, route);
 	request_parties_write(b, values, message->method_name);
-	if (message->method == METHOD_NOTIFY) { // of nobody's dialog, so there is none to name
+	if (message->method == METHOD_NOTIFY || message->method == METHOD_SUBSCRIBE)
 		builder_header(b, HEADER_CONTACT, values->contact);
-		builder_header(b, HEADER_SUBSCRIPTION_STATE, SLICE("terminated;reason=noresource"));
-	}
+	if (message->method == METHOD_NOTIFY)
+		subscription_state_write(b, message, UINT32_MAX);
+	if (message->method == METHOD_SUBSCRIBE)
+		subscription_wish_write(b, request->relay.from, message);
 	request_headers_copy(b, message);
 	pass_headers(b, passage);
 	body_copy(b, message);
@@ -273,6 +278,9 @@ static int place_try(struct request *request, const struct place *place)
 		place->target->tried++;
 	if (values_fill(request, place, &passage))
 		return -EMSGSIZE;
+	if (request->subscription && subscription_try(request->subscription, request->relay.to,
+					     &place->contact.flow, &request->values))
+		return -ENOMEM;
 	buffer = malloc(size);
 	if (!buffer)
 		return -ENOMEM;
@@ -329,23 +337,56 @@ static void log_end(const struct request *request, unsigned int status)
 		relay->to ? relay->to->name : "-", status, request->n_tried);
 }
 
+// Ours, with what would do (RFC 6665 8.3.2).
+static void bad_event_answer(struct relay *relay)
+{
+	const struct trunk_subscriptions *rules = &relay->from->signalling.subscriptions;
+	char text[1024];
+	struct builder b;
+
+	builder_init(&b, text, sizeof(text));
+	for (size_t i = 0; i < rules->n_events; i++)
+		builder_header(&b, HEADER_ALLOW_EVENTS, slice_of(rules->events[i]));
+	transaction_reply_with(relay->theirs, 489, (struct slice){}, builder_finish(&b));
+}
+
 static void refuse(struct request *request, unsigned int status)
 {
 	log_end(request, status);
 	request->relay.calls->counters.requests_refused++;
-	relay_refuse(&request->relay, status);
+	if (status == 489)
+		bad_event_answer(&request->relay);
+	else
+		relay_refuse(&request->relay, status);
 	relay_end(&request->relay);
+}
+
+// Our SUBSCRIBE has its 2xx, from whoever it was sent to with these credentials.
+static unsigned int subscription_answer(
+	struct request *request, const struct sip_message *response, struct builder *b)
+{
+	if (!request->subscription)
+		return 500; // the subscriber has refused its first NOTIFY
+	request->values.cseq = response->cseq;
+	return subscription_accepted(request->subscription, &request->values, response, b);
 }
 
 static void answer(struct request *request, const struct sip_message *response)
 {
+	unsigned int status = 0;
 	char text[1024];
 	struct builder b;
 
+	builder_init(&b, text, sizeof(text));
+	if (response->method == METHOD_SUBSCRIBE && response->status < 300)
+		status = subscription_answer(request, response, &b);
+	if (status) {
+		refuse(request, status);
+		return;
+	}
 	log_end(request, response->status);
 	if (response->status >= 300)
 		request->relay.calls->counters.requests_refused++;
-	builder_init(&b, text, sizeof(text));
 	if (response->method == METHOD_PUBLISH && response->status < 300) {
 		struct slice tag = message_value_named(response, SLICE("SIP-ETag"));
 
@@ -423,6 +464,7 @@ static void gone(struct relay *relay)
 	struct request *request = (struct request *)relay;
 
 	evtimer_del(&request->patience);
+	subscription_drop(request->subscription);
 	places_drop(request);
 	relay->calls->counters.requests_now--;
 	free(request->routes);
@@ -469,6 +511,8 @@ void request_take(struct calls *calls, struct trunk *trunk, struct transaction *
 	if (calls->trace)
 		trace_assign(calls->trace, message->call_id, id.bytes);
 	status = routes_choose(request, message);
+	if (!status && message->method == METHOD_SUBSCRIBE)
+		status = subscription_create(calls, trunk, transaction, &request->subscription);
 	if (!status)
 		status = next_try(request);
 	if (status)

@@ -56,7 +56,7 @@ void request_headers_copy(struct builder *b, const struct sip_message *from)
 	}
 }
 
-static void body_headers_copy(struct builder *b, const struct sip_message *from)
+void body_headers_copy(struct builder *b, const struct sip_message *from)
 {
 	static const enum header_id ids[] = {HEADER_CONTENT_DISPOSITION, HEADER_CONTENT_ENCODING,
 		HEADER_CONTENT_LANGUAGE, HEADER_MIME_VERSION};

@@ -12,6 +12,7 @@
 #include "offer.h"
 #include "outside.h"
 #include "relay.h"
+#include "subscription.h"
 
 static bool on_accept(void *arg, const struct listener *listener, const struct sockaddr *source)
 {
@@ -28,6 +29,7 @@ static bool is_relayed(enum method method)
 	case METHOD_MESSAGE:
 	case METHOD_NOTIFY:
 	case METHOD_PUBLISH:
+	case METHOD_SUBSCRIBE:
 		return true;
 	default:
 		return false;
@@ -42,7 +44,8 @@ static bool refuse(struct transaction *transaction, const struct trunk *trunk)
 	char allowed[ALLOW_SIZE];
 	const struct request_rules rules = {
 		.allowed = allow_write(trunk, allowed),
-		.supported = SLICE(LEG_SUPPORTED),
+		.supported = request->method == METHOD_SUBSCRIBE ? SLICE("eventlist")
+								 : SLICE(LEG_SUPPORTED),
 		.accepted = relayed ? (struct slice){} : SLICE("application/sdp"),
 		.forwards = (relayed || request->method == METHOD_INVITE) && !request->to_tag.p,
 	};
@@ -135,6 +138,7 @@ static void request_outside(
 	case METHOD_MESSAGE:
 	case METHOD_NOTIFY:
 	case METHOD_PUBLISH:
+	case METHOD_SUBSCRIBE:
 		request_take(calls, trunk, transaction, request);
 		break;
 	case METHOD_REFER:
@@ -213,10 +217,6 @@ static void request_inside(
 		transaction_reply(transaction, 500); // out of order (12.2.2)
 		return;
 	}
-	// A phone behind NAT may be seen at another port from now on.
-	if (trunk_is_of_users(leg->trunk) && dialog->flow.listener == request->flow.listener &&
-		sip_address_equal_host(&dialog->flow.remote, &request->flow.remote))
-		dialog->flow.remote = request->flow.remote;
 	if (refuse(transaction, leg->trunk))
 		return;
 	if (leg->state == LEG_OVER) {
@@ -255,7 +255,8 @@ static void request_inside(
 		transaction_reply(transaction, 481);
 		break;
 	case METHOD_PUBLISH:
-		transaction_reply(transaction, 403); // asks for no dialog's sake
+	case METHOD_SUBSCRIBE:
+		transaction_reply(transaction, 403); // but in a dialog of its own
 		break;
 	default:
 		abilities_answer(transaction, leg->trunk, false);
@@ -267,7 +268,18 @@ struct leg *leg_of_message(const struct calls *calls, const struct sip_message *
 {
 	struct dialog *dialog = dialog_find(calls->dialogs, message);
 
-	return dialog ? dialog->user : NULL;
+	struct owner *owner = dialog ? dialog->user : NULL;
+
+	return owner && owner->kind == OWNER_LEG ? (struct leg *)owner : NULL;
+}
+
+// A phone behind NAT may be seen at another port from now on.
+static void user_follow(struct dialog *dialog, const struct sip_message *request)
+{
+	if (trunk_is_of_users(dialog_trunk(dialog)) &&
+		dialog->flow.listener == request->flow.listener &&
+		sip_address_equal_host(&dialog->flow.remote, &request->flow.remote))
+		dialog->flow.remote = request->flow.remote;
 }
 
 static void on_request(
@@ -276,6 +288,7 @@ static void on_request(
 	struct calls *calls = arg;
 	unsigned int status = stranger_answer(calls, request);
 	struct dialog *dialog;
+	struct owner *owner;
 
 	if (status) {
 		transaction_reply(transaction, status);
@@ -286,8 +299,15 @@ static void on_request(
 		return;
 	}
 	dialog = dialog_find(calls->dialogs, request);
-	if (dialog && dialog->user) {
+	owner = dialog ? dialog->user : NULL;
+	if (owner)
+		user_follow(dialog, request);
+	if (owner && owner->kind == OWNER_SUBSCRIPTION) {
+		subscription_request(owner, dialog, transaction, request);
+	} else if (owner) {
 		request_inside(dialog, transaction, request);
+	} else if (request->method == METHOD_NOTIFY) {
+		subscription_notify(calls, transaction, request);
 	} else {
 		calls->counters.unknown_dialogs++;
 		transaction_reply(transaction, 481);

@@ -287,7 +287,8 @@ static struct leg *find_other(struct leg *asker, const struct refer *refer)
 {
 	struct dialog *dialog = dialog_find_ids(
 		asker->call->calls->dialogs, refer->replaces, refer->to_tag, refer->from_tag);
-	struct leg *leg = dialog ? dialog->user : NULL;
+	struct owner *owner = dialog ? dialog->user : NULL;
+	struct leg *leg = owner && owner->kind == OWNER_LEG ? (struct leg *)owner : NULL;
 
 	if (!leg || leg->call == asker->call || leg->trunk != asker->trunk ||
 		dialog != &leg->dialog || leg->state != LEG_CONFIRMED ||

@@ -83,6 +83,7 @@ void show_status(const json_t *result, FILE *file)
 	const json_t *dataplane = json_object_get(result, "dataplane");
 	const json_t *calls = json_object_get(result, "calls");
 	const json_t *requests = json_object_get(result, "requests");
+	const json_t *subscriptions = json_object_get(result, "subscriptions");
 	char time[TIME_SIZE];
 
 	put_text(file, text_of(result, "node"));
@@ -107,6 +108,11 @@ void show_status(const json_t *result, FILE *file)
 			(long long)number_of(requests, "active"),
 			(long long)number_of(requests, "relayed"),
 			(long long)number_of(requests, "refused"));
+	if (number_of(subscriptions, "begun"))
+		fprintf(file, "subscriptions: %lld active; %lld begun, %lld notifications\n",
+			(long long)number_of(subscriptions, "active"),
+			(long long)number_of(subscriptions, "begun"),
+			(long long)number_of(subscriptions, "notifies"));
 	if (number_of(calls, "cdr_errors"))
 		fprintf(file, "CDRs NOT WRITTEN: %lld\n",
 			(long long)number_of(calls, "cdr_errors"));

@@ -75,6 +75,22 @@ enum {
 	TRUNK_REQUESTS_MESSAGE = 1 << 0,
 	TRUNK_REQUESTS_PUBLISH = 1 << 1,
 	TRUNK_REQUESTS_NOTIFY = 1 << 2, // that nobody has subscribed to
+	TRUNK_REQUESTS_SUBSCRIBE = 1 << 3,
+};
+
+// Hosts that bodies of events name.
+enum trunk_hosts {
+	TRUNK_HOSTS_HIDE, // ours takes their place
+	TRUNK_HOSTS_PASS,
+};
+
+// Of what its side subscribes to.
+struct trunk_subscriptions {
+	uint32_t max;		   // at the same time
+	uint32_t expires_max_s;	   // until one must be renewed
+	const char *const *events; // packages; none: any
+	size_t n_events;
+	uint8_t hosts; // enum trunk_hosts; of bodies for it
 };
 
 // What SIP may do on its side.
@@ -82,6 +98,7 @@ struct trunk_signalling {
 	uint8_t redirects; // enum trunk_redirects
 	uint8_t refer;	   // enum trunk_refer
 	uint8_t requests;  // that pass from it and to it
+	struct trunk_subscriptions subscriptions;
 	struct trunk_session_timer session_timer;
 	uint8_t rel100;	     // enum trunk_100rel
 	uint8_t early_media; // enum trunk_early_media
@@ -124,6 +141,7 @@ struct trunk_state {
 	unsigned int refs;
 	struct trunk_load load[TRUNK_DIRECTIONS];
 	struct target_list targets;
+	uint32_t subscriptions; // that its side has
 };
 
 struct users;
