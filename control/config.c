@@ -242,6 +242,8 @@ static int read_process(const struct check *check, struct config *config)
 	config->limits.bindings = *file->limits->bindings;
 	config->limits.requests = *file->limits->requests;
 	config->limits.subscriptions = *file->limits->subscriptions;
+	config->limits.registers = *file->limits->registers;
+	config->limits.registers_per_s = *file->limits->registers_per_s;
 	rc = check_name(check, "node", file->node);
 	if (!rc)
 		rc = check_path(check, "dataplane", file->dataplane);
@@ -257,6 +259,11 @@ static int read_process(const struct check *check, struct config *config)
 			TRACE_MEGABYTES_MAX);
 	if (!rc)
 		rc = check_range(check, "limits.calls", config->limits.calls, 0, CALLS_MAX);
+	if (!rc)
+		rc = check_range(check, "limits.registers", config->limits.registers, 1, CALLS_MAX);
+	if (!rc)
+		rc = check_range(check, "limits.registers_per_s", config->limits.registers_per_s, 0,
+			CALLS_MAX);
 	return rc;
 }
 

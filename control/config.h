@@ -32,6 +32,8 @@ struct config_limits {
 	uint32_t bindings;	  // of registered users
 	uint32_t requests;	  // of no call that wait for an answer, 0: no limit
 	uint32_t subscriptions;	  // 0: no limit
+	uint32_t registers;	  // on their way to other registrars at the same time
+	uint32_t registers_per_s; // sent there, 0: no limit
 };
 
 // Of proofs that others give us.

@@ -167,6 +167,46 @@ static int read_users_file(
 	return users->users ? 0 : check_failed(check, where, "%s", error);
 }
 
+// Its trunk may come behind this one: config_read_forwards() finds it.
+static int read_forward(const struct check *check, const struct file_forward *from,
+	unsigned int number, struct trunk_users *users)
+{
+	char where[CHECK_WHERE_SIZE];
+	int rc;
+
+	users->forward = (struct trunk_forward){.path = from->path,
+		.expires_s = *from->expires_s,
+		.nat_expires_s = *from->nat_expires_s};
+	check_where(where, "trunks[%u].users.forward.expires_s", number);
+	rc = check_range(check, where, *from->expires_s, users->expires_min_s, SECONDS_MAX);
+	check_where(where, "trunks[%u].users.forward.nat_expires_s", number);
+	return rc ? rc : check_range(check, where, *from->nat_expires_s, 1, SECONDS_MAX);
+}
+
+int config_read_forwards(const struct check *check, struct config *config)
+{
+	char where[CHECK_WHERE_SIZE];
+
+	for (size_t i = 0; i < config->trunks.n; i++) {
+		const struct file_users *file = config->file->trunks[i].users;
+		struct trunk *trunk = &config->trunks.list[i], *to;
+
+		if (!file || !file->forward)
+			continue;
+		check_where(where, "trunks[%zu].users.forward.trunk", i + 1);
+		to = trunk_find(&config->trunks, file->forward->trunk);
+		if (!to)
+			return check_failed(
+				check, where, "there is no trunk '%s'", file->forward->trunk);
+		if (!to->n_peers || to == trunk)
+			return check_failed(check, where,
+				"expected a trunk with peers, which '%s' is not",
+				file->forward->trunk);
+		trunk->users->forward.to = to;
+	}
+	return 0;
+}
+
 static int read_users(const struct check *check, const struct file_trunk *from, unsigned int number,
 	struct trunk *trunk)
 {
@@ -191,6 +231,11 @@ static int read_users(const struct check *check, const struct file_trunk *from, 
 	if (read_algorithms(check, file, number, users) ||
 		read_users_limits(check, file, number, users))
 		return -EINVAL;
+	check_where(where, "trunks[%u].users", number);
+	if (!file->file == !file->forward)
+		return check_failed(check, where, "expected file, or forward");
+	if (file->forward)
+		return read_forward(check, file->forward, number, users);
 	return read_users_file(check, file->file, number, users);
 }
 

@@ -306,6 +306,8 @@ static const cyaml_schema_field_t limits_fields[] = {
 	OPTIONAL_NUMBER("bindings", struct file_limits, bindings),
 	OPTIONAL_NUMBER("requests", struct file_limits, requests),
 	OPTIONAL_NUMBER("subscriptions", struct file_limits, subscriptions),
+	OPTIONAL_NUMBER("registers", struct file_limits, registers),
+	OPTIONAL_NUMBER("registers_per_s", struct file_limits, registers_per_s),
 	CYAML_FIELD_END,
 };
 
@@ -600,7 +602,9 @@ static bool fill_defaults(struct config_file *file)
 	       default_number(&file->limits->calls, 0) &&
 	       default_number(&file->limits->bindings, 100000) &&
 	       default_number(&file->limits->requests, 5000) &&
-	       default_number(&file->limits->subscriptions, 10000) && default_auth(file) &&
+	       default_number(&file->limits->subscriptions, 10000) &&
+	       default_number(&file->limits->registers, 1000) &&
+	       default_number(&file->limits->registers_per_s, 0) && default_auth(file) &&
 	       default_access(file->access) && default_cluster(file->cluster) && default_log(file);
 }
 

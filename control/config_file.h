@@ -105,9 +105,17 @@ struct file_registration {
 	bool bulk;
 };
 
+struct file_forward {
+	char *trunk;
+	bool path;
+	uint32_t *expires_s, *nat_expires_s;
+};
+
 // Who must prove to be one of ours.
 struct file_users {
-	char *domain, *file;
+	char *domain;
+	char *file;		      // one of them
+	struct file_forward *forward; // NULL: the registrar is here
 	char **algorithms;
 	uint32_t algorithms_count;
 	bool redirect;
@@ -230,6 +238,7 @@ struct file_limits {
 	uint32_t *requests;
 	uint32_t *subscriptions;
 	uint32_t *bindings;
+	uint32_t *registers, *registers_per_s;
 };
 
 // Of proofs that others give us.

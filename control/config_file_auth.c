@@ -26,9 +26,18 @@ const cyaml_schema_field_t file_registration_fields[] = {
 static const cyaml_schema_value_t algorithm_schema = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, NAME_MAX_BYTES)};
 
+static const cyaml_schema_field_t forward_fields[] = {
+	TEXT("trunk", struct file_forward, trunk, NAME_MAX_BYTES),
+	CYAML_FIELD_BOOL("path", CYAML_FLAG_OPTIONAL, struct file_forward, path),
+	OPTIONAL_NUMBER("expires_s", struct file_forward, expires_s),
+	OPTIONAL_NUMBER("nat_expires_s", struct file_forward, nat_expires_s),
+	CYAML_FIELD_END,
+};
+
 const cyaml_schema_field_t file_users_fields[] = {
 	TEXT("domain", struct file_users, domain, DOMAIN_MAX_BYTES),
-	TEXT("file", struct file_users, file, TEXT_MAX_BYTES),
+	OPTIONAL_TEXT("file", struct file_users, file, 1, TEXT_MAX_BYTES),
+	OPTIONAL_MAPPING("forward", struct file_users, forward, forward_fields),
 	CYAML_FIELD_SEQUENCE("algorithms", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
 		struct file_users, algorithms, &algorithm_schema, 1, ALGORITHMS_MAX),
 	CYAML_FIELD_BOOL_PTR("register", CYAML_FLAG_OPTIONAL, struct file_users, registers),
@@ -68,6 +77,10 @@ bool default_users(struct file_trunk *trunk)
 	struct file_users *users = trunk->users;
 
 	if (trunk->registration && !default_number(&trunk->registration->expires_s, 3600))
+		return false;
+	if (users && users->forward &&
+		(!default_number(&users->forward->expires_s, 3600) ||
+			!default_number(&users->forward->nat_expires_s, 120)))
 		return false;
 	return !users || (DEFAULT_LIST(users->algorithms, users->algorithms_count, algorithms) &&
 				 default_registers(users, !trunk->peers_count) &&

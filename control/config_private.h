@@ -42,6 +42,8 @@ int config_read_trunk_signalling(const struct check *check, const struct file_tr
 // config_auth.c; peers of the trunk are read already.
 int config_read_trunk_auth(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk *trunk);
+// All trunks are read already.
+int config_read_forwards(const struct check *check, struct config *config);
 int config_read_auth(const struct check *check, struct config *config);
 void config_auth_free(struct config *config);
 // Whether a file that holds secrets is one, and is not open to everybody.

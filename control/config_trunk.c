@@ -221,5 +221,5 @@ int config_read_trunks(const struct check *check, struct config *config)
 		return check_memory(check);
 	for (uint32_t i = 0; !rc && i < config->file->trunks_count; i++)
 		rc = read_trunk(check, config, &config->file->trunks[i], i + 1);
-	return rc;
+	return rc ? rc : config_read_forwards(check, config);
 }

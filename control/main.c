@@ -44,6 +44,7 @@ static struct calls_settings settings_of(const struct program *program, struct c
 	return (struct calls_settings){
 		.base = program->base,
 		.guard = program->guard,
+		.node = config->node,
 		.realms = config->realms,
 		.n_realms = config->n_realms,
 		.access = &config->access,
@@ -66,7 +67,9 @@ static struct calls_settings settings_of(const struct program *program, struct c
 			.failures = config->auth.failures,
 			.failures_s = config->auth.failures_s,
 			.ban_s = config->auth.ban_s,
-			.bindings = config->limits.bindings},
+			.bindings = config->limits.bindings,
+			.registers = config->limits.registers,
+			.registers_per_s = config->limits.registers_per_s},
 	};
 }
 

@@ -72,12 +72,14 @@ static struct slice tag_make(struct attempt *attempt)
 static struct passage invite_passage(const struct call *call)
 {
 	const struct leg *a_leg = &call->legs[LEG_A], *b_leg = &call->legs[LEG_B];
+	bool is_registrar = trunk_forwards_to(a_leg->trunk, b_leg->trunk);
 
 	return (struct passage){
 		.message = call_request(call),
 		.from = a_leg->trunk,
 		.to = b_leg->trunk,
-		.host = listener_sent_by(b_leg->listener),
+		.host = is_registrar ? slice_of(a_leg->trunk->users->domain)
+				     : listener_sent_by(b_leg->listener),
 		.target = slice_of(call->target.number),
 		.user = trunk_is_of_users(a_leg->trunk) ? slice_of(call->user) : (struct slice){},
 	};

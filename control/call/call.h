@@ -27,12 +27,15 @@ struct calls_auth {
 	uint32_t nonce_s;	     // that a nonce lives
 	uint32_t failures, failures_s, ban_s; // as struct bans_rules has them
 	uint32_t bindings;		      // of registered users, at most
+	uint32_t registers;		      // forwarded at the same time
+	uint32_t registers_per_s;	      // forwarded; 0: no limit
 };
 
 // What calls need to know; everything outlives them.
 struct calls_settings {
 	struct event_base *base;
 	struct guard *guard;
+	const char *node;
 	const struct realm *realms;
 	size_t n_realms;
 	const struct access_rules *access; // NULL: none

@@ -12,6 +12,7 @@
 //   teardown.c   actions that end a call
 //   proof.c      who is who: digests of callers, and ours for those who ask
 //   register.c   REGISTER of users
+//   register_forward.c  REGISTER of users whose registrar is behind a trunk
 //   registration.c  REGISTER of ours with trunks
 //   attempt.c    one INVITE to one peer of the far trunk: forks, late and crossing answers
 //   probe.c      OPTIONS to the peers of trunks
@@ -74,7 +75,8 @@ enum owner_kind {
 	OWNER_RELAY,
 	OWNER_REGISTRATION,
 	OWNER_BYE,
-	OWNER_SUBSCRIPTION
+	OWNER_SUBSCRIPTION,
+	OWNER_FORWARD
 };
 struct owner {
 	enum owner_kind kind;
@@ -300,6 +302,8 @@ struct call {
 	struct route_target target;
 	char from[CALL_NAME_MAX]; // user part of From
 	char user[CALL_NAME_MAX]; // who the caller has proved to be; "": nobody asked
+	char *service_route; // of the caller, where its registrar is behind a trunk; NULL: none
+	bool by_token;	     // it is for what we have registered for a user
 
 	struct negotiation negotiation;
 	struct negotiation *before;	     // an exchange is under way: what held before it
@@ -350,6 +354,13 @@ struct probes;
 struct peers;
 struct plan;
 
+// REGISTERs on their way to other registrars.
+struct register_forwards {
+	LIST_HEAD(, register_forward) list;
+	uint32_t n;
+	uint64_t allowance, allowance_at_ms; // of a token bucket, in 1/1000 REGISTER
+};
+
 struct calls {
 	struct calls_settings settings;
 	struct call_list list;
@@ -368,6 +379,7 @@ struct calls {
 	LIST_HEAD(, subscription) subscriptions;
 	struct registrar *registrar;
 	struct registrations *registrations;
+	struct register_forwards forwards;
 	struct digest_nonces *nonces;
 	struct bans *bans;
 	struct sdp *sdp; // scratch: one description is parsed at a time
@@ -446,6 +458,13 @@ void call_over(struct call *call, enum call_ender by, unsigned int status, const
 static inline const struct sip_message *call_request(const struct call *call)
 {
 	return call->refer ? call->refer : transaction_request(call->legs[LEG_A].invite);
+}
+
+// Whether the registrar of a trunk's users is behind another: what asks for a proof there, and the
+// proof, pass.
+static inline bool trunk_forwards_to(const struct trunk *users, const struct trunk *to)
+{
+	return users->users && to && users->users->forward.to == to;
 }
 
 static inline struct leg *leg_other(struct leg *leg)

@@ -95,6 +95,7 @@ static void call_destroy(struct call *call)
 		leg_fini(&call->legs[i]);
 	hunt_fini(call);
 	message_destroy(call->refer);
+	free(call->service_route);
 	if (call->before)
 		negotiation_wipe(call->before);
 	free(call->before);

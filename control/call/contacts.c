@@ -10,6 +10,7 @@
 #include "call_private.h"
 #include "description.h"
 #include "hunt.h"
+#include "outside.h"
 #include "registrar.h"
 #include "users.h"
 
@@ -86,6 +87,9 @@ static bool is_fit(const struct user_query *query, const struct binding *binding
 {
 	const struct listener *listener = binding->values.flow.listener;
 
+	if (query->by_token)
+		return listener &&
+		       binding == register_forward_binding(query->calls, query->request);
 	return listener && (!query->secure || listener_is_secure(listener)) &&
 	       is_asked_for(query->request, &binding->values) && !is_other_flow_of(binding, list);
 }
@@ -131,6 +135,8 @@ unsigned int contacts_list(
 	const struct binding *binding;
 
 	*n = 0;
+	if (!bindings && !query->trunk->users->users)
+		return 480; // its registrar knows
 	if (!bindings)
 		return users_has(query->trunk->users->users, slice_of(query->number)) ? 480 : 404;
 	TAILQ_FOREACH (binding, bindings, in_record)
@@ -143,7 +149,7 @@ unsigned int contacts_list(
 unsigned int contacts_find(struct call *call, const struct trunk *trunk, const char *number)
 {
 	const struct user_query query = {
-		call->calls, trunk, number, call_request(call), call->is_secure};
+		call->calls, trunk, number, call_request(call), call->is_secure, call->by_token};
 	struct hunt *hunt = &call->hunt;
 	unsigned int status;
 

@@ -167,6 +167,10 @@ static int target_invite(struct call *call)
 	to.flow.listener = b_leg->listener;
 	to.host = target->host ? slice_of(target->host) : sip_address_format(&to.flow.remote, host);
 	to.route = registrations_route(call->calls->registrations, b_leg->trunk);
+	if (trunk_forwards_to(call->legs[LEG_A].trunk, b_leg->trunk)) {
+		to.host = slice_of(call->legs[LEG_A].trunk->users->domain);
+		to.route = call->service_route ? slice_of(call->service_route) : to.route;
+	}
 	if (!attempt_start(
 		    call, &to, description, patience_ms && hunt_has_next(call) ? &patience : NULL))
 		return 500;

@@ -63,6 +63,7 @@ struct user_query {
 	const char *number;
 	const struct sip_message *request;
 	bool secure;
+	bool by_token; // for the one binding that the request names
 };
 unsigned int contacts_list(
 	const struct user_query *query, struct contact *list, size_t max, size_t *n);

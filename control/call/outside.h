@@ -3,6 +3,7 @@
 #pragma once
 
 #include "call_private.h"
+#include "forward.h"
 
 // registration.c: with all trunks that want one. Returns NULL without memory.
 struct registrations;
@@ -33,6 +34,9 @@ struct trunk *trunk_of_request(const struct calls *calls, const struct sip_messa
 bool proof_check(struct calls *calls, const struct trunk *trunk, struct transaction *transaction,
 	const struct sip_message *request, bool is_proxy, struct slice *user);
 // As struct stack_user has them.
+// What was no proof counts: who fails too often is not heard.
+void proof_failed(struct calls *calls, const struct trunk *trunk, const struct sip_message *request,
+	struct slice user);
 const struct digest_keys *proof_keys(
 	void *calls, struct transaction *transaction, const struct sip_message *response);
 uint32_t proof_next_cseq(void *calls, const struct sip_message *response);
@@ -47,6 +51,27 @@ void proof_close(struct calls *calls);
 void register_take(
 	struct calls *calls, struct transaction *transaction, const struct sip_message *request);
 int register_open(struct calls *calls);
+
+// register_forward.c: a REGISTER of users whose registrar is behind a trunk.
+void register_forward_take(struct calls *calls, const struct trunk *users,
+	const struct registrar_rules *rules, struct transaction *transaction);
+void register_forward_response(struct owner *owner, const struct sip_message *response);
+void register_forward_failed(struct owner *owner, unsigned int status);
+void register_forward_closed(struct owner *owner, const struct transaction *transaction);
+// Whether a request came by the flow of a user who has registered that way, and of whom.
+bool register_forward_knows(struct calls *calls, const struct trunk *users,
+	const struct sip_message *request, struct slice *user);
+// The Service-Route of the caller. Returns 0 or -ENOMEM.
+int register_forward_route_keep(
+	struct call *call, const struct trunk *users, const struct sip_message *invite);
+// Whether a request from that trunk is for what we have registered with it for a user: then
+// `status` is 0, with number and route of the user, or 480.
+bool register_forward_callee(const struct calls *calls, const struct trunk *from,
+	const struct sip_message *request, struct number *number, struct route_target *route,
+	unsigned int *status);
+// That user's binding, NULL where it is gone.
+const struct binding *register_forward_binding(
+	const struct calls *calls, const struct sip_message *request);
 void register_keepalive(struct calls *calls);
 
 // probe.c: OPTIONS to the targets of all trunks that want it. Returns NULL without memory.

@@ -111,6 +111,27 @@ static void passing_pass(struct header_fields *fields, const struct passage *pas
 	}
 }
 
+// Between a user and its registrar's side, who have a secret of their own.
+static void proofs_pass(struct header_fields *fields, const struct passage *passage, int kind)
+{
+	static const struct {
+		enum header_id id;
+		int kind;
+	} proofs[] = {{HEADER_AUTHORIZATION, INITIAL}, {HEADER_PROXY_AUTHORIZATION, INITIAL},
+		{HEADER_WWW_AUTHENTICATE, RESPONSE}, {HEADER_PROXY_AUTHENTICATE, RESPONSE}};
+	const struct trunk *users = kind == INITIAL ? passage->from : passage->to,
+			   *far = kind == INITIAL ? passage->to : passage->from;
+
+	for (size_t i = 0; i < sizeof(proofs) / sizeof(proofs[0]); i++) {
+		const struct sip_header *header = message_header(passage->message, proofs[i].id);
+
+		if (proofs[i].kind != kind || !trunk_forwards_to(users, far))
+			continue;
+		for (; header; header = message_header_next(passage->message, header))
+			header_fields_add(fields, header_name(proofs[i].id), header->value);
+	}
+}
+
 void pass_headers(struct builder *b, const struct passage *passage)
 {
 	struct header_fields fields;
@@ -119,6 +140,7 @@ void pass_headers(struct builder *b, const struct passage *passage)
 	header_fields_init(&fields);
 	passing_pass(&fields, passage, kind);
 	identity_pass(&fields, passage);
+	proofs_pass(&fields, passage, kind);
 	if (kind == INITIAL) {
 		alert_info_pass(&fields, passage);
 		redirection_pass(&fields, passage);

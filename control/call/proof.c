@@ -64,8 +64,8 @@ unsigned int stranger_answer(const struct calls *calls, const struct sip_message
 	return guard_answer(calls->settings.guard, &request->flow.remote.any);
 }
 
-static void failure_note(struct calls *calls, const struct trunk *trunk,
-	const struct sip_message *request, struct slice user)
+void proof_failed(struct calls *calls, const struct trunk *trunk, const struct sip_message *request,
+	struct slice user)
 {
 	const struct sockaddr *source = &request->flow.remote.any;
 	bool is_peer = trunk_match(calls->settings.trunks, trunk->realm, source);
@@ -91,6 +91,13 @@ bool proof_check(struct calls *calls, const struct trunk *trunk, struct transact
 	*user = (struct slice){};
 	if (!trunk || !trunk->users)
 		return true;
+	if (trunk->users->forward.to) {
+		if (register_forward_knows(calls, trunk, request, user))
+			return true;
+		transaction_reply(transaction, 403); // who registers first is known
+		transaction_forget(transaction);
+		return false;
+	}
 	server = (struct digest_server){.nonces = calls->nonces,
 		.realm = trunk->users->domain,
 		.is_proxy = is_proxy,
@@ -103,7 +110,7 @@ bool proof_check(struct calls *calls, const struct trunk *trunk, struct transact
 		return true;
 	}
 	if (verdict == DIGEST_WRONG)
-		failure_note(calls, trunk, request, credentials.username);
+		proof_failed(calls, trunk, request, credentials.username);
 	if (verdict == DIGEST_MALFORMED) {
 		transaction_reply(transaction, 400);
 		return false;
@@ -127,6 +134,8 @@ static const struct trunk *trunk_of_transaction(const struct calls *calls,
 
 	if (owner && owner->kind == OWNER_ATTEMPT)
 		return attempt_trunk((const struct attempt *)owner);
+	if (owner && owner->kind == OWNER_FORWARD)
+		return NULL; // the phone's to prove
 	if (owner && owner->kind == OWNER_REGISTRATION)
 		return registration_trunk(owner);
 	if (owner && owner->kind == OWNER_RELAY)

@@ -92,6 +92,9 @@ unsigned int redirect_status(struct call *call, const struct call_event *event)
 {
 	struct slice number = event->message ? number_of(event->message) : (struct slice){};
 
+	if ((event->status == 401 || event->status == 407) &&
+		trunk_forwards_to(call->legs[LEG_A].trunk, call->legs[LEG_B].trunk))
+		return event->status;
 	if (event->status >= 400 || !number.n ||
 		call->legs[LEG_B].trunk->signalling.redirects != TRUNK_REDIRECTS_PASS)
 		return status_pass_on(event->status);

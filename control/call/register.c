@@ -42,9 +42,13 @@ void register_take(
 		transaction_reply(transaction, 404); // 10.3, step 5
 		return;
 	}
+	rules = rules_of(trunk->users);
+	if (trunk->users->forward.to) {
+		register_forward_take(calls, trunk, &rules, transaction);
+		return;
+	}
 	if (!proof_check(calls, trunk, transaction, request, false, &user))
 		return;
-	rules = rules_of(trunk->users);
 	registrar_take(calls->registrar, &rules, transaction, user);
 }
 
@@ -95,6 +99,16 @@ static json_t *json_text(const char *p, size_t n)
 	return json_stringn(text, n);
 }
 
+// How long the registrar elsewhere keeps it; null: it is here.
+static json_t *upstream_json(const struct binding_values *values, uint64_t now_ms)
+{
+	uint64_t until_ms = values->upstream_until_ms;
+
+	if (!until_ms)
+		return json_null();
+	return json_integer(until_ms > now_ms ? (json_int_t)((until_ms - now_ms) / 1000) : 0);
+}
+
 static bool binding_add(void *list, struct slice aor, const struct binding *binding)
 {
 	const struct binding_values *values = &binding->values;
@@ -103,7 +117,7 @@ static bool binding_add(void *list, struct slice aor, const struct binding *bind
 
 	sip_address_format(&values->flow.remote, source);
 	json_array_append_new(list,
-		json_pack("{s:o, s:o, s:s, s:s, s:I, s:f, s:b, s:o}", "aor",
+		json_pack("{s:o, s:o, s:s, s:s, s:I, s:f, s:b, s:o, s:o}", "aor",
 			json_text(aor.p, aor.n), "contact",
 			json_text(values->strings[BINDING_CONTACT].p,
 				values->strings[BINDING_CONTACT].n),
@@ -115,7 +129,8 @@ static bool binding_add(void *list, struct slice aor, const struct binding *bind
 					     : 0),
 			"q", values->q / 1000.0, "nat", values->is_natted, "agent",
 			json_text(values->strings[BINDING_USER_AGENT].p,
-				values->strings[BINDING_USER_AGENT].n)));
+				values->strings[BINDING_USER_AGENT].n),
+			"upstream_expires_s", upstream_json(values, now_ms)));
 	return true;
 }
 

@@ -34,6 +34,7 @@ struct request {
 	char user[CALL_NAME_MAX]; // who asks has proved to be; "": nobody asked
 	struct number number;	  // called
 	bool secure, emergency;
+	bool by_token; // for what we have registered for a user
 	struct route_target *routes;
 	size_t n_routes, at_route; // at: the next
 	struct place *places;	   // of the present route
@@ -96,7 +97,7 @@ static unsigned int targets_take(struct request *request, const struct trunk *tr
 static unsigned int contacts_take(struct request *request, const struct route_target *route)
 {
 	const struct user_query query = {request->relay.calls, route->trunk, route->number,
-		transaction_request(request->relay.theirs), request->secure};
+		transaction_request(request->relay.theirs), request->secure, request->by_token};
 	struct contact list[HUNT_TARGETS_MAX] = {};
 	unsigned int status;
 
@@ -138,6 +139,7 @@ static unsigned int routes_choose(struct request *request, const struct sip_mess
 	char caller[CALL_NAME_MAX];
 	struct number *number = &request->number;
 	struct route_query query = {.from = relay->from, .now = time(NULL), .below = random_below};
+	unsigned int status;
 	int n;
 
 	request->routes = calloc(HUNT_ROUTES_MAX, sizeof(*request->routes));
@@ -145,6 +147,15 @@ static unsigned int routes_choose(struct request *request, const struct sip_mess
 		return 500;
 	if (message_numbers_read(relay->calls, relay->from, message, number, caller))
 		return 484;
+	request->secure = uri_is_sips(message->uri);
+	if (request->secure && !listener_is_secure(message->flow.listener))
+		return 416;
+	if (register_forward_callee(
+		    relay->calls, relay->from, message, number, &request->routes[0], &status)) {
+		request->n_routes = 1;
+		request->by_token = true;
+		return status;
+	}
 	query.called = slice_of(number->ported[0] ? number->ported : number->digits);
 	query.caller = slice_of(caller);
 	n = routes_find(relay->calls->settings.routes, &query, request->routes, HUNT_ROUTES_MAX);
@@ -154,9 +165,6 @@ static unsigned int routes_choose(struct request *request, const struct sip_mess
 	for (int i = 0; number->ported[0] && i < n; i++)
 		memcpy(request->routes[i].number, number->digits, sizeof(number->digits));
 	request->emergency = request->routes[0].emergency;
-	request->secure = uri_is_sips(message->uri);
-	if (request->secure && !listener_is_secure(message->flow.listener))
-		return 416;
 	return 0;
 }
 
@@ -181,7 +189,9 @@ static struct passage passage_of(const struct request *request, const struct pla
 		.message = transaction_request(request->relay.theirs),
 		.from = request->relay.from,
 		.to = request->relay.to,
-		.host = listener_sent_by(place->contact.flow.listener),
+		.host = trunk_forwards_to(request->relay.from, request->relay.to)
+				? slice_of(request->relay.from->users->domain)
+				: listener_sent_by(place->contact.flow.listener),
 		.target = slice_of(request->routes[request->at_route - 1].number),
 		.user = trunk_is_of_users(request->relay.from) ? slice_of(request->user)
 							       : (struct slice){},
@@ -201,6 +211,8 @@ static int values_fill(
 
 	if (!place->target)
 		host = slice_of(request->relay.to->users->domain);
+	else if (trunk_forwards_to(request->relay.from, request->relay.to))
+		host = slice_of(request->relay.from->users->domain);
 	else if (place->target->host)
 		host = slice_of(place->target->host);
 	else

@@ -21,6 +21,7 @@ static unsigned int routes_choose(struct call *call, const struct sip_message *i
 	const struct calls_settings *settings = &call->calls->settings;
 	struct leg *a_leg = &call->legs[LEG_A];
 	struct route_query query = {.now = time(NULL), .below = random_below};
+	unsigned int status;
 	int n;
 
 	a_leg->listener = invite->flow.listener;
@@ -29,6 +30,16 @@ static unsigned int routes_choose(struct call *call, const struct sip_message *i
 		return 403; // a known host, but not in this realm
 	if (call_numbers_read(call, invite))
 		return 484;
+	call->is_secure = uri_is_sips(invite->uri);
+	if (call->is_secure && !listener_is_secure(a_leg->listener))
+		return 416; // RFC 5630 4
+	if (register_forward_callee(call->calls, a_leg->trunk, invite, &call->number,
+		    &call->hunt.routes[0], &status)) {
+		call->target = call->hunt.routes[0];
+		call->hunt.n_routes = 1;
+		call->by_token = true;
+		return status;
+	}
 	query.from = a_leg->trunk;
 	query.called = slice_of(
 		call->number.ported[0] ? call->number.ported : call->number.digits); // RFC 4694
@@ -41,9 +52,6 @@ static unsigned int routes_choose(struct call *call, const struct sip_message *i
 		memcpy(call->hunt.routes[i].number, call->number.digits,
 			sizeof(call->hunt.routes[i].number));
 	call->emergency = call->hunt.routes[0].emergency;
-	call->is_secure = uri_is_sips(invite->uri);
-	if (call->is_secure && !listener_is_secure(a_leg->listener))
-		return 416; // RFC 5630 4
 	return 0;
 }
 

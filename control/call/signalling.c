@@ -106,6 +106,11 @@ static void invite_take(
 		return;
 	}
 	snprintf(call->user, sizeof(call->user), SLICE_FMT, SLICE_ARG(user));
+	if (register_forward_route_keep(call, trunk, request)) {
+		call_forget(call);
+		transaction_reply(transaction, 503);
+		return;
+	}
 	media_session_open(calls->media, &call->session);
 	calls->counters.invites++;
 	call->times.invite_ms = now_realtime_ms();
@@ -416,6 +421,8 @@ static void on_response(
 		probe_response(owner, response);
 	else if (owner && owner->kind == OWNER_REGISTRATION)
 		registration_response(owner, response);
+	else if (owner && owner->kind == OWNER_FORWARD)
+		register_forward_response(owner, response);
 	else if (owner && owner->kind == OWNER_RELAY)
 		relay_response(owner, response);
 	else if (owner && owner->kind == OWNER_DIGITS)
@@ -471,6 +478,10 @@ static void on_failed(void *, struct transaction *transaction, unsigned int stat
 		registration_failed(owner);
 		return;
 	}
+	if (owner->kind == OWNER_FORWARD) {
+		register_forward_failed(owner, status);
+		return;
+	}
 	refreshes = transaction == leg->timer.refresh;
 	leg_done(leg, transaction);
 	if (refreshes)
@@ -490,6 +501,8 @@ static void on_closed(void *, struct transaction *transaction)
 		probe_closed(owner);
 	else if (owner && owner->kind == OWNER_REGISTRATION)
 		registration_closed(owner);
+	else if (owner && owner->kind == OWNER_FORWARD)
+		register_forward_closed(owner, transaction);
 	else if (owner && owner->kind == OWNER_RELAY)
 		relay_closed(owner, transaction);
 	else if (owner && owner->kind == OWNER_DIGITS)

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "hash.h"
 #include "siphash.h"
 #include "token.h"
 
@@ -31,6 +30,7 @@ struct location {
 	const struct location_watcher *watcher;
 	void *arg;
 	struct hash_table table;
+	struct hash_table tokens; // of bindings
 	TAILQ_HEAD(, record) all;
 	struct siphash_key key;
 	size_t n_bindings;
@@ -62,6 +62,41 @@ static struct record *record_find(const struct location *location, struct slice 
 	return NULL;
 }
 
+static uint64_t token_hash(const struct location *location, struct slice token)
+{
+	return siphash(&location->key, &token, 1);
+}
+
+// Into the list's order and the tokens, and out again.
+static void binding_insert(struct record *record, struct binding *binding)
+{
+	struct binding *at = TAILQ_FIRST(&record->bindings);
+	struct location *location = record->location;
+	struct slice token = binding->values.strings[BINDING_TOKEN];
+
+	while (at && at->values.q > binding->values.q)
+		at = TAILQ_NEXT(at, in_record);
+	if (at)
+		TAILQ_INSERT_BEFORE(at, binding, in_record);
+	else
+		TAILQ_INSERT_TAIL(&record->bindings, binding, in_record);
+	if (token.n)
+		hash_add(&location->tokens, &binding->by_token, token_hash(location, token));
+	record->n++;
+	location->n_bindings++;
+}
+
+static void binding_unlink(struct binding *binding)
+{
+	struct record *record = binding->record;
+
+	TAILQ_REMOVE(&record->bindings, binding, in_record);
+	if (binding->values.strings[BINDING_TOKEN].n)
+		hash_remove(&record->location->tokens, &binding->by_token);
+	record->n--;
+	record->location->n_bindings--;
+}
+
 static void timer_set(struct record *record)
 {
 	uint64_t first_ms = UINT64_MAX, now_ms = now_realtime_ms(), wait_ms;
@@ -82,9 +117,7 @@ static void binding_remove(struct binding *binding, enum location_why why)
 	struct record *record = binding->record;
 	struct location *location = record->location;
 
-	TAILQ_REMOVE(&record->bindings, binding, in_record);
-	record->n--;
-	location->n_bindings--;
+	binding_unlink(binding);
 	if (location->watcher && location->watcher->removed)
 		location->watcher->removed(location->arg, aor_of(record), binding, why);
 	free(binding);
@@ -204,20 +237,6 @@ static struct binding *binding_create(struct record *record, const struct bindin
 	return binding;
 }
 
-static void binding_insert(struct record *record, struct binding *binding)
-{
-	struct binding *at = TAILQ_FIRST(&record->bindings);
-
-	while (at && at->values.q > binding->values.q)
-		at = TAILQ_NEXT(at, in_record);
-	if (at)
-		TAILQ_INSERT_BEFORE(at, binding, in_record);
-	else
-		TAILQ_INSERT_TAIL(&record->bindings, binding, in_record);
-	record->n++;
-	record->location->n_bindings++;
-}
-
 // Whether all wishes may come true.
 static int changes_check(const struct location *location, const struct record *record,
 	const struct binding_values *wishes, size_t n, size_t record_max)
@@ -267,11 +286,9 @@ static void list_free(struct binding_list *list)
 }
 
 // What a wish replaces goes without a word: it is set anew, not removed.
-static void replace(struct record *record, struct binding *old)
+static void replace(struct binding *old)
 {
-	TAILQ_REMOVE(&record->bindings, old, in_record);
-	record->n--;
-	record->location->n_bindings--;
+	binding_unlink(old);
 	free(old);
 }
 
@@ -284,7 +301,7 @@ static void changes_make(struct record *record, const struct binding_values *wis
 	for (size_t i = 0; i < n; i++) {
 		binding = match(record, &wishes[i]);
 		if (binding && wishes[i].expires_ms)
-			replace(record, binding);
+			replace(binding);
 		else if (binding)
 			binding_remove(binding, LOCATION_ASKED);
 	}
@@ -317,6 +334,20 @@ int location_change(struct location *location, struct slice aor,
 		list_free(&made);
 	else if (record)
 		changes_make(record, wishes, n, &made);
+	if (record)
+		record_settle(record);
+	return error;
+}
+
+int location_check(struct location *location, struct slice aor, const struct binding_values *wishes,
+	size_t n, size_t record_max, uint64_t now_ms)
+{
+	struct record *record = record_find(location, aor);
+	int error;
+
+	if (record)
+		expire(record, now_ms);
+	error = changes_check(location, record, wishes, n, record_max);
 	if (record)
 		record_settle(record);
 	return error;
@@ -371,6 +402,37 @@ const struct binding_list *location_find(
 	return NULL;
 }
 
+const struct binding *location_match(struct location *location, struct slice aor,
+	const struct binding_values *wish, uint64_t now_ms)
+{
+	return location_find(location, aor, now_ms) ? match(record_find(location, aor), wish)
+						    : NULL;
+}
+
+struct slice binding_aor(const struct binding *binding)
+{
+	return aor_of(binding->record);
+}
+
+const struct binding *location_find_token(
+	const struct location *location, struct slice token, struct slice contact, uint64_t now_ms)
+{
+	struct hash_node *node = hash_first(&location->tokens, token_hash(location, token));
+	const struct binding *found = NULL;
+
+	for (; node; node = hash_next(node)) {
+		const struct binding *binding = container_of(node, struct binding, by_token);
+		const struct binding_values *values = &binding->values;
+
+		if (!slice_equal(values->strings[BINDING_TOKEN], token) ||
+			values->expires_ms <= now_ms)
+			continue;
+		if (!found || is_same_contact(values->strings[BINDING_CONTACT], contact))
+			found = binding;
+	}
+	return found;
+}
+
 void location_each(const struct location *location,
 	bool (*each)(void *arg, struct slice aor, const struct binding *binding), void *arg)
 {
@@ -407,7 +469,8 @@ struct location *location_create(struct event_base *base, size_t bindings_max,
 	location->watcher = watcher;
 	location->arg = arg;
 	TAILQ_INIT(&location->all);
-	if (hash_table_init(&location->table, 64)) {
+	if (hash_table_init(&location->table, 64) || hash_table_init(&location->tokens, 64)) {
+		hash_table_fini(&location->table);
 		free(location);
 		errno = ENOMEM;
 		return NULL;
@@ -430,5 +493,6 @@ void location_destroy(struct location *location)
 		record_destroy(record);
 	}
 	hash_table_fini(&location->table);
+	hash_table_fini(&location->tokens);
 	free(location);
 }

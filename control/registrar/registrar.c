@@ -1,6 +1,6 @@
 // REGISTER to bindings and back. Subtle: all contacts of a request are understood before any is
 // taken, and what a contact asks for is bounded here, once: lengths, times, q.
-#include "registrar.h"
+#include "registrar_private.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -8,45 +8,20 @@
 #include <time.h>
 
 #include "chars.h"
-#include "registrar_log.h"
 
 LOG_MODULE(log_registrar, "registrar");
 
 enum {
-	CONTACTS_MAX = 100, // in one request
 	CONTACT_SIZE_MAX = 512,
-	PATH_SIZE_MAX = 1024,
 	INSTANCE_SIZE_MAX = 128,
 	CALL_ID_SIZE_MAX = 256,
 	USER_AGENT_SIZE_MAX = 64,
 	Q_DEFAULT = 1000,
 	FLOW_TIMER_S = 120, // that a phone of outbound should send keep-alives within
 	RESPONSE_SIZE = 65535,
-	LOG_TEXT_SIZE = 256,
 };
 
-struct registrar {
-	struct registrar_settings settings;
-	struct location *location;
-	struct registrar_counters counters;
-	struct event *timer;
-	uint32_t keepalive_s, turn;
-};
-
-// What one REGISTER says.
-struct request {
-	const struct sip_message *message;
-	const struct registrar_rules *rules;
-	uint64_t now_ms;
-	struct slice aor;
-	bool has_outbound, has_gruu;
-	bool removes_all;
-	struct binding_values wishes[CONTACTS_MAX];
-	size_t n;
-	char path[PATH_SIZE_MAX];
-};
-
-static uint64_t now_realtime_ms(void)
+uint64_t registrar_now_ms(void)
 {
 	struct timespec now;
 
@@ -212,7 +187,7 @@ static int contacts_read(struct request *request)
 			request->removes_all = true;
 			continue;
 		}
-		if (request->n == CONTACTS_MAX)
+		if (request->n == REQUEST_CONTACTS_MAX)
 			return 400;
 		status = contact_read(request, value, wish);
 		if (status || is_twice(request, wish))
@@ -281,8 +256,17 @@ static int request_read(struct request *request)
 // ---- answering
 
 // RFC 5627 5.4: the address of record with the instance, without < and >.
-static void gruu_write(struct builder *b, struct slice aor, struct slice instance)
+static void gruu_write(struct builder *b, struct slice aor, const struct binding_values *values)
 {
+	struct slice instance = values->strings[BINDING_INSTANCE],
+		     made = values->strings[BINDING_GRUU];
+
+	if (values->upstream_until_ms) { // its registrar's to make
+		builder_text(b, made.n ? ";pub-gruu=\"" : "");
+		builder_slice(b, made);
+		builder_text(b, made.n ? "\"" : "");
+		return;
+	}
 	builder_text(b, ";pub-gruu=\"sip:");
 	builder_slice(b, aor);
 	builder_text(b, ";gr=");
@@ -307,7 +291,7 @@ static void binding_write(
 		builder_slice(b, instance);
 		builder_char(b, '"');
 		if (request->has_gruu)
-			gruu_write(b, request->aor, instance);
+			gruu_write(b, request->aor, values);
 	}
 	if (values->reg_id) {
 		builder_text(b, ";reg-id=");
@@ -324,8 +308,7 @@ static bool uses_outbound(const struct request *request)
 	return false;
 }
 
-static void accept_request(
-	struct registrar *registrar, const struct request *request, struct transaction *transaction)
+void request_accept(struct registrar *registrar, const struct request *request, struct slice extra)
 {
 	const struct binding_list *list =
 		location_find(registrar->location, request->aor, request->now_ms);
@@ -334,7 +317,7 @@ static void accept_request(
 	struct builder b;
 
 	builder_init(&b, text, sizeof(text));
-	response_begin(&b, transaction, 200, (struct slice){}, (struct slice){});
+	response_begin(&b, request->transaction, 200, (struct slice){}, (struct slice){});
 	if (list)
 		TAILQ_FOREACH (binding, list, in_record)
 			binding_write(&b, request, binding);
@@ -345,13 +328,13 @@ static void accept_request(
 		builder_text(&b, "\r\n");
 	}
 	builder_text(&b, "Supported: path, outbound, gruu\r\n");
+	builder_slice(&b, extra);
 	builder_body(&b, (struct slice){}, (struct slice){});
-	if (transaction_respond(transaction, builder_finish(&b)))
-		transaction_reply(transaction, 500); // more than a message holds
+	if (transaction_respond(request->transaction, builder_finish(&b)))
+		transaction_reply(request->transaction, 500); // more than a message holds
 }
 
-static void refuse(struct registrar *registrar, const struct request *request,
-	struct transaction *transaction, unsigned int status)
+void request_refuse(struct registrar *registrar, const struct request *request, unsigned int status)
 {
 	char text[64];
 	struct builder b;
@@ -364,12 +347,12 @@ static void refuse(struct registrar *registrar, const struct request *request,
 		builder_header_unsigned(&b, HEADER_MIN_EXPIRES, request->rules->expires_min_s);
 	else if (status == 503)
 		builder_header_unsigned(&b, HEADER_RETRY_AFTER, 60);
-	transaction_reply_with(transaction, status,
+	transaction_reply_with(request->transaction, status,
 		status == 439 ? SLICE("First Hop Lacks Outbound Support") : (struct slice){},
 		builder_finish(&b));
 }
 
-static unsigned int change(struct registrar *registrar, const struct request *request)
+unsigned int request_bind(struct registrar *registrar, const struct request *request)
 {
 	const struct sip_message *message = request->message;
 	int error;
@@ -391,35 +374,46 @@ static unsigned int change(struct registrar *registrar, const struct request *re
 	}
 }
 
-void registrar_take(struct registrar *registrar, const struct registrar_rules *rules,
-	struct transaction *transaction, struct slice user)
+struct request *request_open(const struct registrar_rules *rules, struct transaction *transaction,
+	struct slice user, unsigned int *status)
 {
-	const struct sip_message *message = transaction_request(transaction);
 	struct request *request = calloc(1, sizeof(*request)); // too large for the stack
-	char aor[AOR_SIZE];
-	unsigned int status;
+	const struct sip_message *message = transaction_request(transaction);
 	struct uri to;
 
-	registrar->counters.registers++;
 	if (!request) {
 		transaction_reply(transaction, 500);
-		return;
+		return NULL;
 	}
 	request->message = message;
 	request->rules = rules;
-	request->now_ms = now_realtime_ms();
-	request->aor = aor_write(user, rules->domain, aor);
+	request->transaction = transaction;
+	request->now_ms = registrar_now_ms();
+	*status = 403;
+	if (uri_parse(message->to.uri, &to) || !to.user.n)
+		return request;
+	request->aor = aor_write(user.p ? user : to.user, rules->domain, request->aor_text);
 	// Everybody for himself alone (10.3 step 4).
-	if (uri_parse(message->to.uri, &to) || !slice_equal(to.user, user) || !request->aor.p)
-		status = 403;
-	else
-		status = (unsigned int)request_read(request);
+	if (request->aor.p && (!user.p || slice_equal(to.user, user)))
+		*status = (unsigned int)request_read(request);
+	return request;
+}
+
+void registrar_take(struct registrar *registrar, const struct registrar_rules *rules,
+	struct transaction *transaction, struct slice user)
+{
+	unsigned int status;
+	struct request *request = request_open(rules, transaction, user, &status);
+
+	registrar->counters.registers++;
+	if (!request)
+		return;
 	if (!status)
-		status = change(registrar, request);
+		status = request_bind(registrar, request);
 	if (status)
-		refuse(registrar, request, transaction, status);
+		request_refuse(registrar, request, status);
 	else
-		accept_request(registrar, request, transaction);
+		request_accept(registrar, request, (struct slice){});
 	free(request);
 }
 
@@ -428,7 +422,8 @@ void registrar_take(struct registrar *registrar, const struct registrar_rules *r
 static void binding_log(const char *event, struct slice aor, const struct binding *binding)
 {
 	const struct binding_values *values = &binding->values;
-	char source[SIP_ADDRESS_TEXT_SIZE], contact[LOG_TEXT_SIZE], agent[LOG_TEXT_SIZE];
+	char source[SIP_ADDRESS_TEXT_SIZE], contact[REGISTRAR_LOG_TEXT_SIZE],
+		agent[REGISTRAR_LOG_TEXT_SIZE];
 	struct slice uri = values->strings[BINDING_CONTACT],
 		     user_agent = values->strings[BINDING_USER_AGENT];
 
@@ -537,4 +532,10 @@ struct location *registrar_location(struct registrar *registrar)
 const struct registrar_counters *registrar_counters(const struct registrar *registrar)
 {
 	return &registrar->counters;
+}
+
+void registrar_count_forwarded(struct registrar *registrar, bool limited)
+{
+	registrar->counters.forwarded += !limited;
+	registrar->counters.registers_limited += limited;
 }

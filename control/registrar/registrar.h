@@ -17,20 +17,29 @@ struct registrar_settings {
 	size_t bindings_max;
 };
 
+struct registrar_upstream;
+
 // Of one domain.
 struct registrar_rules {
 	const char *domain;
 	uint32_t expires_s, expires_min_s, expires_max_s;
-	uint32_t contacts;    // of one user, at most
-	uint32_t keepalive_s; // 0: none
+	uint32_t contacts;			   // of one user, at most
+	uint32_t keepalive_s;			   // 0: none
+	const struct registrar_upstream *upstream; // NULL: the registrar is here
 };
 
 struct registrar_counters {
-	uint64_t registers;	   // that came with a proof
+	uint64_t registers;	   // that came with a proof, or whose registrar is elsewhere
 	uint64_t refused;	   // of these: 400, 403, 423, 439, 500, 503
 	uint64_t set, removed;	   // bindings: new or renewed, taken back
 	uint64_t expired, dropped; // gone without a word, flow failed
 	uint64_t keepalives;	   // sent
+	// Of users whose registrar is elsewhere (forward.h):
+	uint64_t forwarded;	    // to it
+	uint64_t answered_here;	    // for it
+	uint64_t upstream_refused;  // by it, challenges not counted
+	uint64_t upstream_failed;   // it had no answer
+	uint64_t registers_limited; // more than may be on their way: 503
 };
 
 // Returns NULL with errno.
@@ -47,5 +56,7 @@ struct slice aor_write(struct slice user, const char *domain, char out[AOR_SIZE]
 
 struct location *registrar_location(struct registrar *registrar);
 const struct registrar_counters *registrar_counters(const struct registrar *registrar);
+// One more REGISTER has been forwarded, or refused before that.
+void registrar_count_forwarded(struct registrar *registrar, bool limited);
 // Keep the flows to users behind NAT open from now on; 0: do not.
 void registrar_keepalive_set(struct registrar *registrar, uint32_t keepalive_s);

@@ -145,11 +145,20 @@ struct trunk_state {
 };
 
 struct users;
+struct trunk;
+
+// Users whose registrar is behind a trunk: their REGISTERs are passed on to it.
+struct trunk_forward {
+	const struct trunk *to; // NULL: the registrar is here
+	bool path;		// as struct registrar_upstream has it
+	uint32_t expires_s, nat_expires_s;
+};
 
 // Those of a domain, who prove who they are, wherever they are (RFC 3261 22).
 struct trunk_users {
 	const char *domain;
-	struct users *users;
+	struct users *users; // NULL: `forward` knows them
+	struct trunk_forward forward;
 	unsigned int algorithms; // bit mask of enum digest_algorithm
 	bool registers;		 // they may register, and calls to the trunk go to them
 	bool redirect;		 // ... or their callers are told where they are

@@ -2,6 +2,8 @@
 // of this memory shows no token that is in use.
 #include "token.h"
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -35,20 +37,34 @@ void token_random(void *out, size_t size)
 	}
 }
 
-void token_make(char out[TOKEN_SIZE])
+// TOKEN_SIZE * 5 / 8 bytes as text.
+static void write_base32(const unsigned char *bytes, char out[TOKEN_SIZE])
 {
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
-	unsigned char bytes[TOKEN_SIZE * 5 / 8];
 	unsigned int bits = 0, n_bits = 0;
-	size_t at = 0;
 
-	token_random(bytes, sizeof(bytes));
 	for (size_t i = 0; i < TOKEN_SIZE; i++) {
 		if (n_bits < 5) {
-			bits = bits << 8 | bytes[at++];
+			bits = bits << 8 | *bytes++;
 			n_bits += 8;
 		}
 		n_bits -= 5;
 		out[i] = alphabet[bits >> n_bits & 31];
 	}
+}
+
+void token_make(char out[TOKEN_SIZE])
+{
+	unsigned char bytes[TOKEN_SIZE * 5 / 8];
+
+	token_random(bytes, sizeof(bytes));
+	write_base32(bytes, out);
+}
+
+void token_derive(struct slice key, struct slice text, char out[TOKEN_SIZE])
+{
+	unsigned char code[EVP_MAX_MD_SIZE] = {0};
+
+	HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)text.p, text.n, code, NULL);
+	write_base32(code, out);
 }

@@ -10,4 +10,7 @@ enum { TOKEN_SIZE = 16 };
 // Writes TOKEN_SIZE characters (a-z, 2-7), no NUL.
 void token_make(char out[TOKEN_SIZE]);
 
+// The same word whenever key and text are the same, which only who knows the key can make.
+void token_derive(struct slice key, struct slice text, char out[TOKEN_SIZE]);
+
 void token_random(void *out, size_t size);

@@ -59,6 +59,7 @@ auth: {failures: 5, ban_s: 600}
 class PhoneMixin:
     """A user agent that registers; its Via and Contact say an address that it does not have."""
 
+    domain = DOMAIN
     registrar = f"sip:{DOMAIN}"
     natted = True
 
@@ -82,7 +83,7 @@ class PhoneMixin:
 
     def register_send(self, contacts, extra=(), expires=None):
         self.register_cseq += 1
-        aor = f"<sip:{self.user}@{DOMAIN}>"
+        aor = f"<sip:{self.user}@{self.domain}>"
         lines = [f"REGISTER {self.registrar} SIP/2.0",
                  f"Via: SIP/2.0/{self.transport} {self.contact_host()};rport;branch=z9hG4bK{uuid.uuid4().hex}",
                  "Max-Forwards: 70", f"From: {aor};tag={uuid.uuid4().hex[:8]}", f"To: {aor}",

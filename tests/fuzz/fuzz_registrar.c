@@ -1,5 +1,6 @@
 // REGISTER requests: the input is header lines of several of them, separated by 0xff 0xff. Whatever
-// they say, bindings stay within their limits, and what is bound lies in memory of its own.
+// they say, bindings stay within their limits, and what is bound lies in memory of its own. Every
+// fourth goes to a registrar elsewhere, which answers with the same lines; what goes there is SIP.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 
 #include <event2/event.h>
 
+#include "forward.h"
 #include "registrar.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -22,11 +24,59 @@ static const struct registrar_rules rules = {.domain = "example.com",
 static struct registrar *registrar;
 static volatile unsigned int sink;
 
+static struct registrar_upstream upstream = {
+	.expires_s = 900, .nat_expires_s = 90, .key = SLICE("k")};
+static const struct registrar_rules forwarding = {.domain = "example.com",
+	.expires_s = 600,
+	.expires_min_s = 60,
+	.expires_max_s = 3600,
+	.contacts = CONTACTS,
+	.upstream = &upstream};
+
+// Parse what stands behind a start line and the headers that all messages have.
+static bool parsed(struct sip_message *message, struct sip_header *headers, char *text, size_t size,
+	const char *start, struct slice rest)
+{
+	struct message_error error;
+	int n = snprintf(text, size, "%s\r\nVia: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKx\r\n", start);
+
+	memcpy(text + n, rest.p, rest.n);
+	return !message_parse(message, headers, text, (size_t)n + rest.n, &error);
+}
+
+static void forward(struct transaction *transaction, const struct sip_message *message)
+{
+	static struct sip_header headers[MESSAGE_MAX_HEADERS];
+	static char request[70000], text[140000];
+	const struct forward_from from = {SLICE("127.0.0.1:5060"), ""};
+	struct sip_message other;
+	struct builder b;
+	struct slice written, rest = message->text;
+
+	upstream.path = message->cseq % 8 == 4;
+	if (!forward_needed(registrar, &forwarding, transaction))
+		return;
+	builder_init(&b, request, sizeof(request));
+	written = forward_write(&forwarding, transaction, &from, &b);
+	slice_cut(&written, '\n');
+	if (written.p && written.n < 65000 &&
+		!parsed(&other, headers, text, sizeof(text), "REGISTER sip:x SIP/2.0", written))
+		abort();
+	slice_cut(&rest, '\n');
+	if (parsed(&other, headers, text, sizeof(text),
+		    message->cseq % 3 ? "SIP/2.0 200 OK" : "SIP/2.0 401 No", rest))
+		forward_answered(registrar, &forwarding, transaction, &other);
+	else
+		forward_failed(registrar, &forwarding, transaction, 503);
+}
+
 static void on_request(void *, struct transaction *transaction, const struct sip_message *message)
 {
 	static const struct slice users[] = {SLICE("alice"), SLICE("bob"), SLICE("carol")};
 
-	if (message->method == METHOD_REGISTER)
+	if (message->method == METHOD_REGISTER && message->cseq % 4 == 0)
+		forward(transaction, message);
+	else if (message->method == METHOD_REGISTER)
 		registrar_take(registrar, &rules, transaction, users[message->cseq % 3]);
 }
 
