@@ -228,6 +228,22 @@ static int read_log(const struct check *check, struct config *config)
 	return 0;
 }
 
+#define OVERLOAD_WAIT_MS_MAX 10000
+#define RETRY_AFTER_S_MAX    3600
+
+static int read_overload(const struct check *check, struct config *config)
+{
+	const struct file_overload *from = config->file->overload;
+	int rc = check_range(check, "overload.wait_ms", *from->wait_ms, 0, OVERLOAD_WAIT_MS_MAX);
+
+	if (!rc)
+		rc = check_range(check, "overload.retry_after_s", *from->retry_after_s, 0,
+			RETRY_AFTER_S_MAX);
+	config->overload.wait_ms = *from->wait_ms;
+	config->overload.retry_after_s = *from->retry_after_s;
+	return rc;
+}
+
 static int read_process(const struct check *check, struct config *config)
 {
 	const struct config_file *file = config->file;
@@ -264,6 +280,8 @@ static int read_process(const struct check *check, struct config *config)
 	if (!rc)
 		rc = check_range(check, "limits.registers_per_s", config->limits.registers_per_s, 0,
 			CALLS_MAX);
+	if (!rc)
+		rc = read_overload(check, config);
 	return rc;
 }
 

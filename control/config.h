@@ -36,6 +36,12 @@ struct config_limits {
 	uint32_t registers_per_s; // sent there, 0: no limit
 };
 
+// More new requests than there is time for (backlog.h).
+struct config_overload {
+	uint32_t wait_ms;	// before one is refused with 503, 0: for ever
+	uint32_t retry_after_s; // the most that a 503 says, 0: nothing
+};
+
 // Of proofs that others give us.
 struct config_auth {
 	bool has_secret;			  // else one is made at start
@@ -66,6 +72,7 @@ struct config {
 	struct config_route_parts *route_parts; // what routes point to
 	struct config_timers timers;
 	struct config_limits limits;
+	struct config_overload overload;
 	struct config_auth auth;
 	struct access_rules access;
 	struct config_cluster cluster;

@@ -311,6 +311,12 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t overload_fields[] = {
+	OPTIONAL_NUMBER("wait_ms", struct file_overload, wait_ms),
+	OPTIONAL_NUMBER("retry_after_s", struct file_overload, retry_after_s),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t log_fields[] = {
 #define X(module) OPTIONAL_TEXT(#module, struct file_log, module, 1, NAME_MAX_BYTES),
 	FILE_LOG_MODULES(X)
@@ -347,6 +353,7 @@ static const cyaml_schema_field_t file_fields[] = {
 	OPTIONAL_MAPPING("http", struct config_file, http, http_fields),
 	OPTIONAL_MAPPING("trace", struct config_file, trace, trace_fields),
 	OPTIONAL_MAPPING("limits", struct config_file, limits, limits_fields),
+	OPTIONAL_MAPPING("overload", struct config_file, overload, overload_fields),
 	OPTIONAL_MAPPING("auth", struct config_file, auth, file_auth_fields),
 	OPTIONAL_MAPPING("access", struct config_file, access, access_fields),
 	OPTIONAL_MAPPING("dns", struct config_file, dns, dns_fields),
@@ -604,7 +611,10 @@ static bool fill_defaults(struct config_file *file)
 	       default_number(&file->limits->requests, 5000) &&
 	       default_number(&file->limits->subscriptions, 10000) &&
 	       default_number(&file->limits->registers, 1000) &&
-	       default_number(&file->limits->registers_per_s, 0) && default_auth(file) &&
+	       default_number(&file->limits->registers_per_s, 0) &&
+	       default_mapping(&file->overload, sizeof(*file->overload)) &&
+	       default_number(&file->overload->wait_ms, 200) &&
+	       default_number(&file->overload->retry_after_s, 4) && default_auth(file) &&
 	       default_access(file->access) && default_cluster(file->cluster) && default_log(file);
 }
 

@@ -241,6 +241,11 @@ struct file_limits {
 	uint32_t *registers, *registers_per_s;
 };
 
+struct file_overload {
+	uint32_t *wait_ms;
+	uint32_t *retry_after_s;
+};
+
 // Of proofs that others give us.
 struct file_auth {
 	char *secret_file; // NULL: of this process only
@@ -333,6 +338,7 @@ struct config_file {
 	struct file_http *http; // NULL: none
 	struct file_trace *trace;
 	struct file_limits *limits;
+	struct file_overload *overload;
 	struct file_auth *auth;
 	struct file_access *access;   // NULL: none
 	struct file_dns *dns;	      // NULL: as the system has it

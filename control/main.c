@@ -62,6 +62,8 @@ static struct calls_settings settings_of(const struct program *program, struct c
 		.calls_max = config->limits.calls,
 		.requests_max = config->limits.requests,
 		.subscriptions_max = config->limits.subscriptions,
+		.overload_wait_ms = config->overload.wait_ms,
+		.overload_retry_after_s = config->overload.retry_after_s,
 		.auth = {.secret = config->auth.has_secret ? config->auth.secret : NULL,
 			.nonce_s = config->auth.nonce_s,
 			.failures = config->auth.failures,

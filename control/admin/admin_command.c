@@ -8,6 +8,8 @@
 #include "admin_private.h"
 #include "call.h"
 #include "media.h"
+#include "stack.h"
+#include "transport.h"
 #include "ulid.h"
 
 static const char *text_of(const json_t *request, const char *key)
@@ -68,6 +70,8 @@ static const char *answer_error(const struct sl_message *message)
 json_t *status_json(const struct admin *admin)
 {
 	const struct calls_counters *calls = calls_counters(admin->settings.calls);
+	struct sip_stack *stack = calls_stack(admin->settings.calls);
+	struct stack_overload overload;
 	struct media_status media;
 	json_t *result;
 
@@ -95,6 +99,12 @@ json_t *status_json(const struct admin *admin)
 		json_pack("{s:i, s:I, s:I}", "active", (int)calls->subscriptions_now, "begun",
 			(json_int_t)calls->subscriptions_begun, "notifies",
 			(json_int_t)calls->notifies_relayed));
+	stack_overload_get(stack, &overload);
+	json_object_set_new(result, "overload",
+		json_pack("{s:b, s:I, s:I, s:I, s:I}", "now", overload.now, "waiting",
+			(json_int_t)overload.waiting, "waits_ms", (json_int_t)overload.waits_ms,
+			"refused", (json_int_t)stack_counters(stack)->shed, "receive_overruns",
+			(json_int_t)transport_counters(stack_transport(stack))->receive_overruns));
 	return result;
 }
 

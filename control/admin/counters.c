@@ -18,6 +18,8 @@ json_t *own_counters(const struct admin_settings *settings)
 	const struct transport_counters *transport = transport_counters(stack_transport(stack));
 	const struct guard_counters *guard = guard_counters(settings->guard);
 	const struct registrar_counters *registrar = calls_registrar_counters(settings->calls);
+	struct stack_overload overload;
+	stack_overload_get(stack, &overload);
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -70,6 +72,12 @@ json_t *own_counters(const struct admin_settings *settings)
 		{"sip.responses_unmatched", sip->responses_unmatched},
 		{"sip.merged", sip->merged},
 		{"sip.overload", sip->overload},
+		{"sip.overloaded_now", overload.now},
+		{"sip.overloads", sip->overloads},
+		{"sip.shed", sip->shed},
+		{"sip.urgent", sip->urgent},
+		{"sip.waiting_now", overload.waiting},
+		{"sip.waits_ms_now", overload.waits_ms},
 		{"sip.timeouts", sip->timeouts},
 		{"sip.transport_errors", sip->transport_errors},
 		{"transport.connections_now", transport->connections},
@@ -79,6 +87,7 @@ json_t *own_counters(const struct admin_settings *settings)
 		{"transport.refused", transport->refused},
 		{"transport.keepalives", transport->keepalives},
 		{"transport.truncated", transport->truncated},
+		{"transport.receive_overruns", transport->receive_overruns},
 		{"transport.send_errors", transport->send_errors},
 		{"transport.icmp_errors", transport->icmp_errors},
 		{"transport.send_dropped", transport->send_dropped},

@@ -53,6 +53,7 @@ struct calls_settings {
 	uint32_t calls_max;	    // at the same time, 0: no limit
 	uint32_t requests_max;	    // of no call that wait for an answer, 0: no limit
 	uint32_t subscriptions_max; // 0: no limit
+	uint32_t overload_wait_ms, overload_retry_after_s; // stack_overload_set()
 	struct calls_auth auth;
 	// Called when nothing points into what is above any more; NULL: it outlives the calls.
 	void (*release)(void *config);

@@ -429,6 +429,8 @@ int cdr_write(
 // The leg of a message's dialog; NULL where it has none, or only a stray one.
 struct leg *leg_of_message(const struct calls *calls, const struct sip_message *message);
 extern const struct stack_user signalling;
+// setup.c: whether an INVITE would take an emergency route.
+bool setup_is_emergency(const struct calls *calls, const struct sip_message *invite);
 extern const struct media_ops session_ops;
 
 // calls.c

@@ -194,6 +194,9 @@ static int parts_create(struct calls *calls, char *error, size_t error_size)
 		calls->trace = trace_create(settings->trace_bytes);
 	calls->dialogs = dialog_table_create();
 	calls->stack = stack_create(&stack);
+	if (calls->stack)
+		stack_overload_set(
+			calls->stack, settings->overload_wait_ms, settings->overload_retry_after_s);
 	calls->media = media_create(settings->base, settings->dataplane, &session_ops, calls);
 	calls->grace_timer = evtimer_new(settings->base, on_grace_over, calls);
 	if (settings->trace_bytes && !calls->trace)

@@ -243,6 +243,8 @@ int calls_reload(
 	tls_ends_free(ends);
 	calls->plan = plan;
 	follow(calls, calls->n_listeners);
+	stack_overload_set(
+		calls->stack, settings->overload_wait_ms, settings->overload_retry_after_s);
 	plan_drop(old);
 	log_info(&log_call, "reloaded", "trunks=%zu routes=%zu realms=%zu", settings->trunks->n,
 		settings->routes->n, settings->n_realms);

@@ -55,6 +55,22 @@ static unsigned int routes_choose(struct call *call, const struct sip_message *i
 	return 0;
 }
 
+bool setup_is_emergency(const struct calls *calls, const struct sip_message *invite)
+{
+	const struct routes *routes = calls->settings.routes;
+	const struct trunk *trunk = trunk_of_request(calls, invite);
+	struct route_query query = {.from = trunk, .now = time(NULL), .below = random_below};
+	struct number called;
+	char caller[CALL_NAME_MAX];
+
+	if (!routes->has_emergency || !trunk ||
+		message_numbers_read(calls, trunk, invite, &called, caller))
+		return false;
+	query.called = slice_of(called.ported[0] ? called.ported : called.digits);
+	query.caller = slice_of(caller);
+	return routes_have_emergency(routes, &query);
+}
+
 // Room in the process, the dataplane, and both trunks. Returns 0 or a SIP status.
 static unsigned int room_take(struct call *call)
 {

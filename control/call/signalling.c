@@ -21,6 +21,19 @@ static bool on_accept(void *arg, const struct listener *listener, const struct s
 	return proof_accepts(calls, listener, source) && calls->ready;
 }
 
+// The dataplane has more to do than it can.
+static bool on_is_ready(void *arg)
+{
+	const struct calls *calls = arg;
+
+	return !media_is_late(calls->media);
+}
+
+static bool on_is_urgent(void *arg, const struct sip_message *request)
+{
+	return request->method == METHOD_INVITE && setup_is_emergency(arg, request);
+}
+
 // What the body says is for the other far end to judge.
 static bool is_relayed(enum method method)
 {
@@ -523,6 +536,8 @@ static void on_trace(void *arg, const struct flow *flow, bool outgoing, struct s
 
 const struct stack_user signalling = {
 	.accept = on_accept,
+	.is_urgent = on_is_urgent,
+	.is_ready = on_is_ready,
 	.request = on_request,
 	.cancel = on_cancel,
 	.ack = on_ack,

@@ -84,6 +84,7 @@ void show_status(const json_t *result, FILE *file)
 	const json_t *calls = json_object_get(result, "calls");
 	const json_t *requests = json_object_get(result, "requests");
 	const json_t *subscriptions = json_object_get(result, "subscriptions");
+	const json_t *overload = json_object_get(result, "overload");
 	char time[TIME_SIZE];
 
 	put_text(file, text_of(result, "node"));
@@ -113,6 +114,15 @@ void show_status(const json_t *result, FILE *file)
 			(long long)number_of(subscriptions, "active"),
 			(long long)number_of(subscriptions, "begun"),
 			(long long)number_of(subscriptions, "notifies"));
+	if (json_is_true(json_object_get(overload, "now")))
+		fprintf(file, "OVERLOAD: %lld new requests wait, the oldest for %lld ms\n",
+			(long long)number_of(overload, "waiting"),
+			(long long)number_of(overload, "waits_ms"));
+	if (number_of(overload, "refused") || number_of(overload, "receive_overruns"))
+		fprintf(file,
+			"overload: %lld new requests refused so far, %lld datagrams not received\n",
+			(long long)number_of(overload, "refused"),
+			(long long)number_of(overload, "receive_overruns"));
 	if (number_of(calls, "cdr_errors"))
 		fprintf(file, "CDRs NOT WRITTEN: %lld\n",
 			(long long)number_of(calls, "cdr_errors"));

@@ -453,6 +453,11 @@ bool media_is_up(const struct media *media)
 	return media->up;
 }
 
+bool media_is_late(const struct media *media)
+{
+	return media_link_is_late(media->link);
+}
+
 bool media_is_recovered(const struct media *media)
 {
 	return media->recovered;

@@ -82,6 +82,8 @@ void media_destroy(struct media *media);
 // Whether sessions can be set now. False from the start to the end of the first resync, and
 // while the dataplane is away.
 bool media_is_up(const struct media *media);
+// Whether the dataplane is so far behind with what it was asked for that nothing new should begin.
+bool media_is_late(const struct media *media);
 // Whether the first resync is over: what an earlier run left has been found.
 bool media_is_recovered(const struct media *media);
 

@@ -15,6 +15,8 @@
 #define BACKOFF_MAX_MS	 2000
 #define ANSWER_WITHIN_MS 5000 // a dataplane that takes longer is taken for hung
 #define PENDING_MIN	 64
+#define LATE_MS		 300 // one alone may take long for reasons of its own
+#define LATE_N		 100
 
 struct media_link {
 	struct event_base *base;
@@ -79,6 +81,12 @@ static int pending_reserve(struct media_link *link)
 	link->size = size;
 	link->head = 0;
 	return 0;
+}
+
+bool media_link_is_late(const struct media_link *link)
+{
+	return link->n_pending >= LATE_N &&
+	       now_ms() - link->pending[link->head & (link->size - 1)].sent_ms >= LATE_MS;
 }
 
 static void events_free(struct media_link *link)

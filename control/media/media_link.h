@@ -37,6 +37,9 @@ struct media_link *media_link_create(
 	struct event_base *base, const char *path, const struct media_link_ops *ops, void *arg);
 void media_link_destroy(struct media_link *link);
 
+// Whether requests pile up in the dataplane: many are under way, and the oldest has been for long.
+bool media_link_is_late(const struct media_link *link);
+
 // Send a request; `session` and `record` for SL_SESSION_SET only. Returns 0, -EAGAIN (writable()
 // follows), -ENOTCONN, or -ENOMEM.
 int media_link_send(struct media_link *link, const struct media_request *request,

@@ -223,16 +223,34 @@ static int key_write(char *out, size_t *length, struct slice number)
 	return 0;
 }
 
+static int keys_write(struct search *search)
+{
+	const struct route_query *query = search->query;
+
+	if (key_write(search->called, &search->called_length, query->called))
+		return -ENAMETOOLONG;
+	if (key_write(search->caller, &search->caller_length, query->caller))
+		key_write(search->caller, &search->caller_length, (struct slice){});
+	return 0;
+}
+
+bool routes_have_emergency(const struct routes *routes, const struct route_query *query)
+{
+	struct search search = {.routes = routes, .query = query, .emergency = true};
+
+	if (!routes->has_emergency || keys_write(&search))
+		return false;
+	search_run(&search);
+	return search.n > 0;
+}
+
 int routes_find(const struct routes *routes, const struct route_query *query,
 	struct route_target *out, size_t max)
 {
 	struct search search = {.routes = routes, .query = query};
-	struct slice caller = query->caller;
 
-	if (key_write(search.called, &search.called_length, query->called))
+	if (keys_write(&search))
 		return -ENAMETOOLONG;
-	if (key_write(search.caller, &search.caller_length, caller))
-		key_write(search.caller, &search.caller_length, (struct slice){});
 	search.emergency = routes->has_emergency;
 	if (search.emergency)
 		search_run(&search);

@@ -86,3 +86,5 @@ struct route_query {
 // route matches (404); -ENAMETOOLONG where the number is too long (484).
 int routes_find(const struct routes *routes, const struct route_query *query,
 	struct route_target *out, size_t max);
+// Whether a call would take an emergency route.
+bool routes_have_emergency(const struct routes *routes, const struct route_query *query);

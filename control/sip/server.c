@@ -27,17 +27,17 @@ bool server_is_merged(const struct sip_stack *stack, const struct sip_message *r
 	return false;
 }
 
-struct transaction *server_create(struct sip_stack *stack, const struct sip_message *request)
+struct transaction *server_create(struct sip_stack *stack, struct sip_message *request)
 {
-	struct transaction *t = calloc(1, sizeof(*t));
-	uint64_t merge = merge_hash(stack, request);
+	struct transaction *t = request ? calloc(1, sizeof(*t)) : NULL;
+	uint64_t merge;
 
-	if (t)
-		t->request = message_clone(request);
-	if (!t || !t->request) {
-		free(t);
+	if (!t) {
+		message_destroy(request);
 		return NULL;
 	}
+	merge = merge_hash(stack, request);
+	t->request = request;
 	t->stack = stack;
 	t->flow = response_flow(request);
 	t->method = (uint8_t)request->method;

@@ -25,8 +25,8 @@ static struct slice stateless_tag(
 	return (struct slice){out, TOKEN_SIZE};
 }
 
-static void answer(struct sip_stack *stack, const struct sip_message *request, unsigned int status,
-	struct slice reason)
+void stack_refuse(struct sip_stack *stack, const struct sip_message *request, unsigned int status,
+	struct slice reason, struct slice extra)
 {
 	struct flow flow = response_flow(request);
 	char tag[TOKEN_SIZE];
@@ -34,8 +34,15 @@ static void answer(struct sip_stack *stack, const struct sip_message *request, u
 
 	builder_init(&b, stack->scratch, sizeof(stack->scratch));
 	response_write(&b, request, status, reason, stateless_tag(stack, request, tag));
+	builder_slice(&b, extra);
 	builder_body(&b, (struct slice){0}, (struct slice){0});
 	transport_send(&flow, builder_finish(&b));
+}
+
+static void answer(struct sip_stack *stack, const struct sip_message *request, unsigned int status,
+	struct slice reason)
+{
+	stack_refuse(stack, request, status, reason, (struct slice){0});
 }
 
 // ---- requests
@@ -49,7 +56,7 @@ static void cancel(struct sip_stack *stack, const struct sip_message *request)
 		answer(stack, request, 481, (struct slice){0});
 		return;
 	}
-	own = server_create(stack, request);
+	own = server_create(stack, message_clone(request));
 	if (!own)
 		return;
 	own->is_private = true;
@@ -69,42 +76,71 @@ static void ack(struct sip_stack *stack, const struct sip_message *request)
 		stack->user->ack(stack->arg, request);
 }
 
-static void request_new(struct sip_stack *stack, const struct sip_message *request)
+// Takes the request over.
+static void request_new(struct sip_stack *stack, struct sip_message *request)
 {
 	struct transaction *t;
 
 	if (server_is_merged(stack, request)) {
 		stack->counters.merged++;
 		answer(stack, request, 482, (struct slice){0});
+		message_destroy(request);
 		return;
 	}
-	t = stack->transactions.n < stack->max_transactions ? server_create(stack, request) : NULL;
-	if (!t) {
+	if (stack->transactions.n >= stack->max_transactions) {
 		stack->counters.overload++;
 		answer(stack, request, 503, (struct slice){0});
+		message_destroy(request);
 		return;
 	}
-	stack->user->request(stack->arg, t, t->request);
+	t = server_create(stack, request);
+	if (t)
+		stack->user->request(stack->arg, t, t->request);
+}
+
+// Whether it is what a transaction has had before, and done with.
+static bool request_again(struct sip_stack *stack, const struct sip_message *request)
+{
+	struct transaction *t = server_match(stack, request, request->method);
+
+	if (!t)
+		return false;
+	stack->counters.retransmissions_in++;
+	transaction_event(t, FSM_REQUEST, request, (struct slice){0});
+	return true;
+}
+
+void stack_begin(struct sip_stack *stack, struct sip_message *request)
+{
+	if (request->method != METHOD_CANCEL && !request_again(stack, request)) {
+		request_new(stack, request);
+		return;
+	}
+	if (request->method == METHOD_CANCEL && !request_again(stack, request))
+		cancel(stack, request);
+	message_destroy(request);
 }
 
 static void request_in(struct sip_stack *stack, const struct sip_message *request)
 {
-	struct transaction *t;
+	struct sip_message *kept;
 
 	stack->counters.requests++;
 	if (request->method == METHOD_ACK) {
 		ack(stack, request);
 		return;
 	}
-	t = server_match(stack, request, request->method);
-	if (t) {
-		stack->counters.retransmissions_in++;
-		transaction_event(t, FSM_REQUEST, request, (struct slice){0});
-	} else if (request->method == METHOD_CANCEL) {
+	if (backlog_takes(stack, request) || request_again(stack, request))
+		return;
+	if (request->method == METHOD_CANCEL) {
 		cancel(stack, request);
-	} else {
-		request_new(stack, request);
+		return;
 	}
+	kept = message_clone(request);
+	if (kept)
+		request_new(stack, kept);
+	else
+		answer(stack, request, 503, (struct slice){0});
 }
 
 // ---- responses
@@ -280,6 +316,7 @@ static void configure(struct sip_stack *stack, const struct stack_config *config
 	stack->timer_d_ms = or_default(config->timer_d_ms, 32000);
 	stack->trying_ms = or_default(config->trying_ms, 200);
 	stack->max_transactions = or_default(config->max_transactions, 1000000);
+	stack_overload_set(stack, or_default(config->wait_ms, 200), 0);
 	token_random(&stack->key, sizeof(stack->key));
 }
 
@@ -291,9 +328,10 @@ struct sip_stack *stack_create(const struct stack_config *config)
 		return NULL;
 	configure(stack, config);
 	if (!hash_table_init(&stack->transactions, 1024) &&
-		!hash_table_init(&stack->requests, 1024))
+		!hash_table_init(&stack->requests, 1024) && !backlog_init(stack))
 		stack->transport = transport_create(config->base, &transport_user, stack);
 	if (!stack->transport) {
+		backlog_fini(stack);
 		hash_table_fini(&stack->transactions);
 		hash_table_fini(&stack->requests);
 		free(stack);
@@ -312,6 +350,7 @@ void stack_destroy(struct sip_stack *stack)
 	while ((node = hash_any(&stack->transactions)))
 		transaction_destroy(container_of(node, struct transaction, match));
 	transport_destroy(stack->transport);
+	backlog_fini(stack);
 	hash_table_fini(&stack->transactions);
 	hash_table_fini(&stack->requests);
 	free(stack);

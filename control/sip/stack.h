@@ -1,10 +1,12 @@
 // The SIP stack as its user (the TU of RFC 3261) sees it: messages come in through the callbacks
 // below, go out through transaction.h and dialog.h. No policy lives here: the stack answers on its
 // own only what no TU could answer differently: malformed requests (400, 505, 513), a CANCEL
-// (200 or 481), merged requests (482), a request retransmission, and 100 after 200 ms.
+// (200 or 481), merged requests (482), a request retransmission, 100 after 200 ms, and what there
+// is no time for (503, backlog.h).
 //
 // The way of a message: accept? -> parse -> response: client transaction, or stray
-//                                        -> request: server transaction, CANCEL, ACK, new
+//                                        -> request: server transaction, CANCEL, ACK
+//                                           new: waits until the rest is done -> transaction
 //
 // One thread, one event_base. Callbacks may start, answer and abandon transactions freely, except
 // that stack_destroy() must not be called from one. Messages handed to a callback are valid until
@@ -20,6 +22,14 @@ struct transaction;
 struct stack_user {
 	// May this source talk to us at all? Asked before parsing; false: silence. NULL: everyone.
 	bool (*accept)(void *arg, const struct listener *listener, const struct sockaddr *source);
+
+	// Whether this request, which begins something, goes before all others that wait and is not
+	// refused for want of time. Asked only where others wait. May be NULL: none is.
+	bool (*is_urgent)(void *arg, const struct sip_message *request);
+
+	// Whether the TU can begin something now; where not, what is new waits (and is refused when
+	// that takes too long). May be NULL: always.
+	bool (*is_ready)(void *arg);
 
 	// A new request, never ACK or CANCEL; in a dialog or not is for the TU to find out
 	// (dialog_find()). Answer it, now or later, with transaction_respond().
@@ -75,6 +85,7 @@ struct stack_config {
 	unsigned int timer_d_ms;       // 32000, at least: absorb retransmitted finals
 	unsigned int trying_ms;	       // 200, 100 Trying where the TU is silent
 	unsigned int max_transactions; // 1,000,000; more are answered 503
+	unsigned int wait_ms;	       // as in stack_overload_set(), but 0 takes the default: 200
 };
 
 struct stack_counters {
@@ -87,12 +98,26 @@ struct stack_counters {
 	uint64_t merged;		     // 482
 	uint64_t overload;		     // no room for a transaction: 503
 	uint64_t timeouts, transport_errors; // reported by failed()
+	uint64_t overloads;		     // times that it began
+	uint64_t shed;			     // new requests refused with 503 for want of time
+	uint64_t urgent;		     // that went before others
+};
+
+struct stack_overload {
+	bool now;	       // something was refused in the last two seconds
+	size_t waiting;	       // new requests
+	unsigned int waits_ms; // the oldest of them
 };
 
 // Returns NULL with errno.
 struct sip_stack *stack_create(const struct stack_config *config);
 // Closes all transactions (with their closed() calls), then the sockets.
 void stack_destroy(struct sip_stack *stack);
+
+// New requests are refused with 503 when they have waited for `wait_ms` (0: never for that reason).
+// When most are, the answers say Retry-After, with 1 to `retry_after_s` seconds (0: never).
+void stack_overload_set(struct sip_stack *stack, unsigned int wait_ms, unsigned int retry_after_s);
+void stack_overload_get(const struct sip_stack *stack, struct stack_overload *overload);
 
 // For listener_open() and friends.
 struct transport *stack_transport(struct sip_stack *stack);

@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include "backlog.h"
 #include "hash.h"
 #include "siphash.h"
 #include "token.h"
@@ -26,6 +27,7 @@ struct sip_stack {
 	struct hash_table transactions; // all, by match_hash()
 	struct hash_table requests;	// server, by merge_hash(): those without To tag
 	struct stack_counters counters;
+	struct backlog backlog; // new requests
 
 	// O(1) timers of libevent, by their length
 	struct {
@@ -124,8 +126,9 @@ int client_sent_parse(const struct transaction *transaction, struct sip_message 
 int client_again(
 	struct transaction *transaction, struct slice request, const struct sip_message *response);
 
-// Server.
-struct transaction *server_create(struct sip_stack *stack, const struct sip_message *request);
+// Server. The transaction takes `request` over (message_clone(); NULL is out of memory), also where
+// it cannot be made: NULL.
+struct transaction *server_create(struct sip_stack *stack, struct sip_message *request);
 void server_send(struct transaction *transaction, struct slice response);
 void server_send_100(struct transaction *transaction);
 

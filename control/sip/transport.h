@@ -60,6 +60,7 @@ struct transport_counters {
 	uint64_t refused;		   // by accept()
 	uint64_t keepalives;		   // CRLF, STUN and other non-SIP that is ignored
 	uint64_t truncated;		   // larger than MESSAGE_MAX_SIZE
+	uint64_t receive_overruns;	   // datagrams for which the socket had no room
 	uint64_t send_errors, icmp_errors; // told to error()
 	uint64_t send_dropped;		   // socket buffer full; retransmission mends it
 

@@ -46,6 +46,7 @@ struct listener {
 	struct slice sent_by;	    // into the text below
 	char sent_by_text[264];	    // host name and port
 	int fd;
+	uint32_t overruns; // UDP: of its receive queue, as the kernel counts them
 	struct event *event;
 	struct tls *tls_server, *tls_client;
 	SLIST_HEAD(, tls_target) tls_targets;

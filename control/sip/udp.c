@@ -14,6 +14,8 @@
 #include "stun.h"
 #include "transport_internal.h"
 
+enum { BATCHES_A_TURN = 32 };
+
 // Errors that say the peer will not get it (18.4); others, such as "too big", mend themselves.
 static bool is_final(int error)
 {
@@ -72,6 +74,7 @@ struct inbox {
 	struct mmsghdr headers[TRANSPORT_BATCH];
 	struct iovec io[TRANSPORT_BATCH];
 	struct sockaddr_storage from[TRANSPORT_BATCH];
+	_Alignas(struct cmsghdr) char control[TRANSPORT_BATCH][CMSG_SPACE(sizeof(uint32_t))];
 };
 
 static void inbox_prepare(struct inbox *inbox, char *slots)
@@ -81,7 +84,9 @@ static void inbox_prepare(struct inbox *inbox, char *slots)
 		inbox->headers[i].msg_hdr = (struct msghdr){.msg_name = &inbox->from[i],
 			.msg_namelen = sizeof(inbox->from[i]),
 			.msg_iov = &inbox->io[i],
-			.msg_iovlen = 1};
+			.msg_iovlen = 1,
+			.msg_control = inbox->control[i],
+			.msg_controllen = sizeof(inbox->control[i])};
 	}
 }
 
@@ -100,18 +105,44 @@ static void datagram(struct listener *listener, struct mmsghdr *header)
 	transport_receive(&flow, data, header->msg_len);
 }
 
-static void readable(evutil_socket_t fd, short, void *arg)
+// What the kernel has dropped for want of room, told with the next datagram that it had room for.
+static void overruns_take(struct listener *listener, struct msghdr *header)
 {
-	struct listener *listener = arg;
+	struct cmsghdr *c;
+	uint32_t total;
+
+	for (c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL) {
+			memcpy(&total, CMSG_DATA(c), sizeof(total));
+			listener->transport->counters.receive_overruns +=
+				total - listener->overruns; // wraps
+			listener->overruns = total;
+		}
+}
+
+// Returns whether there may be more.
+static bool batch_read(struct listener *listener)
+{
 	struct inbox inbox;
 	int n;
 
 	inbox_prepare(&inbox, listener->transport->inbox);
-	n = recvmmsg(fd, inbox.headers, TRANSPORT_BATCH, MSG_DONTWAIT, NULL);
-	if (n <= 0)
+	n = recvmmsg(listener->fd, inbox.headers, TRANSPORT_BATCH, MSG_DONTWAIT, NULL);
+	if (n < 0)
 		errors_take(listener);
+	if (n > 0)
+		overruns_take(listener, &inbox.headers[n - 1].msg_hdr);
 	for (int i = 0; i < n; i++)
 		datagram(listener, &inbox.headers[i]);
+	return n == TRANSPORT_BATCH;
+}
+
+// All that is there, within reason: what is in the kernel's queue is not sorted by what matters
+// most, and is lost when the queue is full.
+static void readable(evutil_socket_t, short, void *arg)
+{
+	for (int i = 0; i < BATCHES_A_TURN && batch_read(arg); i++)
+		;
 }
 
 static void option(int fd, int level, int name, int value)
@@ -123,7 +154,9 @@ static void option(int fd, int level, int name, int value)
 static void options_set(int fd, int family)
 {
 	option(fd, SOL_SOCKET, SO_RCVBUF, 4 << 20);
+	option(fd, SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20); // beyond rmem_max, where we may
 	option(fd, SOL_SOCKET, SO_SNDBUF, 4 << 20);
+	option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	if (family == AF_INET6) {
 		option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
 		option(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);

@@ -31,6 +31,7 @@ class Gateway:
         self.media_ips = [self.ip]
         self.realms = self.trunks = self.routes = ""  # more of the configuration
         self.dataplane = ""
+        self.sessions_max, self.call_log = 500, "debug"
         self.folder = tempfile.mkdtemp(prefix="sluice-flows-")
         self.processes = {}
 
@@ -44,8 +45,8 @@ socket: {self.path('dataplane.sock')}
 cpus: {{main: 0, workers: [0]}}
 idle: true
 memory: {{hugepages: no, megabytes: 128}}
-sessions_max: 500
-rtp_ports: {{min: 20000, max: 21999}}
+sessions_max: {self.sessions_max}
+rtp_ports: {{min: 20000, max: {20000 + 4 * max(self.sessions_max, 500) - 1}}}
 ports:
   - {{name: nowhere, vdev: "net_null0,no-rx=1", next_hop: "02:00:00:00:00:02"}}
 realms:
@@ -102,7 +103,7 @@ realms:
   - {{prefix: "7", trunk: stream}}
 {self.routes}timers: {{{", ".join(f"{name}: {value}" for name, value in self.timers.items())}}}
 cdr: {{file: {self.path('cdr.json')}}}
-log: {{call: debug}}
+log: {{call: {self.call_log}}}
 """)
 
     def start(self):

@@ -96,8 +96,8 @@ static bool touch(void *, struct slice, const struct binding *binding)
 	return true;
 }
 
-static void register_send(
-	const struct flow *flow, unsigned int number, const uint8_t *lines, size_t size)
+static void register_send(struct event_base *base, const struct flow *flow, unsigned int number,
+	const uint8_t *lines, size_t size)
 {
 	static const char *const users[] = {"alice", "bob", "carol"};
 	char *text = malloc(size + 512);
@@ -110,6 +110,7 @@ static void register_send(
 	memcpy(text + n, lines, size);
 	memcpy(text + n + size, "\r\n\r\n", 4);
 	transport_receive(flow, text, (size_t)n + size + 4);
+	event_base_loop(base, EVLOOP_NONBLOCK); // for new requests
 	free(text);
 	if (location_n_bindings(registrar_location(registrar)) > BINDINGS)
 		abort();
@@ -139,7 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		const uint8_t *end = memmem(data, size, "\xff\xff", 2);
 		size_t n = end ? (size_t)(end - data) : size;
 
-		register_send(&flow, number, data, n);
+		register_send(base, &flow, number, data, n);
 		n += end ? 2 : 0;
 		data += n;
 		size -= n;

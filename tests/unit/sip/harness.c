@@ -35,6 +35,20 @@ static bool accepts(void *arg, const struct listener *, const struct sockaddr *)
 	return !h->refuse_all;
 }
 
+static bool is_urgent(void *arg, const struct sip_message *m)
+{
+	const struct harness *h = arg;
+
+	return h->urgent && slice_equal(m->call_id, slice_of(h->urgent));
+}
+
+static bool is_ready(void *arg)
+{
+	const struct harness *h = arg;
+
+	return !h->not_ready;
+}
+
 static void on_request(void *arg, struct transaction *t, const struct sip_message *m)
 {
 	struct harness *h = arg;
@@ -104,6 +118,8 @@ static void on_closed(void *arg, struct transaction *t)
 
 static const struct stack_user user = {
 	.accept = accepts,
+	.is_urgent = is_urgent,
+	.is_ready = is_ready,
 	.request = on_request,
 	.cancel = on_cancel,
 	.ack = on_ack,

@@ -24,6 +24,8 @@ struct harness {
 	unsigned int n_seen;
 	struct transaction *server;	// the last request's
 	bool refuse_all;		// accept() says no
+	bool not_ready;			// is_ready() says no
+	const char *urgent;		// Call-ID of a request that is, or NULL
 	const struct digest_keys *keys; // against 401 and 407, or NULL
 
 	char text[65536]; // last datagram that the peer got

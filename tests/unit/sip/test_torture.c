@@ -159,6 +159,7 @@ static int verdict_of(char *text, size_t size)
 	sip_address_parse(SLICE("127.77.0.9"), 9, &flow.remote); // nobody there
 	answered = 0;
 	transport_receive(&flow, text, size);
+	event_base_loop(config.base, EVLOOP_NONBLOCK); // for new requests
 	got = answered			      ? answered
 	      : counters->malformed_dropped   ? MALFORMED
 	      : counters->responses_unmatched ? UNMATCHED
