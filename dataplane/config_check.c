@@ -318,6 +318,42 @@ static int check_realm(const struct check *check, const struct config *config, u
 	return 0;
 }
 
+static int check_shard_address(
+	const struct check *check, const struct config *config, unsigned int i, unsigned int j)
+{
+	struct sl_address address, other;
+	char where[64];
+
+	snprintf(where, sizeof(where), "shards[%u].addresses[%u]", i + 1, j + 1);
+	if (address_parse(config->shards[i].addresses[j], &address) ||
+		!find_address(config, config->realms_count - 1,
+			config->realms[config->realms_count - 1].addresses_count, &address))
+		return wrong(check, where, "expected an address of a realm");
+	for (unsigned int k = 0; k <= i; k++)
+		for (unsigned int l = 0; l < (k < i ? config->shards[k].addresses_count : j); l++)
+			if (address_parse(config->shards[k].addresses[l], &other) == 0 &&
+				!memcmp(&address, &other, sizeof(address)))
+				return wrong(check, where, "shard %s has this address already",
+					config->shards[k].name);
+	return 0;
+}
+
+static int check_shard(const struct check *check, const struct config *config, unsigned int i)
+{
+	const struct shard_entry *shard = &config->shards[i];
+	char where[64];
+
+	snprintf(where, sizeof(where), "shards[%u]", i + 1);
+	for (unsigned int j = 0; j < i; j++)
+		if (!strcmp(shard->name, config->shards[j].name))
+			return wrong(
+				check, where, "there is a shard called %s already", shard->name);
+	for (unsigned int j = 0; j < shard->addresses_count; j++)
+		if (check_shard_address(check, config, i, j))
+			return -EINVAL;
+	return 0;
+}
+
 // A name, or an absolute path: what a relative one means would depend on who starts us where.
 static int check_plugins(const struct check *check, const struct config *config)
 {
@@ -350,6 +386,9 @@ int config_check(const struct config *config, const char *path, char *error, siz
 			return -EINVAL;
 	for (unsigned int i = 0; i < config->realms_count; i++)
 		if (check_realm(check, config, i))
+			return -EINVAL;
+	for (unsigned int i = 0; i < config->shards_count; i++)
+		if (check_shard(check, config, i))
 			return -EINVAL;
 	return 0;
 }

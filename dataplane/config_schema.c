@@ -2,8 +2,9 @@
 #include "config_parts.h"
 #include "dataplane_config.h"
 
-#define CPUS_MOST    64
-#define PLUGINS_MOST 16
+#define CPUS_MOST	     64
+#define PLUGINS_MOST	     16
+#define SHARD_ADDRESSES_MOST 64
 
 static const cyaml_schema_value_t cpu_schema = {CYAML_VALUE_UINT(CYAML_FLAG_DEFAULT, unsigned int)};
 static const cyaml_schema_value_t text_schema = {
@@ -89,6 +90,17 @@ static const cyaml_schema_field_t realm_fields[] = {
 static const cyaml_schema_value_t realm_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct realm_entry, realm_fields)};
 
+static const cyaml_schema_field_t shard_fields[] = {
+	CYAML_FIELD_STRING_PTR(
+		"name", CYAML_FLAG_POINTER, struct shard_entry, name, 1, SL_SHARD_NAME_MAX - 1),
+	CYAML_FIELD_SEQUENCE("addresses", CYAML_FLAG_POINTER, struct shard_entry, addresses,
+		&text_schema, 1, SHARD_ADDRESSES_MOST),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t shard_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct shard_entry, shard_fields)};
+
 static const cyaml_schema_field_t log_fields[] = {
 #define LOG_FIELD(module) OPTIONAL_TEXT(#module, struct log_config, module),
 	CONFIG_LOG_MODULES(LOG_FIELD)
@@ -114,6 +126,8 @@ static const cyaml_schema_field_t config_fields[] = {
 		"ports", CYAML_FLAG_POINTER, struct config, ports, &port_schema, 1, PORTS_MAX),
 	CYAML_FIELD_SEQUENCE(
 		"realms", CYAML_FLAG_POINTER, struct config, realms, &realm_schema, 1, REALMS_MAX),
+	CYAML_FIELD_SEQUENCE("shards", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config,
+		shards, &shard_schema, 0, SL_SHARDS_MAX),
 	CYAML_FIELD_MAPPING_PTR(
 		"log", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config, log, log_fields),
 	CYAML_FIELD_SEQUENCE("plugins", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config,

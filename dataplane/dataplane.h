@@ -9,6 +9,7 @@
 #include "log.h"
 #include "port.h"
 #include "session.h"
+#include "shards.h"
 #include "srtp.h"
 #include "transcode.h"
 #include "worker.h"
@@ -28,6 +29,9 @@ struct dataplane {
 	struct sessions *sessions;
 	struct worker_shared *workers;
 	struct transcoder *transcoders;
+	struct fence fence;
+	char shard_names[SL_SHARDS_MAX][SL_SHARD_NAME_MAX];
+	struct shards *shards; // NULL: none are configured
 	struct server *server;
 	int epoll;
 	int signals;

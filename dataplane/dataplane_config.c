@@ -139,6 +139,27 @@ unsigned int config_ports(const struct config *config, struct port_config *confi
 	return config->ports_count;
 }
 
+static uint8_t shard_of(const struct config *config, const struct sl_address *wanted)
+{
+	for (unsigned int i = 0; i < config->shards_count; i++)
+		for (unsigned int j = 0; j < config->shards[i].addresses_count; j++) {
+			struct sl_address address;
+
+			address_parse(config->shards[i].addresses[j], &address);
+			if (!memcmp(&address, wanted, sizeof(address)))
+				return (uint8_t)(i + 1);
+		}
+	return 0;
+}
+
+unsigned int config_shards(
+	const struct config *config, char names[SL_SHARDS_MAX][SL_SHARD_NAME_MAX])
+{
+	for (unsigned int i = 0; i < config->shards_count; i++)
+		snprintf(names[i], SL_SHARD_NAME_MAX, "%s", config->shards[i].name);
+	return config->shards_count;
+}
+
 void config_realms(const struct config *config, struct realms *realms)
 {
 	realms->n = config->realms_count;
@@ -155,8 +176,10 @@ void config_realms(const struct config *config, struct realms *realms)
 			.n_addresses = entry->addresses_count,
 		};
 		snprintf(realm->name, sizeof(realm->name), "%s", entry->name);
-		for (unsigned int j = 0; j < entry->addresses_count; j++)
+		for (unsigned int j = 0; j < entry->addresses_count; j++) {
 			address_parse(entry->addresses[j], &realm->addresses[j]);
+			realm->shards[j] = shard_of(config, &realm->addresses[j]);
+		}
 		if (entry->next_hop)
 			mac_parse(entry->next_hop, &realm->next_hop);
 	}

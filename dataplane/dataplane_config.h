@@ -30,6 +30,8 @@
 //        dscp: 34,                                    # else 46 (EF)
 //        next_hop: "02:00:00:00:00:03"}               # else as the port's, or the kernel's routes say
 //     - {name: far, port: bench, addresses: [198.51.100.1]}
+//   shards:                      # addresses of realms that move between nodes, inactive at start;
+//     - {name: s1, addresses: [198.51.100.7, 10.0.0.7]}   # the same on every node
 //   plugins: [sluice-g729.so]                         # codecs of other licences; a name without a
 //                                                     # path is looked for where they are installed
 //   log: {all: info, eal: warn}                       # error, warn, info, debug
@@ -96,13 +98,20 @@ struct realm_entry {
 	char *next_hop;
 };
 
+struct shard_entry {
+	char *name;
+	char **addresses;
+	unsigned int addresses_count;
+};
+
 // Levels as text, NULL: not set.
 #define CONFIG_LOG_MODULES(X) \
 	X(all)                \
 	X(main)               \
 	X(eal)                \
 	X(server)             \
-	X(port)
+	X(port)               \
+	X(shard)
 
 struct log_config {
 #define LOG_CONFIG_FIELD(module) char *module;
@@ -124,6 +133,8 @@ struct config {
 	unsigned int ports_count;
 	struct realm_entry *realms;
 	unsigned int realms_count;
+	struct shard_entry *shards;
+	unsigned int shards_count;
 	struct log_config *log;
 	char **plugins;
 	unsigned int plugins_count;
@@ -142,8 +153,12 @@ char *config_text(const struct config *config);
 // The ports as the port module takes them; `configs` has room for PORTS_MAX. Returns how many.
 unsigned int config_ports(const struct config *config, struct port_config *configs);
 
-// The same of the realms.
+// The same of the realms, with the shards of their addresses.
 void config_realms(const struct config *config, struct realms *realms);
+
+// Names of the shards, as realms count them, from 1 on. Returns how many.
+unsigned int config_shards(
+	const struct config *config, char names[SL_SHARDS_MAX][SL_SHARD_NAME_MAX]);
 
 // The file of plug-in `i`, as configured or in the folder that plug-ins are installed in.
 const char *config_plugin(const struct config *config, unsigned int i, char *path, size_t size);

@@ -39,6 +39,7 @@ int loop_open(struct dataplane *dataplane, const sigset_t *signals)
 		set_tick(dataplane, TICK_MS) < 0 || watch(dataplane, dataplane->signals) < 0 ||
 		watch(dataplane, dataplane->timer) < 0 ||
 		watch(dataplane, server_fd(dataplane->server)) < 0 ||
+		(dataplane->shards && watch(dataplane, shards_fd(dataplane->shards)) < 0) ||
 		watch(dataplane, next_hops_fd(dataplane->hops)) < 0)
 		return dataplane_fail(dataplane, "event loop", errno);
 	return 0;
@@ -52,6 +53,8 @@ static void on_timer(struct dataplane *dataplane)
 
 	if (read(dataplane->timer, &expirations, sizeof(expirations)) < 0)
 		return;
+	if (dataplane->shards)
+		shards_tick(dataplane->shards, now_ns);
 	sessions_tick(dataplane->sessions, now_ns);
 	server_punts(dataplane->server);
 	if (tick_ms != dataplane->tick_ms)
@@ -65,8 +68,8 @@ static void on_timer(struct dataplane *dataplane)
 int loop_run(struct dataplane *dataplane)
 {
 	for (;;) {
-		struct epoll_event events[4];
-		int n = epoll_wait(dataplane->epoll, events, 4, -1);
+		struct epoll_event events[5];
+		int n = epoll_wait(dataplane->epoll, events, 5, -1);
 
 		for (int i = 0; i < n; i++) {
 			struct signalfd_siginfo info;
@@ -76,6 +79,8 @@ int loop_run(struct dataplane *dataplane)
 				on_timer(dataplane);
 			else if (fd == next_hops_fd(dataplane->hops))
 				next_hops_poll(dataplane->hops, clock_now_ns() / 1000000);
+			else if (dataplane->shards && fd == shards_fd(dataplane->shards))
+				shards_poll(dataplane->shards);
 			else if (fd == server_fd(dataplane->server))
 				server_poll(dataplane->server);
 			else if (read(fd, &info, sizeof(info)) == sizeof(info))

@@ -12,6 +12,7 @@
 #include "dataplane.h"
 #include "eal.h"
 #include "log_server.h"
+#include "shard_log.h"
 
 static void log_started(const struct dataplane *dataplane)
 {
@@ -65,7 +66,7 @@ static int run(const struct config *config)
 static void set_log_levels(const struct config *config)
 {
 	static struct log_module *const log_modules[] = {
-		&log_main, &log_server, &log_eal, &log_port, NULL};
+		&log_main, &log_server, &log_eal, &log_port, &log_shard, NULL};
 	enum log_level level;
 
 	if (!config->log)

@@ -211,6 +211,7 @@ static int start_sessions(struct dataplane *dataplane)
 		.hops = dataplane->hops,
 		.transcode = dataplane->transcode,
 		.rcu = dataplane->rcu,
+		.fence = dataplane->config->shards_count ? &dataplane->fence : NULL,
 		.event = on_event,
 		.context = dataplane,
 	};
@@ -266,6 +267,7 @@ static int start_workers(struct dataplane *dataplane)
 		.sessions = dataplane->sessions,
 		.transcode = dataplane->transcode,
 		.rcu = dataplane->rcu,
+		.fence = dataplane->config->shards_count ? &dataplane->fence : NULL,
 		.pool = dataplane->pool,
 		.punts_per_second = config->punts_per_second,
 		.packets_per_second = config->limits->worker_packets_per_second,
@@ -296,6 +298,42 @@ static void stop_workers(struct dataplane *dataplane)
 	free(dataplane->transcoders);
 }
 
+static void on_shard_event(void *context, const struct sl_shard_event *event)
+{
+	struct dataplane *dataplane = context;
+
+	if (dataplane->server)
+		server_shard_event(dataplane->server, event);
+}
+
+static int start_shards(struct dataplane *dataplane)
+{
+	const struct shards_config config = {
+		.names = dataplane->shard_names,
+		.n = config_shards(dataplane->config, dataplane->shard_names),
+		.realms = &dataplane->realms,
+		.ports = dataplane->ports,
+		.n_ports = dataplane->n_ports,
+		.hops = dataplane->hops,
+		.fence = &dataplane->fence,
+		.workers = dataplane->workers,
+		.rcu = dataplane->rcu,
+		.event = on_shard_event,
+		.context = dataplane,
+	};
+
+	if (!config.n)
+		return 0;
+	dataplane->shards = shards_create(&config);
+	return dataplane->shards ? 0 : dataplane_fail(dataplane, "shards", errno);
+}
+
+static void stop_shards(struct dataplane *dataplane)
+{
+	shards_destroy(dataplane->shards);
+	dataplane->shards = NULL;
+}
+
 static int start_server(struct dataplane *dataplane)
 {
 	const struct config *config = dataplane->config;
@@ -307,6 +345,7 @@ static int start_server(struct dataplane *dataplane)
 		.hops = dataplane->hops,
 		.transcoders = dataplane->transcoders,
 		.n_transcoders = config->cpus->transcoders_count,
+		.shards = dataplane->shards,
 	};
 
 	dataplane->server = server_create(&server, dataplane->error, sizeof(dataplane->error));
@@ -328,6 +367,7 @@ const struct module modules[] = {
 	{"transcode", start_transcode, stop_transcode},
 	{"sessions", start_sessions, stop_sessions},
 	{"workers", start_workers, stop_workers},
+	{"shards", start_shards, stop_shards},
 	{"server", start_server, stop_server},
 };
 

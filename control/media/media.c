@@ -211,6 +211,8 @@ static void on_flush(evutil_socket_t, short, void *arg)
 		}
 	}
 	orphans_flush(media);
+	if (media->up && TAILQ_EMPTY(&media->queue))
+		media_shards_flush(media);
 }
 
 // Resync.
@@ -268,6 +270,7 @@ static void list_end(struct media *media)
 		}
 	}
 	media->counts.n_restored += n_restored;
+	media_shards_up(media);
 	log_info(&log_media, "dataplane_up",
 		"instance=%016llx sessions=%u restored=%u adopted=%u orphans=%u",
 		(unsigned long long)media->instance, media->counts.n_sessions, n_restored,
@@ -291,6 +294,7 @@ static void on_down(void *arg)
 	bool was_up = media->up;
 
 	media->up = false;
+	media_shards_down(media);
 	if (was_up)
 		media->ops->state(media->arg, false);
 	flush_soon(media); // what is closing need not wait
@@ -364,6 +368,14 @@ static void on_event(void *arg, const struct sl_media_event *event)
 	media->ops->event(session, event);
 }
 
+static void on_shard_event(void *arg, const struct sl_shard_event *event)
+{
+	struct media *media = arg;
+
+	if (media->ops->shard)
+		media->ops->shard(media->arg, event);
+}
+
 static void on_writable(void *arg)
 {
 	flush_soon(arg);
@@ -374,6 +386,7 @@ static const struct media_link_ops link_ops = {
 	.down = on_down,
 	.response = on_response,
 	.event = on_event,
+	.shard_event = on_shard_event,
 	.writable = on_writable,
 };
 
@@ -482,6 +495,8 @@ struct media *media_create(
 	media->arg = arg;
 	TAILQ_INIT(&media->queue);
 	STAILQ_INIT(&media->orphans);
+	STAILQ_INIT(&media->shards);
+	STAILQ_INIT(&media->marks);
 	media->n_buckets = TABLE_MIN;
 	media->buckets = calloc(media->n_buckets, sizeof(*media->buckets));
 	media->flush = event_new(base, -1, 0, on_flush, media);
@@ -511,6 +526,7 @@ void media_destroy(struct media *media)
 		STAILQ_REMOVE_HEAD(&media->orphans, next);
 		free(orphan);
 	}
+	media_shards_free(media);
 	free(media->buckets);
 	free(media);
 }

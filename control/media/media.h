@@ -70,6 +70,8 @@ struct media_ops {
 	bool (*found)(void *arg, const struct sl_session_report *report, const void *record);
 	// The dataplane can be used (first: found() has been called for all there was) or not.
 	void (*state)(void *arg, bool up);
+	// The dataplane has stopped a shard, or somebody else answers for its address. May be NULL
+	void (*shard)(void *arg, const struct sl_shard_event *event);
 };
 
 // Connect to the dataplane's socket and stay connected. `ops` and `arg` must outlive the result.

@@ -168,12 +168,17 @@ static void response_take(struct media_link *link, const struct sl_message *mess
 
 static void message_take(struct media_link *link, const struct sl_message *message)
 {
+	const struct sl_shard_event *shard_event;
 	const struct sl_media_event *event;
 
 	if (message->type == SL_MEDIA_EVENT && !message->response) {
 		event = sl_payload_event(message);
 		if (event && link->welcomed)
 			link->ops->event(link->arg, event);
+	} else if (message->type == SL_SHARD_EVENT && !message->response) {
+		shard_event = sl_payload_shard_event(message);
+		if (shard_event && link->welcomed)
+			link->ops->shard_event(link->arg, shard_event);
 	} else if (!link->welcomed) {
 		welcome_take(link, message);
 	} else {
@@ -267,6 +272,12 @@ int media_link_send(struct media_link *link, const struct media_request *request
 		id = sl_client_codecs_get(link->client);
 	else if (request->type == SL_DTMF)
 		id = sl_client_dtmf(link->client, &request->dtmf);
+	else if (request->type == SL_SHARD_SET)
+		id = sl_client_shard_set(link->client, request->shard);
+	else if (request->type == SL_MARKS_GET)
+		id = sl_client_marks_get(link->client, request->shard->name);
+	else if (request->type == SL_MARKS_SET)
+		id = sl_client_marks_set(link->client, request->marks, request->n_marks);
 	else if (request->type == SL_PROFILE)
 		id = sl_client_profile(link->client, request->on);
 	if (id == -EAGAIN)

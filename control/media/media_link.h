@@ -16,6 +16,10 @@ struct media_request {
 	struct sl_id id; // SET, DELETE and GET: of which session
 	bool on;	 // PROFILE
 	struct sl_dtmf dtmf;
+	// Only while it is sent: SHARD_SET, and for its name MARKS_GET; MARKS_SET
+	const struct sl_shard *shard;
+	const struct sl_mark *marks;
+	size_t n_marks;
 	media_answer_fn *fn;
 	void *arg;
 	uint64_t sent_ms;
@@ -29,6 +33,7 @@ struct media_link_ops {
 	void (*response)(
 		void *arg, const struct media_request *request, const struct sl_message *message);
 	void (*event)(void *arg, const struct sl_media_event *event);
+	void (*shard_event)(void *arg, const struct sl_shard_event *event);
 	// After -EAGAIN: there is room again.
 	void (*writable)(void *arg);
 };

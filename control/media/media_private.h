@@ -4,6 +4,7 @@
 //   media_link.c  the connection
 //   media_ask.c   questions of others
 //   media_srtp.c  where SRTP stands, for the day that the dataplane forgets it
+//   media_shard.c addresses that move between nodes
 #pragma once
 
 #include <event2/event.h>
@@ -35,12 +36,23 @@ struct media {
 	bool recovered;
 	struct event *srtp_timer;
 	size_t srtp_bucket; // that it has come to
+	STAILQ_HEAD(, shard) shards;
+	size_t n_shards;
+	STAILQ_HEAD(, marks) marks; // to be sent
 	struct media_status counts;
 };
 
 // media.c
 // What is wanted goes out at once, before what is asked next. Returns 0 or a negative errno.
 int media_session_set_now(struct media_session *session);
+
+// media_shard.c
+// Behind the sessions: send what waits.
+void media_shards_flush(struct media *media);
+// The dataplane can be used: it is told about all shards again. It cannot any more.
+void media_shards_up(struct media *media);
+void media_shards_down(struct media *media);
+void media_shards_free(struct media *media);
 
 // media_srtp.c
 // The dataplane has lost the session, which is to be set again.

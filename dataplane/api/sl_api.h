@@ -1,4 +1,4 @@
-// The contract between sluice-control and sluice-dataplane, version 3. This header is its manual.
+// The contract between sluice-control and sluice-dataplane, version 4. This header is its manual.
 //
 // Transport: a unix SOCK_SEQPACKET socket (mode 0600; the peer's uid must be the dataplane's or
 // root), one message a packet, at most SL_MESSAGE_MAX bytes. Integers are in host byte order (both
@@ -31,10 +31,15 @@
 //   SL_PROFILE         struct sl_profile     -
 //   SL_CODECS_GET      -                     array of struct sl_codec
 //   SL_DTMF            struct sl_dtmf        -
+//   SL_SHARD_SET       struct sl_shard       struct sl_shard as it is now
+//   SL_SHARD_LIST      -                     array of struct sl_shard: all that are configured
+//   SL_MARKS_GET       struct sl_shard_name  array of struct sl_mark, as many messages as needed
+//   SL_MARKS_SET       array of sl_mark      -
 //
 //   event              payload
 //   SL_MEDIA_EVENT     struct sl_media_event
 //   SL_PUNT            struct sl_datagram
+//   SL_SHARD_EVENT     struct sl_shard_event, with media events
 //
 // Errors (status of a response, payload empty): -EPROTO malformed message or wrong version (the
 // connection is closed after it), -EPERM no hello yet, -EINVAL the state contradicts itself (see
@@ -56,7 +61,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SL_API_VERSION	  3
+#define SL_API_VERSION	  4
 #define SL_MESSAGE_MAX	  16384
 #define SL_RECORD_MAX	  4096
 #define SL_LEGS_MAX	  8
@@ -70,6 +75,8 @@
 #define SL_SSRCS_MAX	  4
 #define SL_DATAGRAM_MAX	  1500
 #define SL_DSCP_REALM	  0xff
+#define SL_SHARD_NAME_MAX 32
+#define SL_SHARDS_MAX	  64
 #define SL_DEFAULT_SOCKET "/run/sluice/dataplane.sock"
 
 enum sl_type {
@@ -84,8 +91,13 @@ enum sl_type {
 	SL_PROFILE,
 	SL_CODECS_GET,
 	SL_DTMF,
+	SL_SHARD_SET,
+	SL_SHARD_LIST,
+	SL_MARKS_GET,
+	SL_MARKS_SET,
 	SL_MEDIA_EVENT = 0x100,
 	SL_PUNT,
+	SL_SHARD_EVENT,
 };
 
 #define SL_RESPONSE 0x8000 // flag in sl_header.type of a response
@@ -520,3 +532,114 @@ struct sl_counter {
 	char name[56];
 	uint64_t value;
 };
+
+// ---- shards: addresses that move between nodes ----
+//
+// A shard is a set of addresses (`shards` of the configuration, the same on all nodes) that one
+// node at a time has, with all sessions on them. They are inactive at start. Who owns a shard is
+// control's to know, and it says so with SL_SHARD_SET, which is the whole wanted state and may be
+// repeated: that is how ownership is confirmed.
+//
+//             media from and to    kernel has the     ARP and ND
+//             its addresses        addresses (SIP)    answered
+//   INACTIVE  dropped, counted     no                 no
+//   FROZEN    dropped, counted     yes                yes        to hand over: marks stand still
+//   ACTIVE    forwarded            yes                yes        announced at first
+//   SUSPENDED dropped, counted     no                 no         was active, and came to doubt it
+//
+// Sessions can be set in any state and work while it is ACTIVE; their time-outs run only then. The
+// answer comes when no worker sends any more of what the new state forbids. The dataplane itself
+// adds the addresses to the kernel's interface and removes them (with a lifetime of some seconds
+// that it prolongs, so that they go with it however it ends), since it has to give them up also
+// when control is dead. Becoming active is announced by gratuitous ARP (RFC 5227 3) or unsolicited
+// neighbour advertisements (RFC 4861 7.2.6) at 0, 50, 100, 200 and 400 ms.
+//
+// Fencing. A shard stops for proof that somebody else may own it, never for silence (of control, or
+// of the store behind it):
+//  - control says so, or names a higher epoch. One that is lower than what was heard is -ESTALE.
+//  - A pause (SIGSTOP, a machine that was moved): where a worker finds that pause_ms or more have
+//    passed since it last looked, and valid_until_ns has passed, too, it sends nothing more for the
+//    shard, not even what it had in hand, and the shard is suspended. (A machine all of whose
+//    clocks stop with it cannot see that.)
+//  - Somebody else's MAC says that it has one of the addresses (RFC 5227 2.4, RFC 4861): before
+//    valid_until_ns it is the other that is wrong, and gets a gratuitous ARP or an advertisement
+//    back, at most one a second; after it the shard is suspended.
+// A suspended shard is active again when an SL_SHARD_SET says so whose valid_until_ns has not
+// passed; both ways are told in an SL_SHARD_EVENT.
+//
+// SL_SHARD_SET: -ENOENT no shard of that name is configured; -ESTALE a higher epoch has been heard
+// of; -ETIME valid_until_ns has passed already, and the shard would become active by it (one that
+// is active stays so); -EINVAL a state, or a name without end; -ETIMEDOUT it is so, but a worker
+// has not been seen to know (it is being stopped itself): ask again; or what the kernel says of an
+// address that it does not take (-EPERM ...): the state is as before.
+enum sl_shard_state { SL_SHARD_INACTIVE, SL_SHARD_FROZEN, SL_SHARD_ACTIVE, SL_SHARD_SUSPENDED };
+
+struct sl_shard {
+	char name[SL_SHARD_NAME_MAX]; // NUL-terminated
+	uint64_t epoch;		      // of the lease, only grows
+	uint64_t valid_until_ns; // CLOCK_BOOTTIME: until when nobody else may have claimed it. So
+				 // it is the time before the lease was asked for, plus the lease
+	uint32_t pause_ms; // of not running, after valid_until_ns, that others may take for death:
+			   // at most what they wait for our heartbeats. At least 50
+	uint8_t state;	   // enum sl_shard_state; SUSPENDED in answers only
+	uint8_t reserved[3];
+};
+
+struct sl_shard_name {
+	char name[SL_SHARD_NAME_MAX];
+};
+
+enum sl_shard_event_type {
+	SL_SHARD_PAUSED = 1, // we were stopped: suspended
+	SL_SHARD_CONFLICT,   // `mac` says that it has `address`. `state` tells what came of it
+};
+
+// At most one a second of each shard and type, but for those that suspend it.
+struct sl_shard_event {
+	char name[SL_SHARD_NAME_MAX];
+	uint64_t epoch;
+	struct sl_address address; // SL_SHARD_CONFLICT
+	uint8_t mac[6];
+	uint8_t type;  // enum sl_shard_event_type
+	uint8_t state; // enum sl_shard_state, now
+	uint8_t reserved[4];
+};
+
+// How far one stream of a leg has come: what the next owner of a shard has to know beside the
+// sessions themselves (SL_SESSION_SET). Of each leg on an address of the shard there is one mark,
+// and more of the same leg where it sends, or receives, under several SSRCs with SRTP.
+//
+// SL_MARKS_GET: of all sessions of a shard. Exact while it is not ACTIVE, some packets old else.
+//
+// SL_MARKS_SET: before the shard becomes ACTIVE, for sessions that are set already (-EBUSY the
+// shard of one is ACTIVE, -ENOENT no such session or leg, -EINVAL an index beyond its end: that
+// mark is left out, the first error is answered, all others are in force):
+//  - `sent`: nothing below its indices goes out under that SSRC, the SSRC's next packet of a
+//    continuous stream is the very one. Whoever sets it has to know an upper bound (RFC 3711 9.1),
+//    no 2^15 above what the far end heard last (3.3.1).
+//  - `received`: nothing below is accepted. The ROC is a guess, also one more or less is tried
+//  until
+//    a packet has authenticated.
+//  - SL_MARK_STREAM: the leg's own stream goes on with `sequence`, and a timestamp that is
+//    `timestamp` plus the time since at_ms.
+//  - `source`: where the leg had latched to.
+// Nothing is ever lowered by it.
+enum {
+	SL_MARK_STREAM = 1 << 0, // the leg sends a stream of its own, under sent.ssrc
+	SL_MARK_MORE = 1 << 1,	 // another SSRC of the leg of the mark before
+};
+
+struct sl_mark {
+	struct sl_id id;
+	struct sl_srtp_indices sent;	 // SRTP only, but for the SSRC
+	struct sl_srtp_indices received; // the same
+	uint64_t at_ms;			 // when: CLOCK_REALTIME of the node that read it
+	struct sl_address source;	 // SL_UNSPEC: not latched
+	uint32_t timestamp;		 // SL_MARK_STREAM: of the media of that moment
+	uint16_t sequence;		 // SL_MARK_STREAM: of the next packet
+	uint8_t leg;
+	uint8_t flags; // SL_MARK_*
+	uint32_t reserved;
+};
+
+#define SL_MARKS_MAX ((SL_MESSAGE_MAX - sizeof(struct sl_header)) / sizeof(struct sl_mark))

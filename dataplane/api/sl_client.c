@@ -159,6 +159,33 @@ int64_t sl_client_inject(struct sl_client *client, const struct sl_datagram *dat
 	return send_request(client, SL_INJECT, datagram, sizeof(*datagram), NULL, 0);
 }
 
+int64_t sl_client_shard_set(struct sl_client *client, const struct sl_shard *shard)
+{
+	return send_request(client, SL_SHARD_SET, shard, sizeof(*shard), NULL, 0);
+}
+
+int64_t sl_client_shard_list(struct sl_client *client)
+{
+	return send_request(client, SL_SHARD_LIST, NULL, 0, NULL, 0);
+}
+
+int64_t sl_client_marks_get(struct sl_client *client, const char *shard)
+{
+	struct sl_shard_name name = {};
+
+	if (strlen(shard) >= sizeof(name.name))
+		return -EINVAL;
+	memcpy(name.name, shard, strlen(shard));
+	return send_request(client, SL_MARKS_GET, &name, sizeof(name), NULL, 0);
+}
+
+int64_t sl_client_marks_set(struct sl_client *client, const struct sl_mark *marks, size_t n)
+{
+	if (n > SL_MARKS_MAX)
+		return -EINVAL;
+	return send_request(client, SL_MARKS_SET, marks, n * sizeof(*marks), NULL, 0);
+}
+
 int sl_client_receive(struct sl_client *client, struct sl_message *message)
 {
 	ssize_t n;

@@ -42,6 +42,11 @@ int64_t sl_client_codecs_get(struct sl_client *client);
 int64_t sl_client_dtmf(struct sl_client *client, const struct sl_dtmf *dtmf);
 int64_t sl_client_profile(struct sl_client *client, bool on);
 int64_t sl_client_inject(struct sl_client *client, const struct sl_datagram *datagram);
+int64_t sl_client_shard_set(struct sl_client *client, const struct sl_shard *shard);
+int64_t sl_client_shard_list(struct sl_client *client);
+int64_t sl_client_marks_get(struct sl_client *client, const char *shard); // -EINVAL: a long name
+// At most SL_MARKS_MAX.
+int64_t sl_client_marks_set(struct sl_client *client, const struct sl_mark *marks, size_t n);
 
 // Receive one message. Returns 0, -EAGAIN where there is none, -EPIPE where the dataplane closed,
 // -EPROTO where the message is malformed.
@@ -61,3 +66,6 @@ const struct sl_media_event *sl_payload_event(const struct sl_message *message);
 const struct sl_datagram *sl_payload_datagram(const struct sl_message *message);
 const struct sl_counter *sl_payload_counters(const struct sl_message *message, size_t *n_counters);
 const struct sl_codec *sl_payload_codecs(const struct sl_message *message, size_t *n_codecs);
+const struct sl_shard *sl_payload_shards(const struct sl_message *message, size_t *n_shards);
+const struct sl_shard_event *sl_payload_shard_event(const struct sl_message *message);
+const struct sl_mark *sl_payload_marks(const struct sl_message *message, size_t *n_marks);

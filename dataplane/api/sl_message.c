@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <string.h>
 
 static_assert(sizeof(struct sl_header) == 16, "no implicit padding");
 static_assert(sizeof(struct sl_address) == 20, "no implicit padding");
@@ -20,6 +21,11 @@ static_assert(sizeof(struct sl_session_report) ==
 static_assert(sizeof(struct sl_media_event) == 60, "no implicit padding");
 static_assert(sizeof(struct sl_codec) == 76, "no implicit padding");
 static_assert(sizeof(struct sl_dtmf) == 24, "no implicit padding");
+static_assert(sizeof(struct sl_shard) == 56, "no implicit padding");
+static_assert(sizeof(struct sl_shard_event) == 72, "no implicit padding");
+static_assert(sizeof(struct sl_mark) == 88, "no implicit padding");
+static_assert(SL_SHARDS_MAX * sizeof(struct sl_shard) <= SL_MESSAGE_MAX - sizeof(struct sl_header),
+	"all shards in one message");
 static_assert(sizeof(struct sl_counter) == 64, "no implicit padding");
 static_assert(sizeof(struct sl_voip_metrics) == 32, "no implicit padding");
 static_assert(sizeof(struct sl_datagram) == 40 + SL_DATAGRAM_MAX, "no implicit padding");
@@ -72,8 +78,13 @@ static const struct {
 	{SL_PROFILE, true, true, EXACTLY(struct sl_profile), NOTHING},
 	{SL_CODECS_GET, true, true, NOTHING, ARRAY(struct sl_codec)},
 	{SL_DTMF, true, true, EXACTLY(struct sl_dtmf), NOTHING},
+	{SL_SHARD_SET, true, false, EXACTLY(struct sl_shard), EXACTLY(struct sl_shard)},
+	{SL_SHARD_LIST, true, true, NOTHING, ARRAY(struct sl_shard)},
+	{SL_MARKS_GET, true, true, EXACTLY(struct sl_shard_name), ARRAY(struct sl_mark)},
+	{SL_MARKS_SET, true, true, ARRAY(struct sl_mark), NOTHING},
 	{SL_MEDIA_EVENT, false, false, NOTHING, EXACTLY(struct sl_media_event)},
 	{SL_PUNT, false, false, NOTHING, EXACTLY(struct sl_datagram)},
+	{SL_SHARD_EVENT, false, false, NOTHING, EXACTLY(struct sl_shard_event)},
 };
 
 static bool size_fits(const struct payload_size *size, size_t length)
@@ -204,4 +215,41 @@ const struct sl_codec *sl_payload_codecs(const struct sl_message *message, size_
 			return NULL;
 	*n_codecs = n;
 	return codecs;
+}
+
+static bool name_ends(const char *name, size_t size)
+{
+	return memchr(name, '\0', size) != NULL;
+}
+
+const struct sl_shard *sl_payload_shards(const struct sl_message *message, size_t *n_shards)
+{
+	const struct sl_shard *shards = message->payload;
+	size_t n = message->payload_length / sizeof(*shards);
+
+	if (message->payload_length % sizeof(*shards))
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (!name_ends(shards[i].name, sizeof(shards[i].name)))
+			return NULL;
+	*n_shards = n;
+	return shards;
+}
+
+const struct sl_shard_event *sl_payload_shard_event(const struct sl_message *message)
+{
+	const struct sl_shard_event *event = message->payload;
+
+	return message->payload_length == sizeof(*event) &&
+			       name_ends(event->name, sizeof(event->name))
+		       ? event
+		       : NULL;
+}
+
+const struct sl_mark *sl_payload_marks(const struct sl_message *message, size_t *n_marks)
+{
+	if (message->payload_length % sizeof(struct sl_mark))
+		return NULL;
+	*n_marks = message->payload_length / sizeof(struct sl_mark);
+	return message->payload;
 }

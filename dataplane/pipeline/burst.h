@@ -109,5 +109,7 @@ struct reports {
 // Packets with all their headers, for one port.
 struct tx_queue {
 	unsigned int n;
+	bool sharded; // some are of a shard
 	struct rte_mbuf *mbufs[TX_MAX];
+	uint8_t shards[TX_MAX]; // of each, see fence.h
 };

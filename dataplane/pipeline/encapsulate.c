@@ -81,7 +81,7 @@ static inline void write_ipv4(
 }
 
 static inline bool push(struct worker *worker, struct rte_mbuf *mbuf,
-	const struct leg_header *header, uint64_t payload_sum)
+	const struct leg_header *header, uint64_t payload_sum, uint8_t shard)
 {
 	const struct port *port = &worker->shared->config.ports[header->port];
 	struct tx_queue *queue = &worker->tx[header->port];
@@ -89,6 +89,10 @@ static inline bool push(struct worker *worker, struct rte_mbuf *mbuf,
 	unsigned int ip_bytes =
 		header->ipv6 ? sizeof(struct rte_ipv6_hdr) : sizeof(struct rte_ipv4_hdr);
 
+	if (unlikely(!worker_passes(worker, shard))) { // closed in mid-turn
+		drop(worker, mbuf, DROP_shard_inactive);
+		return false;
+	}
 	if (unlikely(payload.bytes + ip_bytes + sizeof(struct rte_udp_hdr) > port->mtu)) {
 		drop(worker, mbuf, DROP_too_long);
 		return false;
@@ -105,14 +109,16 @@ static inline bool push(struct worker *worker, struct rte_mbuf *mbuf,
 	mbuf->data_off -= header->length;
 	mbuf->data_len += header->length;
 	mbuf->pkt_len = mbuf->data_len;
+	queue->sharded |= shard != FENCE_NO_SHARD;
+	queue->shards[queue->n] = shard;
 	queue->mbufs[queue->n++] = mbuf;
 	return true;
 }
 
 bool header_push(struct worker *worker, struct rte_mbuf *mbuf, const struct leg_header *header,
-	uint64_t payload_sum)
+	uint64_t payload_sum, uint8_t shard)
 {
-	return push(worker, mbuf, header, payload_sum);
+	return push(worker, mbuf, header, payload_sum, shard);
 }
 
 static inline void push_media(struct worker *worker, const struct output *output, unsigned int i)
@@ -120,7 +126,8 @@ static inline void push_media(struct worker *worker, const struct output *output
 	struct leg *leg = output->legs[i];
 	const struct rtp_view *view = &output->views[i];
 
-	if (!push(worker, output->mbufs[i], &leg->tx.header, output->sums[i]))
+	if (!push(worker, output->mbufs[i], &leg->tx.header, output->sums[i],
+		    leg_config(leg)->shard))
 		return;
 	leg->tx.packets++;
 	leg->tx.bytes += view->payload_offset + view->payload_bytes;
@@ -135,8 +142,8 @@ void encapsulate(struct worker *worker)
 	for (unsigned int i = 0; i < output->n; i++)
 		push_media(worker, output, i);
 	for (unsigned int i = 0; i < reports->n; i++)
-		reports->legs[i]->tx.rtcp +=
-			header_push(worker, reports->mbufs[i], &reports->headers[i], SUM_UNKNOWN);
+		reports->legs[i]->tx.rtcp += header_push(worker, reports->mbufs[i],
+			&reports->headers[i], SUM_UNKNOWN, reports->configs[i]->shard);
 	output->n = 0;
 	reports->n = 0;
 	worker->n_byes = 0;

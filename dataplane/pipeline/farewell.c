@@ -37,8 +37,10 @@ void workers_farewell(void *argument, struct leg *leg, struct srtp_engine *engin
 {
 	struct worker_shared *shared = argument;
 	const struct leg_config *config = leg->config;
-	struct injection way = {
-		.from = config->local, .flow_label = leg->flow_label, .dscp = config->dscp};
+	struct injection way = {.from = config->local,
+		.flow_label = leg->flow_label,
+		.dscp = config->dscp,
+		.shard = config->shard};
 	uint8_t packet[BYE_ROOM];
 	enum drop_reason reason;
 	const struct next_hop *hop = leg_rtcp_destination(leg, config, &way.to, &reason);

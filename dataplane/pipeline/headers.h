@@ -25,6 +25,6 @@ bool header_make(
 	struct leg_header *header, const struct port *ports, const struct header_path *path);
 
 // Put the headers in front of a UDP payload and queue it at its port, or drop it. `payload_sum`: as
-// checksum.h has it, or SUM_UNKNOWN.
+// checksum.h has it, or SUM_UNKNOWN. `shard`: that the source address is of.
 bool header_push(struct worker *worker, struct rte_mbuf *mbuf, const struct leg_header *header,
-	uint64_t payload_sum);
+	uint64_t payload_sum, uint8_t shard);

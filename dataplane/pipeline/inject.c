@@ -25,6 +25,20 @@ int workers_inject(struct worker_shared *shared, unsigned int worker,
 	return -EAGAIN;
 }
 
+static void inject_frame(
+	struct worker *worker, struct rte_mbuf *mbuf, const struct injection *injection)
+{
+	struct tx_queue *queue = &worker->tx[injection->port];
+
+	if (!worker_passes(worker, injection->shard)) {
+		drop(worker, mbuf, DROP_shard_inactive);
+		return;
+	}
+	queue->sharded |= injection->shard != FENCE_NO_SHARD;
+	queue->shards[queue->n] = injection->shard;
+	queue->mbufs[queue->n++] = mbuf;
+}
+
 static void inject_packet(struct worker *worker, struct rte_mbuf *mbuf)
 {
 	struct leg_header header;
@@ -33,12 +47,16 @@ static void inject_packet(struct worker *worker, struct rte_mbuf *mbuf)
 
 	memcpy(&injection, rte_pktmbuf_mtod(mbuf, void *), sizeof(injection));
 	rte_pktmbuf_adj(mbuf, sizeof(injection));
+	if (injection.is_frame) {
+		inject_frame(worker, mbuf, &injection);
+		return;
+	}
 	path = (struct header_path){&injection.from, &injection.to, injection.hop_word,
 		injection.flow_label, injection.dscp};
 	if (!header_make(&header, worker->shared->config.ports, &path))
 		drop(worker, mbuf, DROP_no_next_hop);
 	else
-		header_push(worker, mbuf, &header, SUM_UNKNOWN);
+		header_push(worker, mbuf, &header, SUM_UNKNOWN, injection.shard);
 }
 
 unsigned int inject(struct worker *worker)

@@ -10,6 +10,9 @@ struct injection {
 	uint64_t hop_word;
 	uint32_t flow_label;
 	uint8_t dscp;
+	uint8_t shard; // that `from` is of
+	bool is_frame; // the payload is a whole frame; of the rest only these count
+	uint8_t port;  // index into ports that a frame leaves by
 };
 
 // main: send `length` bytes. Returns 0, or -EAGAIN where too many wait.

@@ -263,6 +263,8 @@ static inline enum drop_reason find_slot(const struct worker *worker, unsigned i
 		return DROP_unknown_address;
 	if (unlikely(address->vlan != datagram->vlan))
 		return DROP_wrong_vlan;
+	if (unlikely(!worker_passes(worker, address->shard)))
+		return DROP_shard_inactive;
 	*slot = table_slot(address, datagram->udp_port);
 	return *slot ? PASS : DROP_unknown_port;
 }

@@ -110,6 +110,10 @@ void report_send(struct worker *worker, struct leg *leg, const struct leg_config
 	struct header_path path;
 
 	config = config->carried ? leg_config(carrier) : config;
+	if (unlikely(!worker_passes(worker, config->shard))) {
+		drop(worker, mbuf, DROP_shard_inactive);
+		return;
+	}
 	local = config->local;
 	hop = leg_rtcp_destination(carrier, config, &to, &reason);
 	path = (struct header_path){&local, &to, 0, carrier->flow_label, config->dscp};

@@ -174,6 +174,8 @@ static inline enum drop_reason rewrite_packet(
 
 	if (unlikely(!(config->flags & SL_LEG_SEND)))
 		return DROP_not_sending;
+	if (unlikely(!worker_passes(worker, config->shard)))
+		return DROP_shard_inactive; // before sequences and indices are used up
 	if (unlikely(!header_holds(leg, config)))
 		return rewrite_first(worker, output, i, n);
 	if (leg->tx.header.ipv6)

@@ -72,6 +72,12 @@ static uint64_t note_stage(
 			at = note_stage(worker, STAGE_##stage, at, had);            \
 	} while (0)
 
+static void look_at_fence(struct worker *worker)
+{
+	fence_look(worker->shared->config.fence, &worker->fence, worker->now_ns);
+	worker->doubts_before = worker->fence.n_doubts;
+}
+
 static __rte_always_inline unsigned int turn(struct worker *worker, const bool profiles)
 {
 	uint64_t begin = rte_rdtsc(), at = begin;
@@ -80,6 +86,8 @@ static __rte_always_inline unsigned int turn(struct worker *worker, const bool p
 	uint64_t last_ns = worker->now_ns;
 
 	worker->now_ns = clock_from_tsc(begin);
+	if (worker->shared->config.fence)
+		look_at_fence(worker);
 	if (unlikely(worker->now_ns - last_ns >= WORKER_LATE_NS && last_ns))
 		worker->counters.late_turns++;
 	if (profiles)
@@ -135,6 +143,18 @@ unsigned int worker_turn(struct worker *worker)
 void workers_profile(struct worker_shared *shared, bool on)
 {
 	__atomic_store_n(&shared->profile, on, __ATOMIC_RELAXED);
+}
+
+bool workers_doubt(const struct worker_shared *shared, unsigned int shard)
+{
+	const struct fence *fence = shared->config.fence;
+	uint32_t confirmed = fence_confirmed(fence, shard);
+
+	for (unsigned int i = 0; i < shared->config.n_workers; i++)
+		if (__atomic_load_n(&shared->workers[i]->fence.doubted[shard], __ATOMIC_RELAXED) ==
+			confirmed)
+			return true;
+	return false;
 }
 
 int worker_run(void *argument)

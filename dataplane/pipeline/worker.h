@@ -78,7 +78,9 @@ struct worker {
 	struct output output;
 	struct reports reports;
 	struct tx_queue tx[PORTS_MAX];
-	bool profiles; // as worker_shared.profile said at the last turn
+	struct fence_view fence; // main: ro
+	uint32_t doubts_before;	 // fence.n_doubts at the beginning of this turn
+	bool profiles;		 // as worker_shared.profile said at the last turn
 	struct profile profile;
 	struct leg *due[DUE_MAX]; // legs whose RTCP report is due
 	unsigned int n_due;
@@ -96,6 +98,7 @@ struct workers_config {
 	struct sessions *sessions;
 	struct transcode *transcode; // NULL: none
 	struct rte_rcu_qsbr *rcu;
+	const struct fence *fence; // NULL: no address is of a shard
 	struct rte_mempool *pool;
 	unsigned int packets_per_second; // that a worker takes from all its legs, 0: no limit
 	unsigned int punts_per_second;	 // of all workers together, at least 1
@@ -119,6 +122,15 @@ struct worker_shared {
 // NULL with errno set.
 struct worker_shared *workers_create(const struct workers_config *config);
 void workers_destroy(struct worker_shared *shared); // frees packets that wait in rings
+
+// worker: whether packets may come from and go to addresses of this shard.
+static inline bool worker_passes(const struct worker *worker, unsigned int shard)
+{
+	return fence_passes(worker->shared->config.fence, &worker->fence, shard);
+}
+
+// main: whether a worker has stopped for a shard by itself.
+bool workers_doubt(const struct worker_shared *shared, unsigned int shard);
 
 // One turn. Returns how much was done, 0: nothing.
 unsigned int worker_turn(struct worker *worker);

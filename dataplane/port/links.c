@@ -47,3 +47,11 @@ const struct link *links_find(const struct links *links, unsigned int ifindex)
 {
 	return find((struct links *)(uintptr_t)links, ifindex);
 }
+
+unsigned int links_interface(const struct links *links, unsigned int port, uint16_t vlan)
+{
+	for (unsigned int i = 0; i < links->n; i++)
+		if (links->entries[i].port == port && links->entries[i].vlan == vlan)
+			return links->entries[i].ifindex;
+	return 0;
+}

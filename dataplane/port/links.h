@@ -27,5 +27,8 @@ void links_init(struct links *links, const struct port *ports, unsigned int n_po
 // Take over what the kernel says about an interface: one on none of our ports is of no concern.
 void links_update(struct links *links, const struct netlink_link *link);
 
+// The interface that is this VLAN (0: none) of a port; 0: there is none.
+unsigned int links_interface(const struct links *links, unsigned int port, uint16_t vlan);
+
 // NULL: none of ours.
 const struct link *links_find(const struct links *links, unsigned int ifindex);

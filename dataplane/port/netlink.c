@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -80,6 +81,11 @@ struct mnl_socket *netlink_monitor_open(void)
 	return socket;
 }
 
+void netlink_close(struct mnl_socket *socket)
+{
+	mnl_socket_close(socket);
+}
+
 static unsigned int sequence; // of the last request; main lcore only
 
 // Send the request in `buffer` and read its answer into the same. Answers of earlier requests that
@@ -149,9 +155,11 @@ int netlink_route_get(struct mnl_socket *socket, const struct sl_address *source
 	rtm = mnl_nlmsg_put_extra_header(message, sizeof(*rtm));
 	rtm->rtm_family = family_of(destination);
 	rtm->rtm_dst_len = (unsigned char)(length_of(destination) * 8);
-	rtm->rtm_src_len = (unsigned char)(length_of(source) * 8);
 	mnl_attr_put(message, RTA_DST, length_of(destination), destination->bytes);
-	mnl_attr_put(message, RTA_SRC, length_of(source), source->bytes);
+	if (source) {
+		rtm->rtm_src_len = (unsigned char)(length_of(source) * 8);
+		mnl_attr_put(message, RTA_SRC, length_of(source), source->bytes);
+	}
 	ret = query(socket, buffer, parse_route, &found);
 	if (ret)
 		return ret;
@@ -160,6 +168,45 @@ int netlink_route_get(struct mnl_socket *socket, const struct sl_address *source
 	found.gateway.port = 0;
 	*route = found;
 	return 0;
+}
+
+static struct nlmsghdr *address_request(char *buffer, uint16_t type, uint16_t flags,
+	unsigned int ifindex, const struct sl_address *address)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	struct ifaddrmsg *ifa;
+
+	message->nlmsg_type = type;
+	message->nlmsg_flags = flags | NLM_F_REQUEST | NLM_F_ACK;
+	ifa = mnl_nlmsg_put_extra_header(message, sizeof(*ifa));
+	ifa->ifa_family = family_of(address);
+	ifa->ifa_prefixlen = (unsigned char)(length_of(address) * 8);
+	ifa->ifa_flags = IFA_F_NODAD;
+	ifa->ifa_index = ifindex;
+	mnl_attr_put(message, IFA_LOCAL, length_of(address), address->bytes);
+	mnl_attr_put(message, IFA_ADDRESS, length_of(address), address->bytes);
+	return message;
+}
+
+int netlink_address_set(struct mnl_socket *socket, unsigned int ifindex,
+	const struct sl_address *address, uint32_t lifetime_s)
+{
+	const struct ifa_cacheinfo lifetime = {.ifa_prefered = lifetime_s, .ifa_valid = lifetime_s};
+	alignas(struct nlmsghdr) char buffer[BUFFER_BYTES];
+	struct nlmsghdr *message = address_request(
+		buffer, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, ifindex, address);
+
+	mnl_attr_put(message, IFA_CACHEINFO, sizeof(lifetime), &lifetime);
+	return query(socket, buffer, NULL, NULL);
+}
+
+int netlink_address_delete(
+	struct mnl_socket *socket, unsigned int ifindex, const struct sl_address *address)
+{
+	alignas(struct nlmsghdr) char buffer[BUFFER_BYTES];
+
+	address_request(buffer, RTM_DELADDR, 0, ifindex, address);
+	return query(socket, buffer, NULL, NULL);
 }
 
 // false where the message is about no IP neighbour.
@@ -330,6 +377,22 @@ int netlink_links_get(struct mnl_socket *socket, const struct netlink_listener *
 	return ret < 0 ? -errno : 0;
 }
 
+// An address that was there, and is to stay longer.
+static bool is_prolonged(const struct nlmsghdr *message)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, message, sizeof(struct ifaddrmsg))
+	{
+		const struct ifa_cacheinfo *lifetime = mnl_attr_get_payload(attr);
+
+		if (mnl_attr_get_type(attr) == IFA_CACHEINFO &&
+			mnl_attr_get_payload_len(attr) >= sizeof(*lifetime))
+			return lifetime->cstamp != lifetime->tstamp;
+	}
+	return false;
+}
+
 static int parse_announcement(const struct nlmsghdr *message, void *arg)
 {
 	const struct netlink_listener *listener = arg;
@@ -345,6 +408,10 @@ static int parse_announcement(const struct nlmsghdr *message, void *arg)
 	case RTM_DELLINK:
 		parse_link(message, arg);
 		listener->routes_changed(listener->arg);
+		break;
+	case RTM_NEWADDR:
+		if (!is_prolonged(message))
+			listener->routes_changed(listener->arg);
 		break;
 	default:
 		listener->routes_changed(listener->arg);

@@ -36,10 +36,22 @@ struct netlink_link {
 // A socket for questions, and one that announces changes; NULL with errno set.
 struct mnl_socket *netlink_open(void);
 struct mnl_socket *netlink_monitor_open(void);
+void netlink_close(struct mnl_socket *socket);
 
-// Returns 0 or a negative errno: -ENETUNREACH and relatives.
+// Returns 0 or a negative errno: -ENETUNREACH and relatives; -EINVAL `source` (NULL: any) is no
+// address that the kernel has.
 int netlink_route_get(struct mnl_socket *socket, const struct sl_address *source,
 	const struct sl_address *destination, struct netlink_route *route);
+
+// Have an address (no port) on an interface, /32 or /128, without duplicate address detection, for
+// so many seconds more: whoever does not prolong it in time loses it. Returns 0 or a negative
+// errno.
+int netlink_address_set(struct mnl_socket *socket, unsigned int ifindex,
+	const struct sl_address *address, uint32_t lifetime_s);
+
+// Returns 0 or a negative errno: -EADDRNOTAVAIL it is not there, with that length of its prefix.
+int netlink_address_delete(
+	struct mnl_socket *socket, unsigned int ifindex, const struct sl_address *address);
 
 // `neighbour` has ifindex and address, the rest is filled in. -ENOENT: the kernel has no entry.
 int netlink_neighbour_get(struct mnl_socket *socket, struct netlink_neighbour *neighbour);

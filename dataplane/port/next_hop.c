@@ -183,8 +183,11 @@ static int hop_resolve(struct next_hops *hops, struct hop *hop)
 	struct neighbour *old = hop->neighbour;
 	struct netlink_route route;
 	int ret = netlink_route_get(hops->query, &hop->source, &hop->destination, &route);
-	const struct link *link = ret ? NULL : links_find(&hops->links, route.ifindex);
+	const struct link *link;
 
+	if (ret == -EINVAL) // of a shard that is not ours now: be ready for when it is
+		ret = netlink_route_get(hops->query, NULL, &hop->destination, &route);
+	link = ret ? NULL : links_find(&hops->links, route.ifindex);
 	hop->routes_seen = hops->routes;
 	if (old)
 		LIST_REMOVE(hop, of_neighbour);
@@ -378,6 +381,11 @@ void next_hops_poll(struct next_hops *hops, uint64_t now_ms)
 		resynchronise(hops);
 	resolve_again(hops);
 	refresh_neighbours(hops);
+}
+
+unsigned int next_hops_interface(const struct next_hops *hops, unsigned int port, uint16_t vlan)
+{
+	return links_interface(&hops->links, port, vlan);
 }
 
 int next_hops_fd(const struct next_hops *hops)

@@ -156,6 +156,9 @@ const struct next_hop *next_hop_hold(struct next_hops *hops, const struct sl_add
 // (RCU) like anything else that they read.
 void next_hop_release(struct next_hops *hops, const struct next_hop *hop);
 
+// main lcore: the kernel's interface that is this VLAN (0: none) of a port; 0: it has none.
+unsigned int next_hops_interface(const struct next_hops *hops, unsigned int port, uint16_t vlan);
+
 // main lcore: the netlink socket to watch, and what to call when it is readable and every 100 ms.
 int next_hops_fd(const struct next_hops *hops);
 void next_hops_poll(struct next_hops *hops, uint64_t now_ms);

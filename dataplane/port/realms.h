@@ -9,7 +9,7 @@
 
 #define REALM_NAME_BYTES    16
 #define REALMS_MAX	    32
-#define REALM_ADDRESSES_MAX 8
+#define REALM_ADDRESSES_MAX 32
 
 struct realm {
 	char name[REALM_NAME_BYTES];
@@ -20,6 +20,7 @@ struct realm {
 	uint8_t dscp;	       // of what is sent, where a leg does not say
 	unsigned int n_addresses;
 	struct sl_address addresses[REALM_ADDRESSES_MAX]; // ours, port 0; unique over all realms
+	uint8_t shards[REALM_ADDRESSES_MAX]; // of each, as fence.h counts them; 0: always ours
 	struct rte_ether_addr next_hop; // where all is sent; zero: as the port or the kernel says
 };
 

@@ -1,6 +1,8 @@
 // See steer.h. Subtle: the driver attaches with a plain netlink attach (no libxdp dispatcher, no
 // BPF link), which outlives its process; so a program of ours is known by its name, and whether it
-// is stale is not asked here: ports_open() holds the interface's lock before it calls.
+// is stale is not asked here: ports_open() holds the interface's lock before it calls. Addresses of
+// shards are steered from the beginning: media for one that is not active is ours to drop and
+// count, where the kernel might answer it.
 #include "steer.h"
 
 #include <bpf/bpf.h>

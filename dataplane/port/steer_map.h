@@ -6,7 +6,7 @@
 
 #define STEER_PROGRAM	  "sluice_steer" // also how a stale program is told from a stranger's
 #define STEER_MEDIA_MAP	  "media"
-#define STEER_ADDRESSES	  256
+#define STEER_ADDRESSES	  1024
 #define STEER_QUEUES	  64
 #define STEER_FAMILY_IPV4 4
 #define STEER_FAMILY_IPV6 6

@@ -14,9 +14,10 @@ struct connection {
 	int fd;
 	unsigned int n_queued;
 	STAILQ_HEAD(, packet) queue; // what the socket did not take
-	uint32_t list_request;	     // a SL_SESSION_LIST being answered, 0: none
+	uint32_t list_request;	     // a SL_SESSION_LIST or _MARKS_GET being answered, 0: none
 	uint32_t list_cursor;
-	bool greeted; // its hello was good
+	unsigned int list_shard; // whose marks; 0: sessions
+	bool greeted;		 // its hello was good
 	bool events;
 	bool punts;
 	bool closing; // as soon as the queue is empty

@@ -139,7 +139,8 @@ int injector_send(struct injector *injector, const struct sl_datagram *datagram)
 		.to = leg_endpoint_of(&datagram->address),
 		.hop_word = next_hop_word(hop),
 		.flow_label = origin.flow_label ^ datagram->rtcp,
-		.dscp = origin.dscp};
+		.dscp = origin.dscp,
+		.shard = origin.shard};
 	if (!next_hop_unpack(injection.hop_word, &view))
 		return -EAGAIN;
 	if (!fits(injector, datagram, &view))

@@ -168,10 +168,11 @@ static void handle_list(const struct request *request)
 {
 	request->connection->list_request = request->message->request_id;
 	request->connection->list_cursor = 0;
+	request->connection->list_shard = 0;
 	request_continue_list(request->context, request->connection);
 }
 
-void request_continue_list(struct request_context *context, struct connection *connection)
+static void continue_sessions(struct request_context *context, struct connection *connection)
 {
 	while (connection->list_request && connection->n_queued == 0 && !connection->broken) {
 		const struct session *session =
@@ -190,6 +191,90 @@ void request_continue_list(struct request_context *context, struct connection *c
 		connection_send(connection, SL_SESSION_LIST | SL_RESPONSE, request_id, 0, true,
 			&report, sizeof(report), record, report.session.record_length);
 	}
+}
+
+// As many sessions' marks as a message has room for, whatever each of them has.
+static void continue_marks(struct request_context *context, struct connection *connection)
+{
+	static struct sl_mark marks[SL_MARKS_MAX];
+
+	static_assert(SL_MARKS_MAX >= SESSION_MARKS_MAX, "those of a session fit");
+	while (connection->list_request && connection->n_queued == 0 && !connection->broken) {
+		uint32_t request_id = connection->list_request;
+		const struct session *session = NULL;
+		unsigned int n = 0;
+
+		while (n + SESSION_MARKS_MAX <= SL_MARKS_MAX) {
+			session =
+				sessions_next(context->config->sessions, &connection->list_cursor);
+			if (!session)
+				break;
+			n += session_marks(session, connection->list_shard, marks + n);
+		}
+		if (!session)
+			connection->list_request = 0;
+		connection_send(connection, SL_MARKS_GET | SL_RESPONSE, request_id, 0,
+			session != NULL, marks, n * sizeof(marks[0]), NULL, 0);
+	}
+}
+
+void request_continue_list(struct request_context *context, struct connection *connection)
+{
+	if (connection->list_shard)
+		continue_marks(context, connection);
+	else
+		continue_sessions(context, connection);
+}
+
+static void handle_shard_set(const struct request *request)
+{
+	struct shards *shards = request->context->config->shards;
+	struct sl_shard now;
+	int rc = shards ? shards_set(shards, request->message->payload, &now) : -ENOENT;
+
+	if (rc)
+		respond_status(request, rc);
+	else
+		respond(request, 0, &now, sizeof(now), NULL, 0);
+}
+
+static void handle_shard_list(const struct request *request)
+{
+	struct sl_shard list[SL_SHARDS_MAX];
+	size_t n = shards_list(request->context->config->shards, list);
+
+	respond(request, 0, list, n * sizeof(list[0]), NULL, 0);
+}
+
+static void handle_marks_get(const struct request *request)
+{
+	const struct sl_shard_name *name = request->message->payload;
+	int shard = -ENOENT;
+
+	if (memchr(name->name, '\0', sizeof(name->name)))
+		shard = shards_find(request->context->config->shards, name->name);
+	if (shard < 0) {
+		respond_status(request, shard);
+		return;
+	}
+	request->connection->list_request = request->message->request_id;
+	request->connection->list_cursor = 0;
+	request->connection->list_shard = (unsigned int)shard;
+	request_continue_list(request->context, request->connection);
+}
+
+static void handle_marks_set(const struct request *request)
+{
+	size_t n = 0;
+	const struct sl_mark *marks = sl_payload_marks(request->message, &n);
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int status = session_mark_set(request->context->config->sessions, &marks[i]);
+
+		rc = rc ? rc : status;
+	}
+	respond_status(request, rc);
 }
 
 static void handle_stats_get(const struct request *request)
@@ -282,6 +367,10 @@ static void (*const handlers[])(const struct request *) = {
 	[SL_CODECS_GET] = handle_codecs_get,
 	[SL_PROFILE] = handle_profile,
 	[SL_DTMF] = handle_dtmf,
+	[SL_SHARD_SET] = handle_shard_set,
+	[SL_SHARD_LIST] = handle_shard_list,
+	[SL_MARKS_GET] = handle_marks_get,
+	[SL_MARKS_SET] = handle_marks_set,
 };
 
 // The answer to what could not be parsed is well-formed whatever came: of the same type and request

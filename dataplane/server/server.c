@@ -158,21 +158,29 @@ static void cut_off(struct server *server, struct connection *connection)
 	shutdown(connection->fd, SHUT_RDWR);
 }
 
-void server_event(void *argument, const struct sl_media_event *event)
+static void tell_all(struct server *server, uint16_t type, const void *event, size_t length)
 {
-	struct server *server = argument;
 	struct connection *connection;
 
 	LIST_FOREACH (connection, &server->connections, next) {
 		if (!connection->events || connection->broken)
 			continue;
-		connection_send(
-			connection, SL_MEDIA_EVENT, 0, 0, false, event, sizeof(*event), NULL, 0);
+		connection_send(connection, type, 0, 0, false, event, length, NULL, 0);
 		if (connection->broken)
 			cut_off(server, connection);
 		else if (connection->n_queued == 1)
 			watch(server, EPOLL_CTL_MOD, connection->fd, EPOLLOUT, connection);
 	}
+}
+
+void server_event(void *server, const struct sl_media_event *event)
+{
+	tell_all(server, SL_MEDIA_EVENT, event, sizeof(*event));
+}
+
+void server_shard_event(void *server, const struct sl_shard_event *event)
+{
+	tell_all(server, SL_SHARD_EVENT, event, sizeof(*event));
 }
 
 // What a client does not read is lost to that client only.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "session.h"
+#include "shards.h"
 #include "worker.h"
 
 struct server;
@@ -16,6 +17,7 @@ struct server_config {
 	struct next_hops *hops; // NULL: nothing can be injected
 	const struct transcoder *transcoders;
 	unsigned int n_transcoders;
+	struct shards *shards; // NULL: none are configured
 };
 
 // Listen. A socket that a killed process has left is replaced; a live one is an error. NULL with
@@ -34,3 +36,4 @@ bool server_takes_punts(const struct server *server);
 
 // A session_event_fn: tell every client that asked for events.
 void server_event(void *server, const struct sl_media_event *event);
+void server_shard_event(void *server, const struct sl_shard_event *event);

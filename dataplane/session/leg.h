@@ -86,6 +86,7 @@ struct leg_config {
 	// NULL: not known (yet). main: sets it once more when it is, workers: ro
 	const struct next_hop *hop;
 	struct leg_endpoint remote;
+	uint8_t shard; // of the address that it is sent from, see fence.h
 	uint32_t ssrc;
 	uint32_t generation; // no two configs have the same
 	uint32_t clock_hz;   // of the format that is sent

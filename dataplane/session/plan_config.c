@@ -185,6 +185,15 @@ static const struct realm *realm_of(const struct session_plan *plan, unsigned in
 	return &sessions->config.realms->entries[sessions->table->addresses[slot->address].realm];
 }
 
+// That of whoever has its transport.
+static uint8_t shard_of(const struct session_plan *plan, unsigned int i)
+{
+	uint8_t transport = plan->session->legs[i].transport;
+	unsigned int carrier = transport == SL_NO_LEG ? i : transport;
+
+	return plan->sessions->table->addresses[plan->legs[carrier].slot.address].shard;
+}
+
 static struct slab *configs_of(const struct session_plan *plan, unsigned int i)
 {
 	unsigned int n_feeds = 0;
@@ -205,6 +214,7 @@ int plan_config(struct session_plan *plan, unsigned int i, const char **why)
 	plan->legs[i].config = config;
 	config->generation = ++plan->sessions->generation;
 	config->flags = leg->flags;
+	config->shard = shard_of(plan, i);
 	config->dscp = leg->dscp == SL_DSCP_REALM ? realm_of(plan, i)->dscp : leg->dscp;
 	config->ssrc = leg->ssrc;
 	config->local = leg_endpoint_of(&leg->local);

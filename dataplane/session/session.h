@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fence.h"
 #include "leg.h"
 #include "sl_api.h"
 #include "table.h"
@@ -30,6 +31,7 @@ struct sessions_config {
 	struct next_hops *hops;	     // NULL: nobody can be sent to (tests)
 	struct transcode *transcode; // NULL: nothing is transcoded
 	struct rte_rcu_qsbr *rcu;    // workers report to it
+	const struct fence *fence;   // NULL: no address is of a shard
 	session_event_fn event;	     // may be NULL
 	void *context;
 };
@@ -67,6 +69,14 @@ const void *session_report(const struct session *session, struct sl_session_repo
 int session_dtmf(
 	struct sessions *sessions, const struct session *session, const struct sl_dtmf *dtmf);
 
+// Marks of the legs of a session that are on addresses of a shard (fence.h); `marks` has room for
+// SESSION_MARKS_MAX. Returns how many.
+#define SESSION_MARKS_MAX (SL_LEGS_MAX * SRTP_SSRCS)
+unsigned int session_marks(
+	const struct session *session, unsigned int shard, struct sl_mark *marks);
+// Errors are those of SL_MARKS_SET in sl_api.h.
+int session_mark_set(struct sessions *sessions, const struct sl_mark *mark);
+
 // worker: memory for what a far end says in extended reports; NULL: try again later.
 struct leg_xr *session_take_xr(const struct sessions *sessions, unsigned int worker);
 
@@ -76,6 +86,7 @@ struct session_origin {
 	uint32_t flow_label;
 	unsigned int worker;
 	uint8_t dscp;
+	uint8_t shard; // see fence.h
 };
 
 // False: no such leg.

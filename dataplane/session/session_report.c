@@ -179,6 +179,7 @@ bool session_origin(const struct session *session, unsigned int i, struct sessio
 		.flow_label = leg->flow_label,
 		.worker = session->worker,
 		.dscp = leg->config->dscp,
+		.shard = leg->config->shard,
 	};
 	return true;
 }

@@ -189,9 +189,12 @@ static void watch_timeout(struct sessions *sessions, struct leg *leg, uint64_t n
 	uint64_t last_ns = __atomic_load_n(&leg->rx.last_ns, __ATOMIC_RELAXED);
 	uint64_t since_ns = RTE_MAX(last_ns, control->regime_ns);
 	uint32_t limit_ms = timeout_ms(leg);
+	bool may_come = fence_passes(sessions->config.fence, NULL, leg->config->shard);
 	bool over = limit_ms && now_ns > since_ns && now_ns - since_ns >= limit_ms * MS;
 
-	if (over == control->timed_out)
+	if (!may_come) // no fault of the far end
+		control->regime_ns = now_ns;
+	if (over == control->timed_out || !may_come)
 		return;
 	if (over && !leg_tell(sessions, leg, SL_EVENT_TIMEOUT, now_ns))
 		return;

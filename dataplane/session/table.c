@@ -35,10 +35,11 @@ static void remember(struct leg_table *table, const struct table_address *entry)
 	table->places[place] = (uint16_t)(entry - table->addresses + 1);
 }
 
-static int create_address(struct leg_table *table, const struct realms *realms, uint16_t index,
-	const struct sl_address *address)
+static int create_address(
+	struct leg_table *table, const struct realms *realms, uint16_t index, unsigned int j)
 {
 	const struct realm *realm = &realms->entries[index];
+	const struct sl_address *address = &realm->addresses[j];
 	struct table_address *entry = &table->addresses[table->n_addresses++];
 
 	*entry = (struct table_address){
@@ -47,6 +48,7 @@ static int create_address(struct leg_table *table, const struct realms *realms, 
 		.realm = index,
 		.port = realm->port,
 		.port_min = realm->rtp_port_min,
+		.shard = realm->shards[j],
 		.n_ports = (uint16_t)(realm->rtp_port_max + 1 - realm->rtp_port_min),
 	};
 	remember(table, entry);
@@ -63,7 +65,7 @@ static int create_addresses(struct leg_table *table, const struct realms *realms
 
 		for (unsigned int j = 0; j < realm->n_addresses; j++)
 			if (realm->port == port && rc == 0)
-				rc = create_address(table, realms, i, &realm->addresses[j]);
+				rc = create_address(table, realms, i, j);
 	}
 	return rc;
 }

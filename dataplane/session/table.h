@@ -17,7 +17,7 @@ struct leg;
 struct port_pool;
 
 #define TABLE_ADDRESSES_MAX (REALMS_MAX * REALM_ADDRESSES_MAX)
-#define TABLE_HASH_BITS	    10
+#define TABLE_HASH_BITS	    11
 
 static_assert(TABLE_ADDRESSES_MAX < 1 << TABLE_HASH_BITS, "a search ends at an empty place");
 
@@ -28,6 +28,7 @@ struct table_address {
 	uint16_t port;		  // index into ports
 	uint16_t port_min;	  // first of its UDP ports, even
 	uint16_t n_ports;	  // RTCP's too
+	uint8_t shard;		  // see fence.h
 	struct leg **slots;	  // main: rw, workers: ro; one per UDP port
 	struct port_pool **pools; // one per worker; main only
 };

@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "shard_log.h"
 
 struct path path;
 
@@ -52,6 +53,7 @@ void path_start_sized(const struct path_size *size)
 	create_rings(0);
 	create_rings(1);
 	log_port.level = LOG_LEVEL_WARN;
+	log_shard.level = LOG_LEVEL_ERROR;
 }
 
 // What is there beside rig_realms(): IPv6 on both ports, and VLANs on the second.
@@ -89,6 +91,8 @@ static void open_ports(unsigned int n_workers, const struct path_size *size)
 	for (unsigned int i = 0; i < 2; i++)
 		add_addresses(&path.rig.realms.entries[i], size->n_addresses[i]);
 	add_realms(&path.rig.realms);
+	for (unsigned int i = 0; size->sharded && i < 3; i++)
+		path.rig.realms.entries[i].shards[0] = 1;
 	for (unsigned int i = 0; i < 2; i++) {
 		char *name = configs[i].name;
 
@@ -100,6 +104,31 @@ static void open_ports(unsigned int n_workers, const struct path_size *size)
 	}
 	if (ports_open(path.ports, &config, error, sizeof(error)))
 		must(false, error);
+}
+
+static void shard_event(void *, const struct sl_shard_event *event)
+{
+	must(path.n_shard_events < RTE_DIM(path.shard_events), "room for an event of a shard");
+	path.shard_events[path.n_shard_events++] = *event;
+}
+
+static void open_shards(void)
+{
+	static const char names[][SL_SHARD_NAME_MAX] = {"s1"};
+	const struct shards_config config = {.names = names,
+		.n = RTE_DIM(names),
+		.realms = &path.rig.realms,
+		.ports = path.ports,
+		.n_ports = 2,
+		.hops = path.hops,
+		.fence = &path.fence,
+		.workers = path.workers,
+		.rcu = path.rig.rcu,
+		.event = shard_event};
+
+	path.n_shard_events = 0;
+	path.shards = shards_create(&config);
+	must(path.shards != NULL, "shards_create");
 }
 
 void path_open(unsigned int n_workers)
@@ -124,6 +153,10 @@ void path_open_sized(unsigned int n_workers, const struct path_size *size)
 		.pool = path.pool,
 		.punts_per_second = PATH_PUNTS_PER_SECOND};
 
+	memset(&path.fence, 0, sizeof(path.fence));
+	path.shards = NULL;
+	if (size->sharded)
+		sessions.fence = workers.fence = &path.fence;
 	open_ports(n_workers, size);
 	path.n_pushed = path.n_popped = path.n_lies = 0;
 	path.rig.n_events = 0;
@@ -140,6 +173,8 @@ void path_open_sized(unsigned int n_workers, const struct path_size *size)
 	must(path.sessions != NULL, "sessions_create");
 	path.workers = workers_create(&workers);
 	must(path.workers != NULL, "workers_create");
+	if (size->sharded)
+		open_shards();
 }
 
 void path_close(void)
@@ -152,6 +187,7 @@ void path_close(void)
 		;
 	while (rte_ring_dequeue(path.in[0], &mbuf) == 0 || rte_ring_dequeue(path.in[1], &mbuf) == 0)
 		rte_pktmbuf_free(mbuf);
+	shards_destroy(path.shards);
 	sessions_destroy(path.sessions);
 	workers_destroy(path.workers);
 	transcode_destroy(path.transcode);
@@ -191,6 +227,8 @@ void path_pass(unsigned int ms)
 	unsigned __int128 ns_q32 = (unsigned __int128)ms * 1000000 << 32;
 
 	clock_ns_q32 += (uint64_t)(ns_q32 / rte_rdtsc()) + 1; // rather more than less
+	if (path.shards)
+		shards_tick(path.shards, clock_now_ns());
 	sessions_tick(path.sessions, clock_now_ns());
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "session_rig.h"
+#include "shards.h"
 #include "worker.h"
 
 #define FRAME_MAX	      2048
@@ -20,6 +21,10 @@ struct path {
 	struct transcode *transcode;
 	struct sessions *sessions;
 	struct worker_shared *workers;
+	struct fence fence;
+	struct shards *shards; // NULL: none
+	struct sl_shard_event shard_events[16];
+	unsigned int n_shard_events;
 	uint64_t n_pushed;
 	uint64_t n_popped;
 	uint64_t n_lies; // frames pushed whose checksums were wrong, see mbuf_push()
@@ -36,6 +41,7 @@ struct path_size {
 	unsigned int sessions_max;
 	unsigned int n_udp_ports;    // of each address
 	unsigned int n_addresses[2]; // of each of the first two realms: the last byte counts up
+	bool sharded; // the first addresses of both, and IPv6 of the first port, are shard "s1"
 };
 
 void path_start_sized(const struct path_size *size);
