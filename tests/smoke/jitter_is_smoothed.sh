@@ -23,6 +23,7 @@ for buffer in 60 40-200; do
 	wait "$(lab_pid media-sent)" || fail "jitter.py failed: see $LAB/media-sent.log"
 	dataplane_session get 1 >"$LAB/report.json"
 	wait "$(lab_pid media-heard)" || fail "jitter.py failed: see $LAB/media-heard.log"
-	"$JITTER" judge "$LAB/heard.json" "$LAB/report.json" $SECONDS_EACH >&2 || fail "a buffer of $buffer ms is not right"
+	"$JITTER" judge "$LAB/heard.json" "$LAB/report.json" $SECONDS_EACH "$(tail -n 1 "$LAB/media-sent.log")" >&2 ||
+		fail "a buffer of $buffer ms is not right"
 	dataplane_session delete 1 >"$LAB/deleted.json"
 done

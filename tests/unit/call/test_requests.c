@@ -42,8 +42,8 @@ static void no_trunk_and_no_other_method_may_pass(void **)
 	assert_false(request_may_pass(NULL, METHOD_MESSAGE));
 	for (enum method m = METHOD_OTHER; m < METHOD_N; m++)
 		assert_int_equal(request_may_pass(&all, m),
-			m == METHOD_MESSAGE || m == METHOD_PUBLISH ||
-				m == METHOD_NOTIFY || m == METHOD_SUBSCRIBE);
+			m == METHOD_MESSAGE || m == METHOD_PUBLISH || m == METHOD_NOTIFY ||
+				m == METHOD_SUBSCRIBE);
 }
 
 // The fields that are copied from a request with all of them.
