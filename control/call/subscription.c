@@ -261,8 +261,7 @@ int subscription_try(struct subscription *subscription, const struct trunk *to,
 	struct dialog *dialog = &side->dialog;
 
 	dialog_fini(dialog);
-	*dialog = (struct dialog){
-		.state = DIALOG_EARLY, .flow = *flow, .local_cseq = values->cseq};
+	*dialog = (struct dialog){.state = DIALOG_EARLY, .flow = *flow, .local_cseq = values->cseq};
 	subscription->to = to;
 	subscription->has_notifier = false;
 	memcpy(subscription->id_text, values->call_id.p, sizeof(subscription->id_text) - 1);
