@@ -244,6 +244,24 @@ static int read_overload(const struct check *check, struct config *config)
 	return rc;
 }
 
+static int read_drain(const struct check *check, struct config *config)
+{
+	const struct file_drain *from = config->file->drain;
+	int rc;
+
+	config->drain =
+		(struct config_drain){.status = DRAIN_STATUS, .retry_after_s = DRAIN_RETRY_AFTER_S};
+	if (!from)
+		return 0;
+	config->drain = (struct config_drain){.at_start = from->at_start,
+		.leave = from->leave,
+		.status = *from->status,
+		.retry_after_s = *from->retry_after_s};
+	rc = check_range(check, "drain.status", config->drain.status, 400, 699);
+	return rc ? rc
+		  : check_range(check, "drain.retry_after_s", config->drain.retry_after_s, 0, 3600);
+}
+
 static int read_process(const struct check *check, struct config *config)
 {
 	const struct config_file *file = config->file;
@@ -273,6 +291,8 @@ static int read_process(const struct check *check, struct config *config)
 	if (!rc)
 		rc = check_range(check, "trace.megabytes", config->limits.trace_megabytes, 0,
 			TRACE_MEGABYTES_MAX);
+	if (!rc)
+		rc = read_drain(check, config);
 	if (!rc)
 		rc = check_range(check, "limits.calls", config->limits.calls, 0, CALLS_MAX);
 	if (!rc)

@@ -50,6 +50,14 @@ struct config_auth {
 	uint32_t failures, failures_s, ban_s; // so many of a host in that time: it is not heard
 };
 
+// Taking no new calls.
+struct config_drain {
+	bool at_start;		// until it is told otherwise
+	bool leave;		// the process ends once nothing is left
+	uint32_t status;	// that new calls, registrations and OPTIONS get
+	uint32_t retry_after_s; // 0: not said
+};
+
 // Where there is no cluster, `shards` is empty and nothing else counts.
 struct config_cluster {
 	bool on;
@@ -74,6 +82,7 @@ struct config {
 	struct config_limits limits;
 	struct config_overload overload;
 	struct config_auth auth;
+	struct config_drain drain;
 	struct access_rules access;
 	struct config_cluster cluster;
 	char dns_servers[512];	 // with commas; "": those of the system

@@ -332,6 +332,14 @@ static const cyaml_schema_field_t access_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t drain_fields[] = {
+	CYAML_FIELD_BOOL("at_start", CYAML_FLAG_OPTIONAL, struct file_drain, at_start),
+	CYAML_FIELD_BOOL("leave", CYAML_FLAG_OPTIONAL, struct file_drain, leave),
+	OPTIONAL_NUMBER("status", struct file_drain, status),
+	OPTIONAL_NUMBER("retry_after_s", struct file_drain, retry_after_s),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t dns_fields[] = {
 	CYAML_FIELD_SEQUENCE("servers", CYAML_FLAG_POINTER, struct file_dns, servers, &name_schema,
 		1, DNS_SERVERS_MAX),
@@ -356,6 +364,7 @@ static const cyaml_schema_field_t file_fields[] = {
 	OPTIONAL_MAPPING("overload", struct config_file, overload, overload_fields),
 	OPTIONAL_MAPPING("auth", struct config_file, auth, file_auth_fields),
 	OPTIONAL_MAPPING("access", struct config_file, access, access_fields),
+	OPTIONAL_MAPPING("drain", struct config_file, drain, drain_fields),
 	OPTIONAL_MAPPING("dns", struct config_file, dns, dns_fields),
 	OPTIONAL_MAPPING("cluster", struct config_file, cluster, file_cluster_fields),
 	OPTIONAL_MAPPING("log", struct config_file, log, log_fields),
@@ -589,8 +598,16 @@ static bool default_access(struct file_access *access)
 				  default_number(&access->calls_per_s, 0));
 }
 
+static bool default_drain(struct file_drain *drain)
+{
+	return !drain || (default_number(&drain->status, DRAIN_STATUS) &&
+				 default_number(&drain->retry_after_s, DRAIN_RETRY_AFTER_S));
+}
+
 static bool fill_defaults(struct config_file *file)
 {
+	if (!default_drain(file->drain))
+		return false;
 	for (uint32_t i = 0; i < file->routes_count; i++)
 		if (!default_route(&file->routes[i]))
 			return false;

@@ -253,6 +253,15 @@ struct file_auth {
 	uint32_t *failures, *failures_s, *ban_s;
 };
 
+// Where a node drains and the configuration does not say how.
+#define DRAIN_STATUS	    503
+#define DRAIN_RETRY_AFTER_S 5
+
+struct file_drain {
+	bool at_start, leave;
+	uint32_t *status, *retry_after_s;
+};
+
 struct file_cluster_node {
 	char *name, *address;
 	uint32_t *port;
@@ -341,6 +350,7 @@ struct config_file {
 	struct file_overload *overload;
 	struct file_auth *auth;
 	struct file_access *access;   // NULL: none
+	struct file_drain *drain;     // NULL: as the defaults are
 	struct file_dns *dns;	      // NULL: as the system has it
 	struct file_cluster *cluster; // NULL: this node is alone
 	struct file_log *log;

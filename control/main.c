@@ -4,7 +4,7 @@
 // SIGTERM and SIGINT stop it without a planned restart costing a call: new calls get 503,
 // unanswered ones are ended, established ones stay in the dataplane and are taken over by the next
 // start (`sluicectl hangup` ends calls). A second signal stops it at once. SIGHUP has the
-// configuration read again.
+// configuration read again. SIGUSR1 has it take no new calls (draining), SIGUSR2 take them again.
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
@@ -31,7 +31,7 @@ struct program {
 	const char *path;
 	struct config *config; // that it was started with
 	struct event_base *base;
-	struct event *on_term, *on_int, *on_hup;
+	struct event *on_term, *on_int, *on_hup, *on_usr1, *on_usr2;
 	struct guard *guard;
 	struct calls *calls;
 	struct admin *admin;
@@ -72,6 +72,8 @@ static struct calls_settings settings_of(const struct program *program, struct c
 			.bindings = config->limits.bindings,
 			.registers = config->limits.registers,
 			.registers_per_s = config->limits.registers_per_s},
+		.drain = {.status = config->drain.status,
+			.retry_after_s = config->drain.retry_after_s},
 	};
 }
 
@@ -136,6 +138,40 @@ static void on_signal(evutil_socket_t, short, void *arg)
 	calls_stop(program->calls, on_stopped, program);
 }
 
+static void on_empty(void *arg)
+{
+	struct program *program = arg;
+
+	program->stopping = true;
+	calls_stop(program->calls, on_stopped, program);
+}
+
+static int drain(void *arg, const struct admin_drain *how, char error[ADMIN_RELOAD_SIZE])
+{
+	struct program *program = arg;
+
+	if (how->hand_over) {
+		snprintf(error, ADMIN_RELOAD_SIZE,
+			"there is no cluster that calls could be handed over to");
+		return -ENOTSUP;
+	}
+	if (how->on)
+		calls_drain(program->calls, how->leave ? on_empty : NULL, program);
+	else
+		calls_undrain(program->calls);
+	return 0;
+}
+
+static void on_drain(evutil_socket_t signal, short, void *arg)
+{
+	const struct program *program = arg;
+	const struct admin_drain how = {
+		.on = signal == SIGUSR1, .leave = program->config->drain.leave};
+	char error[ADMIN_RELOAD_SIZE];
+
+	drain(arg, &how, error);
+}
+
 static void on_reload(evutil_socket_t, short, void *arg)
 {
 	char restart[RELOAD_TEXT_SIZE], error[RELOAD_TEXT_SIZE];
@@ -151,8 +187,13 @@ static int loop_start(struct program *program)
 	program->on_term = evsignal_new(program->base, SIGTERM, on_signal, program);
 	program->on_int = evsignal_new(program->base, SIGINT, on_signal, program);
 	program->on_hup = evsignal_new(program->base, SIGHUP, on_reload, program);
+	program->on_usr1 = evsignal_new(program->base, SIGUSR1, on_drain, program);
+	program->on_usr2 = evsignal_new(program->base, SIGUSR2, on_drain, program);
 	signal(SIGPIPE, SIG_IGN);
-	return program->on_term && program->on_int && program->on_hup ? 0 : -ENOMEM;
+	return program->on_term && program->on_int && program->on_hup && program->on_usr1 &&
+			       program->on_usr2
+		       ? 0
+		       : -ENOMEM;
 }
 
 static void loop_stop(struct program *program)
@@ -163,6 +204,10 @@ static void loop_stop(struct program *program)
 		event_free(program->on_int);
 	if (program->on_hup)
 		event_free(program->on_hup);
+	if (program->on_usr1)
+		event_free(program->on_usr1);
+	if (program->on_usr2)
+		event_free(program->on_usr2);
 	if (program->base)
 		event_base_free(program->base);
 }
@@ -183,6 +228,8 @@ static int calls_start(struct program *program)
 	const struct calls_settings settings = settings_of(program, program->config);
 
 	program->calls = calls_create(&settings, program->error, sizeof(program->error));
+	if (program->calls && program->config->drain.at_start)
+		drain(program, &(struct admin_drain){.on = true}, program->error);
 	return program->calls ? 0 : -errno;
 }
 
@@ -203,6 +250,8 @@ static int admin_start(struct program *program)
 		.guard = program->guard,
 		.reload = reload,
 		.reload_arg = program,
+		.drain = drain,
+		.drain_arg = program,
 		.log_modules = log_modules,
 	};
 
@@ -254,6 +303,8 @@ static void parts_start(struct program *program)
 	evsignal_add(program->on_term, NULL);
 	evsignal_add(program->on_int, NULL);
 	evsignal_add(program->on_hup, NULL);
+	evsignal_add(program->on_usr1, NULL);
+	evsignal_add(program->on_usr2, NULL);
 }
 
 static int check(const struct config *config)
@@ -301,7 +352,10 @@ static const char usage[] =
 	"  --version      print the version and exit\n"
 	"\n"
 	"SIGTERM stops it; established calls stay in the dataplane for the next start.\n"
-	"SIGHUP has it read FILE again, with the certificates, keys and CAs of TLS.\n";
+	"SIGHUP has it read FILE again, with the certificates, keys and CAs of TLS.\n"
+	"SIGUSR1 drains it: no new calls are taken (`drain: {leave: yes}`: and it ends after the "
+	"last).\n"
+	"SIGUSR2 has it take them again.\n";
 
 static const struct option options[] = {
 	{"config", required_argument, NULL, 'c'},

@@ -22,12 +22,17 @@
 //   trace      id              array of SIP messages of a call, which may be over, or of a Call-ID;
 //   messages   id              the same
 //   reload                     object: "needs_restart", what waits for one; refused with what is
-//   wrong hangup     id              {}: the call is being ended log        module, level   {}: "*"
-//   is all modules
+//                              wrong
+//   drain      leave,          {}: no new calls are taken; booleans, may be absent: the process
+//              hand_over       ends once it is empty; its calls go to other nodes
+//   undrain                    {}: they are taken again
+//   hangup     id              {}: the call is being ended
+//   log        module, level   {}: "*" is all modules
 //
 // Everything runs on the event loop of the rest and never blocks it.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "log.h"
@@ -43,6 +48,12 @@ struct sockaddr;
 
 extern struct log_module log_admin;
 
+struct admin_drain {
+	bool on;
+	bool leave;	// the process ends once nothing is left
+	bool hand_over; // calls go to other nodes of the cluster
+};
+
 // All of it outlives the admin socket.
 struct admin_settings {
 	struct event_base *base;
@@ -55,6 +66,10 @@ struct admin_settings {
 	// negative errno with `error`. NULL: not to be had.
 	int (*reload)(void *arg, char *restart, char *error);
 	void *reload_arg;
+	// Take no new calls, or take them again. Returns 0, or a negative errno with `error` of
+	// ADMIN_RELOAD_SIZE bytes. NULL: not to be had.
+	int (*drain)(void *arg, const struct admin_drain *how, char *error);
+	void *drain_arg;
 	struct log_module *const *log_modules; // NULL-terminated
 };
 

@@ -76,9 +76,10 @@ json_t *status_json(const struct admin *admin)
 	json_t *result;
 
 	media_status_get(calls_media(admin->settings.calls), &media);
-	result = json_pack("{s:s, s:s, s:i, s:I}", "node", admin->settings.node, "version",
+	result = json_pack("{s:s, s:s, s:i, s:I, s:b}", "node", admin->settings.node, "version",
 		SLUICE_VERSION, "pid", (int)getpid(), "uptime_ms",
-		(json_int_t)(admin_now_ms() - admin->started_ms));
+		(json_int_t)(admin_now_ms() - admin->started_ms), "draining",
+		calls_are_draining(admin->settings.calls));
 	json_object_set_new(result, "dataplane",
 		json_pack("{s:b, s:i, s:i, s:i, s:i, s:i}", "up", media.up, "sessions",
 			(int)media.n_sessions, "connects", (int)media.n_connects, "restored",
@@ -352,6 +353,33 @@ static void reload(struct admin_connection *connection, const json_t *)
 		admin_answer(connection, json_pack("{s:s}", "needs_restart", restart));
 }
 
+static void drain_set(struct admin_connection *connection, const struct admin_drain *how)
+{
+	const struct admin_settings *settings = &connection->admin->settings;
+	char error[ADMIN_RELOAD_SIZE] = "";
+
+	if (!settings->drain)
+		admin_refuse(connection, "there is nothing that could drain");
+	else if (settings->drain(settings->drain_arg, how, error))
+		admin_refuse(connection, "%s", error);
+	else
+		admin_answer(connection, json_object());
+}
+
+static void drain(struct admin_connection *connection, const json_t *request)
+{
+	const struct admin_drain how = {.on = true,
+		.leave = json_is_true(json_object_get(request, "leave")),
+		.hand_over = json_is_true(json_object_get(request, "hand_over"))};
+
+	drain_set(connection, &how);
+}
+
+static void undrain(struct admin_connection *connection, const json_t *)
+{
+	drain_set(connection, &(struct admin_drain){});
+}
+
 static void list_registrations(struct admin_connection *connection, const json_t *)
 {
 	admin_answer(connection, calls_registrations(connection->admin->settings.calls));
@@ -396,6 +424,8 @@ static const struct {
 	{"trace", show_trace},
 	{"messages", show_trace},
 	{"reload", reload},
+	{"drain", drain},
+	{"undrain", undrain},
 	{"hangup", hang_up},
 	{"log", set_log},
 };

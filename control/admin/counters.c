@@ -26,6 +26,8 @@ json_t *own_counters(const struct admin_settings *settings)
 	} own[] = {
 		{"call.active_now", calls->active_now},
 		{"call.invites", calls->invites},
+		{"call.draining_now", calls_are_draining(settings->calls)},
+		{"call.drained", calls->drained},
 		{"call.answered", calls->answered},
 		{"call.refused", calls->refused},
 		{"call.recovered", calls->recovered},

@@ -183,6 +183,8 @@ static void show_ready(struct http *http, struct evhttp_request *request)
 	media_status_get(calls_media(calls), &media);
 	if (calls_are_stopping(calls))
 		reply_text(request, HTTP_SERVUNAVAIL, "stopping");
+	else if (calls_are_draining(calls))
+		reply_text(request, HTTP_SERVUNAVAIL, "draining");
 	else if (!media.up)
 		reply_text(request, HTTP_SERVUNAVAIL, "no dataplane");
 	else

@@ -31,6 +31,11 @@ struct calls_auth {
 	uint32_t registers_per_s;	      // forwarded; 0: no limit
 };
 
+// What new calls and registrations get while a node drains.
+struct calls_drain {
+	uint32_t status, retry_after_s; // 0: the answer has no Retry-After
+};
+
 // What calls need to know; everything outlives them.
 struct calls_settings {
 	struct event_base *base;
@@ -55,6 +60,7 @@ struct calls_settings {
 	uint32_t subscriptions_max; // 0: no limit
 	uint32_t overload_wait_ms, overload_retry_after_s; // stack_overload_set()
 	struct calls_auth auth;
+	struct calls_drain drain;
 	// Called when nothing points into what is above any more; NULL: it outlives the calls.
 	void (*release)(void *config);
 	void *config;
@@ -77,6 +83,12 @@ struct trunks *calls_trunks(const struct calls *calls); // those of now
 // that is done, at the latest after two seconds. Established calls stay: they live on in the
 // dataplane, and the next start takes them over.
 void calls_stop(struct calls *calls, void (*stopped)(void *arg), void *arg);
+// Take no new calls, registrations and requests of no call: they and OPTIONS of no call are refused
+// as struct calls_drain says, but for emergency calls. What there is goes on to its end. `empty` is
+// called from the loop once nothing is left, and never where it is NULL. May be repeated.
+void calls_drain(struct calls *calls, void (*empty)(void *arg), void *arg);
+void calls_undrain(struct calls *calls);
+bool calls_are_draining(const struct calls *calls);
 bool calls_are_stopping(const struct calls *calls);
 // Forgets established calls without a word to anyone.
 void calls_destroy(struct calls *calls);
@@ -89,6 +101,7 @@ struct calls_counters {
 	uint32_t active_now;	 // not over yet
 	uint64_t invites;	 // initial ones that passed the basic checks
 	uint64_t answered;	 // calls that were
+	uint64_t drained;	 // requests refused because we drain
 	uint64_t refused;	 // calls that ended before an answer, for any reason
 	uint64_t recovered;	 // taken over from an earlier run
 	uint64_t unrecovered;	 // of an earlier run, not established or not readable: deleted

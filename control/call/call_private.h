@@ -297,6 +297,7 @@ struct call {
 	struct hunt hunt;
 	bool is_secure;					     // to a sips URI
 	bool emergency;					     // exempt from limits
+	bool drained;					     // refused because we drain
 	char redirects[REDIRECTS_MAX + 1][ROUTE_NUMBER_MAX]; // numbers that 3xx of b named
 	unsigned int n_redirects;
 	struct route_target target;
@@ -390,7 +391,20 @@ struct calls {
 	unsigned int stop_turns;
 	void (*stopped)(void *arg);
 	void *stopped_arg;
+	bool draining;
+	struct event *drain_timer;
+	void (*empty)(void *arg); // NULL: nobody waits for that
+	void *empty_arg;
 };
+
+// drain.c
+// Answer a request outside of dialogs that is not taken while we drain or stop. Returns whether it
+// was.
+bool drain_refuse(struct calls *calls, struct transaction *transaction);
+// For a call that was refused with `status` because we drain: when to come back. Returns whether it
+// was.
+bool drain_refusal_write(const struct call *call, unsigned int status, struct builder *b);
+void drain_close(struct calls *calls);
 
 // fsm.c
 void call_event(struct call *call, const struct call_event *event);

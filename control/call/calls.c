@@ -305,6 +305,7 @@ void calls_destroy(struct calls *calls)
 		event_free(calls->grace_timer);
 	if (calls->stop_timer)
 		event_free(calls->stop_timer);
+	drain_close(calls);
 	proof_close(calls);
 	cdr_close(calls->cdr);
 	plan_drop(calls->plan);

@@ -240,7 +240,7 @@ void leg_refuse(struct leg *leg, unsigned int status)
 		return;
 	reliable_stop(leg);
 	builder_init(&b, headers, sizeof(headers));
-	if (our_trouble)
+	if (!drain_refusal_write(call, status, &b) && our_trouble)
 		builder_header(&b, HEADER_RETRY_AFTER, SLICE("5"));
 	extensions_refused(leg, status, &b);
 	if (status == 488)

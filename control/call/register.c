@@ -28,11 +28,8 @@ void register_take(
 	struct slice user;
 	struct uri to;
 
-	if (calls->stopped) {
-		transaction_reply_with(
-			transaction, 503, (struct slice){}, SLICE("Retry-After: 5\r\n"));
+	if (drain_refuse(calls, transaction))
 		return;
-	}
 	if (transaction_refuse(transaction, &wanted))
 		return;
 	trunk = uri_parse(request->to.uri, &to)

@@ -490,7 +490,7 @@ static bool has_room(struct calls *calls, const struct sip_message *message)
 {
 	uint32_t most = calls->settings.requests_max;
 
-	return !calls->stopped && (!most || calls->counters.requests_now < most) &&
+	return (!most || calls->counters.requests_now < most) &&
 	       guard_call_take(
 		       calls->settings.guard, &message->flow.remote.any, now_monotonic_ms());
 }
@@ -503,7 +503,8 @@ void request_take(struct calls *calls, struct trunk *trunk, struct transaction *
 	unsigned int status;
 	struct slice user;
 
-	if (!proof_check(calls, trunk, transaction, message, true, &user))
+	if (drain_refuse(calls, transaction) ||
+		!proof_check(calls, trunk, transaction, message, true, &user))
 		return;
 	request = has_room(calls, message) ? calloc(1, sizeof(*request)) : NULL;
 	if (!request) {

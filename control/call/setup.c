@@ -80,6 +80,11 @@ static unsigned int room_take(struct call *call)
 
 	if (calls->stopped || !media_is_up(calls->media))
 		return 503;
+	if (calls->draining && !call->emergency) {
+		call->drained = true;
+		call->calls->counters.drained++;
+		return calls->settings.drain.status;
+	}
 	if (most && calls->counters.active_now > most && !call->emergency)
 		return 503;
 	if (!call->emergency && !guard_call_take(calls->settings.guard,

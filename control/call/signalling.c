@@ -88,10 +88,7 @@ static void abilities_answer(
 static void options_answer(
 	struct calls *calls, const struct trunk *trunk, struct transaction *transaction)
 {
-	if (calls->stopped)
-		transaction_reply_with(
-			transaction, 503, (struct slice){}, SLICE("Retry-After: 5\r\n"));
-	else
+	if (!drain_refuse(calls, transaction))
 		abilities_answer(transaction, trunk,
 			takes_registers(calls, transaction_request(transaction)));
 }

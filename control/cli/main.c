@@ -35,6 +35,8 @@ static const struct command {
 	{"session", {"id"}, show_session, "one session"},
 	{"trunks", {}, show_trunks, "trunks and their load"},
 	{"reload", {}, show_reload, "read the configuration again, as a whole or not at all"},
+	{"drain", {}, show_nothing, "take no new calls and registrations; those there go on"},
+	{"undrain", {}, show_nothing, "take them again"},
 	{"registrations", {}, show_registrations, "ours with trunks, and how they stand"},
 	{"bindings", {}, show_bindings, "registered users and where they are"},
 	{"codecs", {}, show_codecs, "codecs, what they cost here and how many run"},
@@ -60,7 +62,9 @@ static void usage(FILE *file)
 	}
 	fputs("\n"
 	      "  --socket PATH            of sluice-control; " SOCKET_DEFAULT " where not given\n"
-	      "  --json                   the answer as JSON\n\n"
+	      "  --json                   the answer as JSON\n"
+	      "  --leave                  drain: sluice-control ends when nothing is left\n"
+	      "  --hand-over              drain: its calls go to other nodes of the cluster\n\n"
 	      "Exit status: 0 done, 1 refused, 2 wrong usage, 3 sluice-control is not there.\n",
 		file);
 }
@@ -120,10 +124,20 @@ static char *ask(int fd, const char *request)
 	return line;
 }
 
-static char *request_text(const struct command *command, char *const *arguments)
+struct wishes {
+	bool as_json, leave, hand_over;
+};
+
+static char *request_text(
+	const struct command *command, char *const *arguments, const struct wishes *wishes)
 {
 	json_t *request = json_pack("{s:s}", "command", command->name);
 	char *text;
+
+	if (wishes->leave)
+		json_object_set_new(request, "leave", json_true());
+	if (wishes->hand_over)
+		json_object_set_new(request, "hand_over", json_true());
 
 	for (size_t i = 0; command->arguments[i]; i++)
 		json_object_set_new(request, command->arguments[i], json_string(arguments[i]));
@@ -150,10 +164,10 @@ static int show(const struct command *command, const json_t *answer, bool as_jso
 	return fflush(stdout) ? EXIT_REFUSED : EXIT_SUCCESS;
 }
 
-static int run(
-	const char *path, const struct command *command, char *const *arguments, bool as_json)
+static int run(const char *path, const struct command *command, char *const *arguments,
+	const struct wishes *wishes)
 {
-	char *request = request_text(command, arguments), *line;
+	char *request = request_text(command, arguments, wishes), *line;
 	json_t *answer;
 	int fd, status;
 
@@ -170,7 +184,7 @@ static int run(
 		return unreachable(path, errno ? strerror(errno) : "the connection was closed");
 	answer = json_loads(line, 0, NULL);
 	free(line);
-	status = answer ? show(command, answer, as_json)
+	status = answer ? show(command, answer, wishes->as_json)
 			: unreachable(path, "its answer is no JSON");
 	json_decref(answer);
 	return status;
@@ -197,6 +211,8 @@ static const struct command *find_command(const char *name, int n)
 static const struct option options[] = {
 	{"socket", required_argument, NULL, 's'},
 	{"json", no_argument, NULL, 'j'},
+	{"leave", no_argument, NULL, 'l'},
+	{"hand-over", no_argument, NULL, 'o'},
 	{"version", no_argument, NULL, 'v'},
 	{"help", no_argument, NULL, 'h'},
 	{},
@@ -212,7 +228,7 @@ int main(int argc, char **argv)
 {
 	const char *path = SOCKET_DEFAULT;
 	const struct command *command;
-	bool as_json = false;
+	struct wishes wishes = {};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -221,7 +237,13 @@ int main(int argc, char **argv)
 			path = optarg;
 			break;
 		case 'j':
-			as_json = true;
+			wishes.as_json = true;
+			break;
+		case 'l':
+			wishes.leave = true;
+			break;
+		case 'o':
+			wishes.hand_over = true;
 			break;
 		case 'v':
 			puts("sluicectl " SLUICE_VERSION);
@@ -234,7 +256,7 @@ int main(int argc, char **argv)
 		}
 	}
 	command = optind < argc ? find_command(argv[optind], argc - optind - 1) : NULL;
-	if (!command)
+	if (!command || ((wishes.leave || wishes.hand_over) && strcmp(command->name, "drain") != 0))
 		return usage_error();
-	return run(path, command, argv + optind + 1, as_json);
+	return run(path, command, argv + optind + 1, &wishes);
 }

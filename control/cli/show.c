@@ -91,6 +91,8 @@ void show_status(const json_t *result, FILE *file)
 	fprintf(file, ": sluice-control %s, process %lld, up for %s\n", text_of(result, "version"),
 		(long long)number_of(result, "pid"),
 		duration(number_of(result, "uptime_ms"), time));
+	if (json_is_true(json_object_get(result, "draining")))
+		fputs("DRAINING: no new calls are taken\n", file);
 	fprintf(file, "dataplane: %s, %lld sessions",
 		json_is_true(json_object_get(dataplane, "up")) ? "connected" : "NOT CONNECTED",
 		(long long)number_of(dataplane, "sessions"));
