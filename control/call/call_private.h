@@ -426,7 +426,8 @@ call_action_fn refresh_begin, refresh_later;
 call_action_fn modify_placed, modify_unplaced, modify_begin, modify_offer, modify_answer,
 	modify_refuse, modify_confirm, modify_cancel, modify_busy;
 call_action_fn end_refused, end_cancelled, end_bye, end_unacknowledged, end_media_timeout,
-	end_no_answer, end_no_media, end_duration, end_hangup, end_failed, end_answer_acknowledged;
+	end_no_answer, end_no_media, end_duration, end_hangup, end_failed, end_answer_acknowledged,
+	end_answer_hung_up;
 
 // cdr.c
 struct cdr_file;

@@ -196,6 +196,8 @@ static const struct transition table[CALL_STATES][EVENT_TYPES] =
 				// A BYE of ours has waited for this.
 				[EVENT_ACK] = {end_answer_acknowledged, CALL_OVER},
 				[EVENT_NO_ACK] = {end_answer_acknowledged, CALL_OVER},
+				// And is not sent to who hangs up meanwhile.
+				[EVENT_BYE] = {end_answer_hung_up, CALL_OVER},
 			},
 };
 

@@ -234,8 +234,9 @@ static void request_inside(
 	}
 	if (refuse(transaction, leg->trunk))
 		return;
-	if (leg->state == LEG_OVER) {
-		// Crossing our BYE, or repeated with another branch.
+	if (leg->state == LEG_OVER ||
+		(leg->call->state == CALL_OVER && request->method != METHOD_BYE)) {
+		// Crossing our BYE (which may wait for an ACK), or repeated with another branch.
 		transaction_reply(transaction, request->method == METHOD_BYE ? 200 : 481);
 		return;
 	}

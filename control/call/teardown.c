@@ -55,6 +55,17 @@ int end_answer_acknowledged(struct call *call, const struct call_event *event)
 	return 0;
 }
 
+int end_answer_hung_up(struct call *, const struct call_event *event)
+{
+	struct leg *leg = event->leg;
+
+	leg->bye_due = false;
+	retransmit_stop(leg->answer);
+	leg->answer = NULL;
+	leg->state = LEG_OVER;
+	return 0;
+}
+
 int end_media_timeout(struct call *call, const struct call_event *event)
 {
 	call->calls->counters.media_timeouts++;

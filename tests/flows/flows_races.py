@@ -70,6 +70,28 @@ class Mortal(Flow):
         self.reinvite(callee, self.caller, "sendonly", "recvonly")
         self.end(caller, callee)
 
+    def test_requests_before_the_ack_in_a_call_that_the_callee_has_ended(self):
+        call, invite = self.ring()
+        callee = self.answer(invite)
+        caller = call.dialog(self.caller.expect(200))
+        callee.bye()
+        self.caller.expect_nothing(0.1)  # our BYE waits for the ACK (RFC 3261 15)
+        caller.send("INVITE", self.caller.sdp(direction="sendonly", version=2))
+        self.caller.expect(481)
+        caller.send("ACK", cseq=1)
+        self.caller.reply(self.caller.expect("BYE"), 200)
+
+    def test_bye_before_the_ack_in_a_call_that_the_callee_has_ended(self):
+        call, invite = self.ring()
+        callee = self.answer(invite)
+        caller = call.dialog(self.caller.expect(200))
+        callee.bye()
+        caller.send("BYE")
+        self.caller.expect(200)
+        caller.send("ACK", cseq=1)
+        self.caller.expect_nothing(0.7)  # no BYE of ours, and no 200 again
+        self.expect_cdr(status=200, ended_by="b")
+
     def test_3_2_1_bye_crosses_bye(self):
         caller, callee = self.establish()
         caller.send("BYE")
