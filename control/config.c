@@ -14,6 +14,7 @@
 #define NO_ANSWER_S_MAX	    3600
 #define TRACE_MEGABYTES_MAX 65536
 #define SECONDS_MAX	    (7 * 86400)
+#define CDR_MEGABYTES_MAX   1048576
 
 // `where` is the mapping that has `address` and `port`.
 int config_read_endpoint(const struct check *check, const char *where, const char *host,
@@ -262,6 +263,25 @@ static int read_drain(const struct check *check, struct config *config)
 		  : check_range(check, "drain.retry_after_s", config->drain.retry_after_s, 0, 3600);
 }
 
+static int read_cdr(const struct check *check, const struct file_cdr *from, struct cdr_rules *rules)
+{
+	static const struct config_words words = {{[CDR_SYNC_NEVER] = "never",
+							  [CDR_SYNC_SECOND] = "second",
+							  [CDR_SYNC_LINE] = "line"},
+		"never, second or line"};
+	bool is_stdout = !strcmp(from->file, "-");
+	int rc = check_range(
+		check, "cdr.rotate_megabytes", *from->rotate_megabytes, 0, CDR_MEGABYTES_MAX);
+
+	if (!rc)
+		rc = check_range(check, "cdr.rotate_s", *from->rotate_s, 0, SECONDS_MAX);
+	if (!rc && is_stdout && (*from->rotate_megabytes || *from->rotate_s))
+		rc = check_failed(check, "cdr.file", "standard output cannot be rotated");
+	rules->rotate_bytes = (uint64_t)*from->rotate_megabytes << 20;
+	rules->rotate_s = *from->rotate_s;
+	return rc ? rc : config_read_choice(check, "cdr.sync", from->sync, &words, &rules->sync);
+}
+
 static int read_process(const struct check *check, struct config *config)
 {
 	const struct config_file *file = config->file;
@@ -285,6 +305,8 @@ static int read_process(const struct check *check, struct config *config)
 		rc = check_path(check, "admin", file->admin);
 	if (!rc && config->cdr_file && strcmp(config->cdr_file, "-"))
 		rc = check_path(check, "cdr.file", config->cdr_file);
+	if (!rc && file->cdr)
+		rc = read_cdr(check, file->cdr, &config->cdr);
 	if (!rc && file->http)
 		rc = config_read_endpoint(
 			check, "http", file->http->address, *file->http->port, &config->http);

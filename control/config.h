@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "access.h"
+#include "cdr_rules.h"
 #include "cluster.h"
 #include "digest_nonce.h"
 #include "log.h"
@@ -71,7 +72,8 @@ struct config {
 	const char *node;
 	const char *dataplane; // unix sockets
 	const char *admin;
-	const char *cdr_file;	      // NULL: none are written
+	const char *cdr_file; // NULL: none are written
+	struct cdr_rules cdr;
 	struct sockaddr_storage http; // to listen on; AF_UNSPEC: nowhere
 	struct realm *realms;
 	size_t n_realms;

@@ -287,6 +287,9 @@ static const cyaml_schema_field_t timers_fields[] = {
 
 static const cyaml_schema_field_t cdr_fields[] = {
 	TEXT("file", struct file_cdr, file, TEXT_MAX_BYTES),
+	OPTIONAL_NUMBER("rotate_megabytes", struct file_cdr, rotate_megabytes),
+	OPTIONAL_NUMBER("rotate_s", struct file_cdr, rotate_s),
+	OPTIONAL_TEXT("sync", struct file_cdr, sync, 1, NAME_MAX_BYTES),
 	CYAML_FIELD_END,
 };
 
@@ -604,6 +607,13 @@ static bool default_drain(struct file_drain *drain)
 				 default_number(&drain->retry_after_s, DRAIN_RETRY_AFTER_S));
 }
 
+static bool default_cdr(struct file_cdr *cdr)
+{
+	return !cdr ||
+	       (default_number(&cdr->rotate_megabytes, 0) && default_number(&cdr->rotate_s, 0) &&
+		       default_text(&cdr->sync, "never"));
+}
+
 static bool fill_defaults(struct config_file *file)
 {
 	if (!default_drain(file->drain))
@@ -622,7 +632,7 @@ static bool fill_defaults(struct config_file *file)
 	       (!file->http || default_number(&file->http->port, HTTP_PORT_DEFAULT)) &&
 	       default_mapping(&file->trace, sizeof(*file->trace)) &&
 	       default_number(&file->trace->megabytes, TRACE_MB_DEFAULT) &&
-	       default_mapping(&file->limits, sizeof(*file->limits)) &&
+	       default_cdr(file->cdr) && default_mapping(&file->limits, sizeof(*file->limits)) &&
 	       default_number(&file->limits->calls, 0) &&
 	       default_number(&file->limits->bindings, 100000) &&
 	       default_number(&file->limits->requests, 5000) &&

@@ -222,6 +222,8 @@ struct file_timers {
 
 struct file_cdr {
 	char *file;
+	uint32_t *rotate_megabytes, *rotate_s;
+	char *sync; // "never", "second", "line"
 };
 
 struct file_http {

@@ -53,6 +53,7 @@ static struct calls_settings settings_of(const struct program *program, struct c
 		.dns_servers = config->dns_servers,
 		.dataplane = config->dataplane,
 		.cdr_file = config->cdr_file,
+		.cdr = config->cdr,
 		.no_answer_s = config->timers.no_answer_s,
 		.max_duration_s = config->timers.max_duration_s,
 		.media_start_s = config->timers.media_start_s,
@@ -175,7 +176,9 @@ static void on_drain(evutil_socket_t signal, short, void *arg)
 static void on_reload(evutil_socket_t, short, void *arg)
 {
 	char restart[RELOAD_TEXT_SIZE], error[RELOAD_TEXT_SIZE];
+	struct program *program = arg;
 
+	calls_cdr_reopen(program->calls);
 	reload(arg, restart, error); // the log says what became of it
 }
 
@@ -352,7 +355,8 @@ static const char usage[] =
 	"  --version      print the version and exit\n"
 	"\n"
 	"SIGTERM stops it; established calls stay in the dataplane for the next start.\n"
-	"SIGHUP has it read FILE again, with the certificates, keys and CAs of TLS.\n"
+	"SIGHUP has it read FILE again, with the certificates, keys and CAs of TLS, and reopen the\n"
+	"file of CDRs.\n"
 	"SIGUSR1 drains it: no new calls are taken (`drain: {leave: yes}`: and it ends after the "
 	"last).\n"
 	"SIGUSR2 has it take them again.\n";

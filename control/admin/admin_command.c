@@ -353,6 +353,24 @@ static void reload(struct admin_connection *connection, const json_t *)
 		admin_answer(connection, json_pack("{s:s}", "needs_restart", restart));
 }
 
+static void cdr_do(struct admin_connection *connection, const json_t *request)
+{
+	struct calls *calls = connection->admin->settings.calls;
+	const char *what = text_of(request, "do");
+	int err;
+
+	if (strcmp(what, "rotate") && strcmp(what, "reopen")) {
+		admin_refuse(connection, "expected rotate or reopen");
+		return;
+	}
+	err = !strcmp(what, "rotate") ? calls_cdr_rotate(calls) : calls_cdr_reopen(calls);
+	if (err)
+		admin_refuse(connection, "%s",
+			err == -ENOTSUP ? "CDRs are written to no file" : strerror(-err));
+	else
+		admin_answer(connection, json_object());
+}
+
 static void drain_set(struct admin_connection *connection, const struct admin_drain *how)
 {
 	const struct admin_settings *settings = &connection->admin->settings;
@@ -426,6 +444,7 @@ static const struct {
 	{"reload", reload},
 	{"drain", drain},
 	{"undrain", undrain},
+	{"cdr", cdr_do},
 	{"hangup", hang_up},
 	{"log", set_log},
 };

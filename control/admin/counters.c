@@ -5,6 +5,7 @@
 
 #include "admin_private.h"
 #include "call.h"
+#include "cdr_file.h"
 #include "guard.h"
 #include "registrar.h"
 #include "stack.h"
@@ -52,6 +53,8 @@ json_t *own_counters(const struct admin_settings *settings)
 		{"call.bad_proofs", calls->bad_proofs},
 		{"call.cdrs", calls->cdrs},
 		{"call.cdr_errors", calls->cdr_errors},
+		{"call.cdrs_waiting", calls_cdr_counters(settings->calls)->waiting},
+		{"call.cdrs_rotated", calls_cdr_counters(settings->calls)->rotated},
 		{"registrar.registers", registrar->registers},
 		{"registrar.refused", registrar->refused},
 		{"registrar.set", registrar->set},

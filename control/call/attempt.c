@@ -4,6 +4,7 @@
 #include "call_private.h"
 #include "description.h"
 #include "early.h"
+#include "facts.h"
 #include "hunt.h"
 #include "offer.h"
 #include "pass.h"
@@ -37,6 +38,7 @@ struct attempt {
 	struct dialog_request request; // slices of `text`
 	struct slice uri, route;       // as attempt_to has them, good as long as it has a call
 	char id_text[ULID_TEXT_SIZE];  // of the call, for logs
+	char *facts;		       // for its CDR, where it wins or is the last
 	struct event patience;	       // for any response, where there are other peers
 	bool patience_set;
 	SLIST_HEAD(, stray) strays;
@@ -196,11 +198,25 @@ static void patience_end(struct attempt *attempt)
 	attempt->patience_set = false;
 }
 
+// Of b: those of the last INVITE, until one wins.
+static void facts_keep(struct attempt *attempt, const struct attempt_to *to, struct slice message)
+{
+	const struct dialog_request *request = &attempt->request;
+	struct slice called = {request->remote_uri.p + 1, request->remote_uri.n - 2};
+	struct leg *leg = &attempt->call->legs[LEG_B];
+
+	attempt->facts = facts_of_sent(
+		&to->flow, to->host, request, attempt->uri.p ? attempt->uri : called, message);
+	free(leg->facts);
+	leg->facts = attempt->facts ? strdup(attempt->facts) : NULL;
+}
+
 struct attempt *attempt_start(struct call *call, const struct attempt_to *to,
 	const char *description, const struct timeval *patience)
 {
 	struct attempt *attempt = calloc(1, sizeof(*attempt));
 	char buffer[MESSAGE_SIZE];
+	struct slice message;
 	WIPED_BUILDER b = {};
 
 	if (!attempt)
@@ -218,10 +234,11 @@ struct attempt *attempt_start(struct call *call, const struct attempt_to *to,
 	if (request_fill(attempt, call, to))
 		goto fail;
 	builder_init(&b, buffer, sizeof(buffer));
-	attempt->transaction = transaction_start(call->calls->stack, &to->flow,
-		invite_write(&b, attempt, call, description), attempt);
+	message = invite_write(&b, attempt, call, description);
+	attempt->transaction = transaction_start(call->calls->stack, &to->flow, message, attempt);
 	if (!attempt->transaction)
 		goto fail;
+	facts_keep(attempt, to, message);
 	if (patience) {
 		evtimer_assign(
 			&attempt->patience, call->calls->settings.base, on_impatient, attempt);
@@ -290,7 +307,11 @@ void attempts_abandon(struct call *call, const struct sip_message *cause, struct
 void attempt_won(struct attempt *attempt)
 {
 	struct call *call = attempt->call;
+	struct leg *leg = &call->legs[LEG_B];
 
+	free(leg->facts);
+	leg->facts = attempt->facts;
+	attempt->facts = NULL;
 	attempt_leave(attempt);
 	attempts_abandon(
 		call, NULL, SLICE("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"));
@@ -430,5 +451,6 @@ void attempt_destroy(struct attempt *attempt)
 		free(stray);
 	}
 	plan_drop(attempt->plan);
+	free(attempt->facts);
 	free(attempt);
 }

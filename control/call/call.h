@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cdr_rules.h"
 #include "route.h"
 #include "sl_api.h"
 #include "trunk.h"
@@ -18,6 +19,7 @@ struct media;
 struct registrar_counters;
 struct sip_stack;
 struct trace;
+struct cdr_counters;
 struct calls;
 struct call;
 
@@ -46,9 +48,10 @@ struct calls_settings {
 	const struct access_rules *access; // NULL: none
 	struct trunks *trunks;
 	const struct routes *routes;
-	const char *dns_servers;    // with commas; "" or NULL: those of the system
-	const char *dataplane;	    // socket
-	const char *cdr_file;	    // "-": standard output; NULL: none are written
+	const char *dns_servers; // with commas; "" or NULL: those of the system
+	const char *dataplane;	 // socket
+	const char *cdr_file;	 // "-": standard output; NULL: none are written
+	struct cdr_rules cdr;
 	uint32_t no_answer_s;	    // ringing until CANCEL and 408
 	uint32_t max_duration_s;    // of a call, 0: no limit
 	uint32_t media_start_s;	    // no media after the answer, 0: never
@@ -125,6 +128,11 @@ struct calls_counters {
 	uint64_t bad_proofs;	      // wrong ones
 	uint64_t cdrs, cdr_errors;
 };
+// The file of CDRs: begin another one, or go on with what has its name by now. As
+// cdr_file_rotate().
+int calls_cdr_rotate(struct calls *calls);
+int calls_cdr_reopen(struct calls *calls);
+const struct cdr_counters *calls_cdr_counters(const struct calls *calls);
 const struct calls_counters *calls_counters(const struct calls *calls);
 const struct registrar_counters *calls_registrar_counters(const struct calls *calls);
 

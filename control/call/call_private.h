@@ -35,6 +35,7 @@
 //   description.c  descriptions and codecs of both legs, into the media session; relays.c: those of
 //                video, text and T.38
 //   record.c     the call as bytes in its session, for the next run
+//   cdr_file.c, facts.c, cause.c  the file of CDRs, and what they say
 //   cdr.c, describe.c  the call as JSON: for ever, and now
 //
 // Here are the structures, and the functions that most of them call; those of one topic are in
@@ -194,6 +195,7 @@ struct leg {
 	struct bye bye;
 	struct digits digits;
 	enum sdp_warning warning; // of its description that was refused last; 0: none
+	char *facts;		  // for its CDR (facts.h); NULL: none
 };
 
 enum call_state {
@@ -339,6 +341,7 @@ struct call {
 	enum call_ender ended_by;
 	unsigned int end_status; // SIP status that describes the end; 200: normal clearing
 	unsigned int far_status; // what b refused with
+	unsigned int cause;	 // Q.850; 0: not known yet
 	const char *end_why;
 };
 
@@ -431,9 +434,6 @@ call_action_fn end_refused, end_cancelled, end_bye, end_unacknowledged, end_medi
 
 // cdr.c
 struct cdr_file;
-// "-": standard output; NULL: a file that takes nothing. NULL with errno set.
-struct cdr_file *cdr_open(const char *path);
-void cdr_close(struct cdr_file *file);
 // Whether a CDR of that call is among the last ones of the file.
 bool cdr_is_written(struct cdr_file *file, const char *id);
 // Append the call's CDR. `report` may be NULL. Returns 0 or a negative errno.

@@ -9,6 +9,8 @@
 #include <time.h>
 
 #include "call_private.h"
+#include "cause.h"
+#include "cdr_file.h"
 #include "description.h"
 #include "guard.h"
 #include "hunt.h"
@@ -132,6 +134,8 @@ void call_over(struct call *call, enum call_ender by, unsigned int status, const
 	call->ended_by = by;
 	call->end_status = status;
 	call->end_why = why;
+	if (!call->cause)
+		call->cause = cause_of(cause, status);
 	call->times.end_ms = now_realtime_ms();
 	call_timer_set(call, NULL);
 	for (int i = 0; i < LEGS; i++) {
@@ -179,11 +183,12 @@ static int parts_create(struct calls *calls, char *error, size_t error_size)
 		.base = settings->base, .user = &signalling, .arg = calls};
 	struct timeval grace = {.tv_sec = RECOVERY_GRACE_S};
 
-	calls->cdr = cdr_open(settings->cdr_file);
+	calls->cdr = cdr_file_open(settings->base, settings->cdr_file);
 	if (!calls->cdr) {
 		snprintf(error, error_size, "CDR file %s: %s", settings->cdr_file, strerror(errno));
 		return -errno;
 	}
+	cdr_file_rules_set(calls->cdr, &settings->cdr);
 	snprintf(error, error_size, "out of memory");
 	guard_rules_set(settings->guard, settings->access);
 	calls->plan = plan_create(calls, settings, NULL);
@@ -307,7 +312,7 @@ void calls_destroy(struct calls *calls)
 		event_free(calls->stop_timer);
 	drain_close(calls);
 	proof_close(calls);
-	cdr_close(calls->cdr);
+	cdr_file_close(calls->cdr);
 	plan_drop(calls->plan);
 	trace_destroy(calls->trace);
 	free(calls->listeners);
@@ -328,6 +333,21 @@ struct sip_stack *calls_stack(const struct calls *calls)
 struct media *calls_media(const struct calls *calls)
 {
 	return calls->media;
+}
+
+int calls_cdr_rotate(struct calls *calls)
+{
+	return cdr_file_rotate(calls->cdr);
+}
+
+int calls_cdr_reopen(struct calls *calls)
+{
+	return cdr_file_reopen(calls->cdr);
+}
+
+const struct cdr_counters *calls_cdr_counters(const struct calls *calls)
+{
+	return cdr_file_counters(calls->cdr);
 }
 
 const struct calls_counters *calls_counters(const struct calls *calls)

@@ -1,95 +1,59 @@
-// Call detail records: one JSON line a call, appended with one write(2).
+// Call detail records: one line of JSON a call, with an "answered" of null where there was none.
+// What follows is all that is in it; what is not known is left out, unless null is said.
+//
+//   call         our id of it (ULID), on every log line, too
+//   node         that wrote the line
+//   from, to     who called and who was called, as the dial plan knows them (`numbers`: E.164)
+//   user         of ours who called and has proved to be it, or has registered
+//   emergency    true
+//   invited, ringing, answered, ended    times, UTC, to the millisecond. ringing: the first 101 to
+//                199 from b
+//   pdd_ms       post-dial delay: from invited to ringing, or to the answer that came without
+//   ring_ms      from ringing to the answer or the end
+//   setup_ms     from invited to the answer
+//   duration_ms  from the answer to the end, 0 without one
+//   ended_by     "a", "b", or "sluice"
+//   status       of SIP that describes the end; 200: normal
+//   cause        of Q.850: from the Reason of who ended it, else by RFC 3398 from far_status,
+//   status why          in a word of ours, as the log has it far_status   that b refused with tries
+//   INVITEs to b; other peers and forks count redirects    3xx that were followed transferred true:
+//   a leg was replaced by REFER recovered    whether another run of this program, or node, began it
+//   (it has no tries then) legs[2]      a and b:
+//     leg, trunk        "a" or "b", and its name, null where it has none yet
+//     peer, transport   where its INVITE came from or went to: of b the one that answered, else the
+//                       last; host: as its To says it
+//     call_id           of SIP on that side; session_id: Session-ID (RFC 7989)
+//     number, caller    user parts of Request-URI and From as they were received, and as they were
+//                       sent: before and after `numbers`
+//     asserted          the first P-Asserted-Identity received, and sent
+//     diversion         the first Diversion received
+//     codec, srtp       at the end; srtp null: plain RTP
+//     rx_packets ...    of media, as the dataplane counted them (struct sl_leg_stats)
 //
 // Exactly once, also across a crash: the session is read, the line is written, and only then is the
 // session deleted from the dataplane. A crash before the write leaves the session, and the next run
 // recovers the call and writes its record when it ends. A crash between write and delete leaves a
-// session whose id is among the last lines of the file: cdr_is_written() finds it, and the session
-// is deleted without another line. What remains: with "-" there is no file to look at, so that
-// window (well under a millisecond) can repeat a line, with the same id; and a call that ended just
-// before a crash that came before the write is recovered as if it were up, until its far ends or
-// the media time-out say otherwise.
+// session whose id is among the last lines of the file, or of the one that was rotated away before:
+// cdr_is_written() finds it, and the session is deleted without another line. What remains: with
+// "-" there is no file to look at, so that window (well under a millisecond) can repeat a line,
+// with the same id; a call that ended just before a crash that came before the write is recovered
+// as if it were up, until its far ends or the media time-out say otherwise; and lines that wait for
+// a full disk (cdr_file.h) die with the process.
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "call_private.h"
+#include "cause.h"
+#include "cdr_file.h"
 #include "description.h"
 #include "json_text.h"
 
-#define TAIL_SIZE 262144 // bytes of the file that are searched: some hundred calls
-#define LINE_SIZE 4096
-
-struct cdr_file {
-	int fd;	    // -1: takes nothing
-	char *tail; // the file's end as it was at start
-	size_t tail_length;
-};
-
-static int tail_read(struct cdr_file *file)
-{
-	struct stat status;
-	off_t from;
-	ssize_t n;
-
-	if (fstat(file->fd, &status) || !S_ISREG(status.st_mode))
-		return 0;
-	from = status.st_size > TAIL_SIZE ? status.st_size - TAIL_SIZE : 0;
-	file->tail = malloc(TAIL_SIZE);
-	if (!file->tail)
-		return -ENOMEM;
-	n = pread(file->fd, file->tail, TAIL_SIZE, from);
-	file->tail_length = n > 0 ? (size_t)n : 0;
-	return 0;
-}
-
-// A crash of the machine may have cut the last line: the next one starts afresh.
-static void last_line_end(struct cdr_file *file)
-{
-	if (file->tail_length && file->tail[file->tail_length - 1] != '\n' &&
-		write(file->fd, "\n", 1) < 0)
-		log_warn(&log_call, "cdr_write_failed", "error=\"%s\"", strerror(errno));
-}
-
-struct cdr_file *cdr_open(const char *path)
-{
-	struct cdr_file *file = calloc(1, sizeof(*file));
-
-	if (!file)
-		return NULL;
-	file->fd = -1;
-	if (!path)
-		return file;
-	if (!strcmp(path, "-"))
-		file->fd = dup(STDOUT_FILENO);
-	else
-		file->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	if (file->fd < 0 || tail_read(file)) {
-		int err = errno;
-
-		cdr_close(file);
-		errno = err;
-		return NULL;
-	}
-	last_line_end(file);
-	return file;
-}
-
-void cdr_close(struct cdr_file *file)
-{
-	if (!file)
-		return;
-	if (file->fd >= 0)
-		close(file->fd);
-	free(file->tail);
-	free(file);
-}
+#define LINE_SIZE 16384
 
 bool cdr_is_written(struct cdr_file *file, const char *id)
 {
-	return file->tail_length && memmem(file->tail, file->tail_length, id, strlen(id));
+	return cdr_file_has(file, id);
 }
 
 static void quality_write(struct json_text *json, const char *key, const struct sl_quality *quality)
@@ -153,6 +117,7 @@ static void leg_write(
 	json_text_open(json, NULL, '{');
 	json_text_string(json, "leg", leg_name(leg));
 	json_text_string(json, "trunk", leg->trunk ? leg->trunk->name : NULL);
+	json_text_members(json, leg->facts);
 	json_text_string(
 		json, "codec", description_codec(leg->call, leg->index, codec, sizeof(codec)));
 	json_text_string(json, "srtp", suite[0] ? suite : NULL);
@@ -168,6 +133,22 @@ static void time_write(struct json_text *json, const char *key, uint64_t realtim
 	json_text_string(json, key, realtime_ms ? time_text(realtime_ms, text) : NULL);
 }
 
+// Where both are known; clocks may be put back.
+static void delay_write(struct json_text *json, const char *key, uint64_t from_ms, uint64_t to_ms)
+{
+	if (from_ms && to_ms)
+		json_text_number(json, key, to_ms > from_ms ? to_ms - from_ms : 0);
+}
+
+static void delays_write(struct json_text *json, const struct call_times *times)
+{
+	delay_write(json, "pdd_ms", times->invite_ms,
+		times->ringing_ms ? times->ringing_ms : times->answer_ms);
+	delay_write(json, "ring_ms", times->ringing_ms,
+		times->answer_ms ? times->answer_ms : times->end_ms);
+	delay_write(json, "setup_ms", times->invite_ms, times->answer_ms);
+}
+
 static void cdr_json(
 	struct json_text *json, const struct call *call, const struct sl_session_report *report)
 {
@@ -175,20 +156,31 @@ static void cdr_json(
 
 	json_text_open(json, NULL, '{');
 	json_text_string(json, "call", call->id_text);
+	json_text_string(json, "node", call->calls->settings.node);
 	json_text_string(json, "from", call->from);
 	json_text_string(json, "to", call->target.number);
+	if (call->user[0])
+		json_text_string(json, "user", call->user);
 	if (call->emergency)
 		json_text_bool(json, "emergency", true);
 	time_write(json, "invited", call->times.invite_ms);
 	time_write(json, "ringing", call->times.ringing_ms);
 	time_write(json, "answered", call->times.answer_ms);
 	time_write(json, "ended", call->times.end_ms);
+	delays_write(json, &call->times);
 	json_text_number(json, "duration_ms", call_duration_ms(call));
 	json_text_string(json, "ended_by", enders[call->ended_by]);
 	json_text_number(json, "status", call->end_status);
+	json_text_number(json, "cause", call->cause);
 	json_text_string(json, "why", call->end_why);
 	if (call->far_status)
 		json_text_number(json, "far_status", call->far_status);
+	if (call->hunt.n_tried)
+		json_text_number(json, "tries", call->hunt.n_tried);
+	if (call->n_redirects)
+		json_text_number(json, "redirects", call->n_redirects);
+	if (call->transferred)
+		json_text_bool(json, "transferred", true);
 	json_text_bool(json, "recovered", call->recovered);
 	json_text_open(json, "legs", '[');
 	for (int i = 0; i < LEGS; i++)
@@ -202,21 +194,18 @@ int cdr_write(
 {
 	char line[LINE_SIZE];
 	struct json_text json;
-	ssize_t n = -1;
+	int err = -EMSGSIZE;
 
-	if (file->fd < 0)
+	if (!cdr_file_takes(file))
 		return 0;
 	json_text_init(&json, line, sizeof(line) - 1);
 	cdr_json(&json, call, report);
-	errno = EMSGSIZE;
 	if (!json.overflow) {
 		line[json.n++] = '\n';
-		errno = ENOSPC; // of a short write
-		n = write(file->fd, line, json.n);
+		err = cdr_file_append(file, line, json.n);
 	}
-	if (n == (ssize_t)json.n)
+	if (!err || err == -EAGAIN)
 		return 0;
-	log_error(&log_call, "cdr_write_failed", "call=%s error=\"%s\"", call->id_text,
-		strerror(errno));
-	return -errno;
+	log_error(&log_call, "cdr_lost", "call=%s error=\"%s\"", call->id_text, strerror(-err));
+	return err;
 }

@@ -138,3 +138,11 @@ void json_text_bool(struct json_text *json, const char *key, bool value)
 	key_put(json, key);
 	put(json, value ? "true" : "false", value ? 4 : 5);
 }
+
+void json_text_members(struct json_text *json, const char *members)
+{
+	if (!members || !members[0])
+		return;
+	key_put(json, NULL);
+	put(json, members, strlen(members));
+}

@@ -27,4 +27,6 @@ void json_text_string(struct json_text *json, const char *key, const char *value
 void json_text_number(struct json_text *json, const char *key, uint64_t value);
 void json_text_decimal( // value / 10^n_decimals, n_decimals at least 1
 	struct json_text *json, const char *key, uint32_t value, unsigned int n_decimals);
+// Members that have been written before, without braces. NULL or "": none.
+void json_text_members(struct json_text *json, const char *members);
 void json_text_bool(struct json_text *json, const char *key, bool value);

@@ -42,6 +42,7 @@ void leg_fini(struct leg *leg)
 	reliable_fini(leg);
 	early_drop(leg);
 	leg_leave(leg);
+	free(leg->facts);
 }
 
 // A sips URI says TLS by itself, and WebSocket always says what it is (RFC 7118 5.2.1).

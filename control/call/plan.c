@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "call_private.h"
+#include "cdr_file.h"
 #include "guard.h"
 #include "outside.h"
 #include "plan.h"
@@ -184,6 +185,7 @@ static void follow(struct calls *calls, size_t n_listeners_before)
 	struct probes *probes;
 
 	guard_rules_set(calls->settings.guard, calls->settings.access);
+	cdr_file_rules_set(calls->cdr, &calls->settings.cdr);
 	listeners_assign(calls, n_listeners_before);
 	calls_timeouts_set(calls);
 	if (plans_admit(calls))

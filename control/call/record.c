@@ -6,6 +6,8 @@
 // Sequence numbers: requests may have been sent after the record was written, so the one who takes
 // over sends with a number that is higher for certain (RFC 3261 12.2 demands growth, not steps).
 #include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -13,7 +15,8 @@
 #include "description.h"
 #include "offer.h"
 
-#define RECORD_VERSION 2
+#define RECORD_VERSION 3
+#define VERSION_BEFORE 2 // the same without facts
 #define CSEQ_JUMP      100
 
 struct writer {
@@ -70,6 +73,14 @@ static void put_part(struct writer *w, int written)
 static size_t part_room(const struct writer *w)
 {
 	return w->overflow || w->size - w->n < 2 ? 0 : w->size - w->n - 2;
+}
+
+// The call is worth recovering without them.
+static void put_facts(struct writer *w, const char *facts)
+{
+	size_t room = part_room(w);
+
+	put_string(w, facts && strlen(facts) <= room ? facts : "");
 }
 
 static void put_dialog(struct writer *w, const struct dialog *dialog)
@@ -130,6 +141,8 @@ size_t record_save(const struct call *call, void *out, size_t size)
 	for (int i = 0; i < LEGS; i++)
 		put_leg_timer(&w, &call->legs[i]);
 	put_negotiation(&w, undecided ? call->before : &call->negotiation);
+	for (int i = 0; i < LEGS; i++)
+		put_facts(&w, call->legs[i].facts);
 	if (w.overflow) {
 		log_error(&log_call, "record_too_long", "call=%s", call->id_text);
 		return 0; // the call goes on, but would not be recovered
@@ -240,6 +253,25 @@ static void leg_timer_get(struct leg *leg, struct reader *r)
 		refresh_restore(leg, age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX);
 }
 
+// They become part of a line of JSON, and must not break it.
+static int leg_facts_get(struct leg *leg, struct reader *r)
+{
+	struct slice part = get_part(r);
+	json_t *parsed;
+	char *text;
+
+	if (r->bad || asprintf(&text, "{" SLICE_FMT "}", SLICE_ARG(part)) < 0)
+		return r->bad ? -EBADMSG : -ENOMEM;
+	parsed = json_loads(text, 0, NULL);
+	free(text);
+	if (!parsed)
+		return -EBADMSG;
+	json_decref(parsed);
+	free(leg->facts);
+	leg->facts = part.n ? strndup(part.p, part.n) : NULL;
+	return 0;
+}
+
 static int negotiation_get(struct call *call, struct reader *r)
 {
 	struct slice part = get_part(r);
@@ -263,11 +295,13 @@ static void duration_timer_set(struct call *call)
 int record_restore(struct call *call, const void *record, size_t length)
 {
 	struct reader r = {.p = record, .left = length};
+	uint64_t version;
 	int err = 0;
 
 	if (!length)
 		return -ENODATA;
-	if (get_number(&r, 1) != RECORD_VERSION)
+	version = get_number(&r, 1);
+	if (version != RECORD_VERSION && version != VERSION_BEFORE)
 		return -EBADMSG;
 	call->times.invite_ms = get_number(&r, 8);
 	call->times.ringing_ms = get_number(&r, 8);
@@ -284,6 +318,8 @@ int record_restore(struct call *call, const void *record, size_t length)
 		leg_timer_get(&call->legs[i], &r);
 	if (!err)
 		err = negotiation_get(call, &r);
+	for (int i = 0; !err && i < LEGS && version != VERSION_BEFORE; i++)
+		err = leg_facts_get(&call->legs[i], &r);
 	if (!err && (r.left || !call->times.answer_ms))
 		err = -EBADMSG;
 	if (err)

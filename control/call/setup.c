@@ -9,6 +9,7 @@
 #include "call_private.h"
 #include "description.h"
 #include "early.h"
+#include "facts.h"
 #include "guard.h"
 #include "hunt.h"
 #include "offer.h"
@@ -115,6 +116,7 @@ int setup_admit(struct call *call, const struct call_event *event)
 	a_leg->invite = event->transaction;
 	a_leg->state = LEG_INVITED;
 	transaction_user_set(event->transaction, a_leg);
+	a_leg->facts = facts_of_invite(event->message);
 	status = routes_choose(call, event->message);
 	if (!status)
 		status = room_take(call);

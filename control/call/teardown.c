@@ -1,5 +1,6 @@
 // The ends of a call. Each says who ended it and how; call_over() does the rest, once.
 #include "call_private.h"
+#include "cause.h"
 #include "hunt.h"
 #include "transfer.h"
 
@@ -7,6 +8,7 @@
 int end_refused(struct call *call, const struct call_event *event)
 {
 	call->far_status = event->status;
+	call->cause = cause_of(event->message, event->status);
 	call->legs[LEG_B].state = LEG_OVER;
 	call_over(call, ENDED_BY_B, redirect_status(call, event), "refused", NULL);
 	return 0;
@@ -76,6 +78,7 @@ int end_media_timeout(struct call *call, const struct call_event *event)
 
 int end_no_answer(struct call *call, const struct call_event *)
 {
+	call->cause = call->times.ringing_ms ? 19 : 18; // alerted and no answer; no user responding
 	call_over(call, ENDED_BY_US, 408, "no_answer", NULL);
 	return 0;
 }

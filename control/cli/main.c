@@ -37,6 +37,8 @@ static const struct command {
 	{"reload", {}, show_reload, "read the configuration again, as a whole or not at all"},
 	{"drain", {}, show_nothing, "take no new calls and registrations; those there go on"},
 	{"undrain", {}, show_nothing, "take them again"},
+	{"cdr", {"do"}, show_nothing,
+		"rotate the file of CDRs, or reopen it where it was moved away"},
 	{"registrations", {}, show_registrations, "ours with trunks, and how they stand"},
 	{"bindings", {}, show_bindings, "registered users and where they are"},
 	{"codecs", {}, show_codecs, "codecs, what they cost here and how many run"},

@@ -30,7 +30,7 @@ class Gateway:
         self.address = (self.ip, 5060)
         self.media_ips = [self.ip]
         self.realms = self.trunks = self.routes = ""  # more of the configuration
-        self.dataplane = ""
+        self.dataplane = self.cdr = ""
         self.sessions_max, self.call_log = 500, "debug"
         self.folder = tempfile.mkdtemp(prefix="sluice-flows-")
         self.processes = {}
@@ -102,7 +102,7 @@ realms:
   - {{prefix: "6", trunk: slow}}
   - {{prefix: "7", trunk: stream}}
 {self.routes}timers: {{{", ".join(f"{name}: {value}" for name, value in self.timers.items())}}}
-cdr: {{file: {self.path('cdr.json')}}}
+cdr: {{file: {self.path('cdr.json')}{self.cdr}}}
 log: {{call: {self.call_log}}}
 """)
 
