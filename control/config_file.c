@@ -218,6 +218,7 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	OPTIONAL_TEXT("refer", struct file_trunk, refer, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("redirects", struct file_trunk, redirects, 1, NAME_MAX_BYTES),
 	OPTIONAL_LIST("requests", struct file_trunk, requests, &name_schema, SHORT_LIST_MAX),
+	OPTIONAL_LIST("bodies", struct file_trunk, bodies, &name_schema, SHORT_LIST_MAX),
 	OPTIONAL_MAPPING("subscriptions", struct file_trunk, subscriptions, subscriptions_fields),
 	OPTIONAL_MAPPING("session_timer", struct file_trunk, session_timer, session_timer_fields),
 	OPTIONAL_TEXT("srtp", struct file_trunk, srtp, 1, NAME_MAX_BYTES),

@@ -175,9 +175,11 @@ struct file_trunk {
 	char **requests; // "message", "publish", "notify", "subscribe"
 	uint32_t requests_count;
 	struct file_subscriptions *subscriptions; // NULL: none pass
-	char *rtcp_mux;				  // "offer", "accept", "never"
-	char *srtp;				  // "never", "optional", "required"
-	char **srtp_suites;			  // best first
+	char **bodies;
+	uint32_t bodies_count;
+	char *rtcp_mux;	    // "offer", "accept", "never"
+	char *srtp;	    // "never", "optional", "required"
+	char **srtp_suites; // best first
 	uint32_t srtp_suites_count;
 	struct file_trunk_tls *tls;		// NULL: as the realm has it
 	struct file_keys *auth;			// NULL: we have no proof for it

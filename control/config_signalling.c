@@ -110,6 +110,33 @@ static int read_subscriptions(const struct check *check, const struct file_subsc
 			    from->hosts, &hosts_words, &out->hosts);
 }
 
+// Descriptions are always made anew, and parts are looked at one by one.
+static bool is_body_type(const char *text)
+{
+	struct slice subtype = slice_of(text), type = slice_cut(&subtype, '/');
+
+	return chars_are(type, CHAR_TOKEN) && chars_are(subtype, CHAR_TOKEN) &&
+	       !slice_equal_nocase(slice_of(text), SLICE("application/sdp")) &&
+	       !slice_equal_nocase(type, SLICE("multipart"));
+}
+
+static int read_bodies(const struct check *check, const struct file_trunk *from,
+	unsigned int number, struct trunk_signalling *signalling)
+{
+	char where[CHECK_WHERE_SIZE];
+
+	for (uint32_t i = 0; i < from->bodies_count; i++)
+		if (!is_body_type(from->bodies[i]))
+			return check_failed(check,
+				check_where(where, "trunks[%u].bodies[%u]", number, i + 1),
+				"expected a type beside application/sdp and multipart, as "
+				"application/isup, not '%s'",
+				from->bodies[i]);
+	signalling->bodies = (const char *const *)from->bodies;
+	signalling->n_bodies = from->bodies_count;
+	return 0;
+}
+
 int config_read_trunk_signalling(const struct check *check, const struct file_trunk *from,
 	unsigned int number, struct trunk_signalling *signalling)
 {
@@ -128,6 +155,8 @@ int config_read_trunk_signalling(const struct check *check, const struct file_tr
 			from->redirects, &redirects_words, &signalling->redirects);
 	if (!rc)
 		rc = read_requests(check, from, number, &signalling->requests);
+	if (!rc)
+		rc = read_bodies(check, from, number, signalling);
 	if (!rc)
 		rc = read_subscriptions(
 			check, from->subscriptions, number, &signalling->subscriptions);

@@ -1,6 +1,7 @@
 // One INVITE to one peer. It lives as long as its transaction, which may be 32 s longer than
 // anybody is interested in it: in that time it acknowledges 2xx again, and ends those that nobody
 // wants with ACK and BYE: of other forks, of a peer that was given up, or crossing our CANCEL.
+#include "bodies.h"
 #include "call_private.h"
 #include "description.h"
 #include "early.h"
@@ -17,7 +18,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-#define MESSAGE_SIZE 8192
+#define MESSAGE_SIZE (8192 + BODIES_ROOM)
 #define MAX_FORWARDS 70	  // RFC 3261 8.1.1.6
 #define TEXT_SIZE    2048 // of the values that dialogs are made from
 
@@ -172,11 +173,13 @@ static struct slice invite_write(struct builder *b, const struct attempt *attemp
 	if (call->emergency && !message_header(passage.message, HEADER_PRIORITY))
 		builder_header(b, HEADER_PRIORITY, SLICE("emergency"));
 	// What came with a REFER is of the transferor, and no part of the call.
-	if (call->refer)
+	if (call->refer) {
 		referred_by_write(b, &passage);
-	else
+		builder_body(b, SLICE("application/sdp"), slice_of(description));
+	} else {
 		pass_headers(b, &passage);
-	builder_body(b, SLICE("application/sdp"), slice_of(description));
+		bodies_write(b, description, &passage);
+	}
 	return builder_finish(b);
 }
 

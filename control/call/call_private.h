@@ -34,6 +34,7 @@
 //   digits.c     DTMF between INFO and the dataplane; info_digit.c: what INFO says
 //   description.c  descriptions and codecs of both legs, into the media session; relays.c: those of
 //                video, text and T.38
+//   bodies.c     what messages carry beside descriptions
 //   record.c     the call as bytes in its session, for the next run
 //   cdr_file.c, facts.c, cause.c  the file of CDRs, and what they say
 //   cdr.c, describe.c  the call as JSON: for ever, and now
@@ -321,6 +322,7 @@ struct call {
 	struct media_session session;
 	bool session_closed;
 
+	struct sip_message *answer;	 // of b, while a cannot have it; NULL: none waits
 	const struct sip_message *heard; // what is being dealt with, of `heard_from`; else NULL
 	const struct leg *heard_from;
 
@@ -517,6 +519,9 @@ int leg_dialog_uac(
 	struct leg *leg, const struct dialog_request *request, const struct sip_message *response);
 // A response to its INVITE as far as the body, with what all of them have.
 void leg_response_begin(struct leg *leg, struct builder *b, unsigned int status);
+// The body of a message to it: the description (may be ""), and what passes of the message that
+// came from the other leg and is being dealt with.
+void leg_body_write(struct leg *leg, struct builder *b, const char *description);
 // 2xx to its INVITE, repeated until its ACK; `description` may be "". Returns 0 or a negative
 // errno.
 int leg_accept(struct leg *leg, const char *description);
@@ -530,9 +535,8 @@ int leg_reinvite(struct leg *leg, const char *description);
 const struct trunk *dialog_trunk(const struct dialog *dialog);
 // Send requests where the dialog says, as far as that is an IP address.
 void dialog_flow_update(struct dialog *dialog);
-// `headers`: more of them, each with its line end. `bye`: whose it is, or NULL where nobody waits.
-void dialog_bye(
-	struct dialog *dialog, struct sip_stack *stack, struct slice headers, struct bye *bye);
+// `rest`: header lines and the body, or absent. `bye`: whose it is, or NULL where nobody waits.
+void dialog_bye(struct dialog *dialog, struct sip_stack *stack, struct slice rest, struct bye *bye);
 // It has its answer, or will have none.
 void bye_done(struct bye *bye);
 // Our Contact value on a listener, `secure` of a call to a sips URI (RFC 5630 5.1). Returns a slice

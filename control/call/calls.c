@@ -98,6 +98,7 @@ static void call_destroy(struct call *call)
 	hunt_fini(call);
 	message_destroy(call->refer);
 	free(call->service_route);
+	message_destroy(call->answer);
 	if (call->before)
 		negotiation_wipe(call->before);
 	free(call->before);

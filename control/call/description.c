@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bodies.h"
 #include "call_digits.h"
 #include "call_private.h"
 #include "description.h"
@@ -134,7 +135,7 @@ void description_place(struct call *call)
 
 bool message_has_sdp(const struct sip_message *message)
 {
-	return message->body.n && message_body_is(message, SLICE("application"), SLICE("sdp"));
+	return message_sdp(message).n > 0;
 }
 
 // Returns 0, or the status and a log line for what is not acceptable.
@@ -156,7 +157,9 @@ static unsigned int refuse(struct leg *leg, const char *what, int err)
 
 static int parse(struct leg *leg, const struct sip_message *message)
 {
-	return sdp_parse(leg->call->calls->sdp, message->body.p, message->body.n, NULL);
+	struct slice text = message_sdp(message);
+
+	return sdp_parse(leg->call->calls->sdp, text.p, text.n, NULL);
 }
 
 unsigned int description_take_offer(struct leg *leg, const struct sip_message *message)

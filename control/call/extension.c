@@ -1,4 +1,5 @@
 // SIP extensions: what we say that we can on a trunk, and what a far end says that it can.
+#include "bodies.h"
 #include "call_private.h"
 #include "hunt.h"
 #include "offer.h"
@@ -52,12 +53,18 @@ unsigned int extensions_check(struct leg *leg, const struct sip_message *invite)
 
 void extensions_refused(const struct leg *leg, unsigned int status, struct builder *b)
 {
+	char accept[ACCEPT_SIZE];
+
 	switch (status) {
 	case 420:
 		builder_header(b, HEADER_UNSUPPORTED, SLICE("100rel"));
 		break;
 	case 421:
 		builder_header(b, HEADER_REQUIRE, SLICE("100rel"));
+		break;
+	case 415:
+		builder_header(b, HEADER_ACCEPT, accept_write(leg->trunk, accept));
+		builder_header(b, HEADER_ACCEPT_ENCODING, SLICE("identity"));
 		break;
 	case 422:
 		builder_header_unsigned(

@@ -6,6 +6,7 @@
 // moves on once it has rung.
 #include <errno.h>
 
+#include "bodies.h"
 #include "call_private.h"
 #include "description.h"
 #include "early.h"
@@ -103,13 +104,18 @@ static unsigned int route_take(struct call *call)
 		b_leg->trunk = route->trunk;
 		call->target = *route;
 		status = places_find(call, route);
+		if (!status && !call->refer)
+			status = bodies_check(
+				call_request(call), call->legs[LEG_A].trunk, route->trunk);
 		if (!status)
 			status = leg_enter(b_leg);
 		if (!status)
 			return 0;
 		log_info(&log_call, "route_skipped", "call=%s trunk=%s why=%s", call->id_text,
 			route->trunk->name,
-			hunt->n_targets || hunt->n_contacts ? "limit" : "no_peer");
+			status == 415			      ? "body"
+			: hunt->n_targets || hunt->n_contacts ? "limit"
+							      : "no_peer");
 	}
 	return status;
 }

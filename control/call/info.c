@@ -2,6 +2,7 @@
 // or what the other far end is to answer (leg_request.c).
 #include <errno.h>
 
+#include "bodies.h"
 #include "call_digits.h"
 #include "call_private.h"
 #include "relay.h"
@@ -23,6 +24,8 @@ void info_received(struct leg *leg, struct transaction *transaction)
 	if (is_about_transport(request))
 		transaction_reply_with(
 			transaction, 469, SLICE("Bad Info Package"), SLICE("Recv-Info: \r\n"));
+	else if (bodies_are_kept_back(request, leg->trunk, leg_other(leg)->trunk))
+		transaction_reply(transaction, 415);
 	else if (err == -EBADMSG)
 		transaction_reply_with(transaction, 400, SLICE("Bad DTMF Body"), (struct slice){});
 	else if (!err && digits_received(leg, &digit))

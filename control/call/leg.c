@@ -1,6 +1,7 @@
 // What one leg sends: responses to its INVITE, requests in its dialog. Nothing here decides; it
 // writes messages. The subtle thing is leg_end(): what a far end is still owed depends on how far
 // its leg got, and a BYE to a caller waits for the ACK of our 2xx (RFC 3261 15).
+#include "bodies.h"
 #include "call_digits.h"
 #include "call_private.h"
 #include "early.h"
@@ -12,7 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define MESSAGE_SIZE 8192 // of what we write
+#define MESSAGE_SIZE (8192 + BODIES_ROOM) // of what we write
 #define REASON_SIZE  256
 
 void leg_init(struct leg *leg, struct call *call, uint8_t index)
@@ -139,19 +140,36 @@ int leg_dialog_uac(
 	return err ? err : dialog_begin(leg);
 }
 
-// What passes to the leg of what came from the other one and is being dealt with.
-static void heard_write(struct leg *leg, struct builder *b)
+// The way to the leg of what came from the other one and is being dealt with; of nothing, where
+// that is not so.
+static struct passage heard_passage(struct leg *leg)
 {
 	const struct call *call = leg->call;
-	const struct passage passage = {
+	struct passage passage = {
 		.message = call->heard,
 		.from = leg_other(leg)->trunk,
 		.to = leg->trunk,
 		.host = listener_sent_by(leg->listener),
 	};
 
-	if (call->heard && call->heard_from != leg && passage.from && passage.to)
+	if (call->heard_from == leg || !passage.from || !passage.to)
+		passage.message = NULL;
+	return passage;
+}
+
+static void heard_write(struct leg *leg, struct builder *b)
+{
+	const struct passage passage = heard_passage(leg);
+
+	if (passage.message)
 		pass_headers(b, &passage);
+}
+
+void leg_body_write(struct leg *leg, struct builder *b, const char *description)
+{
+	const struct passage passage = heard_passage(leg);
+
+	bodies_write(b, description, &passage);
 }
 
 // Responses to the leg's INVITE.
@@ -189,7 +207,7 @@ int leg_accept(struct leg *leg, const char *description)
 	builder_init(&b, buffer, sizeof(buffer));
 	leg_response_begin(leg, &b, 200);
 	refresh_answer(leg, &b, transaction_request(leg->invite));
-	builder_body(&b, SLICE("application/sdp"), slice_of(description));
+	leg_body_write(leg, &b, description);
 	response = builder_finish(&b);
 	if (initial) {
 		// The dataplane has the call's record before a has its answer, so that no crash of
@@ -231,7 +249,7 @@ void warning_write(struct leg *leg, struct builder *b)
 void leg_refuse(struct leg *leg, unsigned int status)
 {
 	const struct call *call = leg->call;
-	char headers[MESSAGE_SIZE];
+	char response[MESSAGE_SIZE];
 	struct builder b;
 	// Only our own trouble says when to come back: that of b's trunk is not all of ours.
 	bool our_trouble =
@@ -240,14 +258,17 @@ void leg_refuse(struct leg *leg, unsigned int status)
 	if (!leg->invite || transaction_is_client(leg->invite))
 		return;
 	reliable_stop(leg);
-	builder_init(&b, headers, sizeof(headers));
+	builder_init(&b, response, sizeof(response));
+	response_begin(&b, leg->invite, status, (struct slice){}, (struct slice){});
 	if (!drain_refusal_write(call, status, &b) && our_trouble)
 		builder_header(&b, HEADER_RETRY_AFTER, SLICE("5"));
 	extensions_refused(leg, status, &b);
 	if (status == 488)
 		warning_write(leg, &b);
 	heard_write(leg, &b);
-	transaction_reply_with(leg->invite, status, (struct slice){}, builder_finish(&b));
+	leg_body_write(leg, &b, "");
+	if (transaction_respond(leg->invite, builder_finish(&b)))
+		transaction_reply(leg->invite, status);
 	transaction_user_set(leg->invite, NULL);
 	leg->invite = NULL;
 }
@@ -271,14 +292,13 @@ int leg_reinvite(struct leg *leg, const char *description)
 	builder_init(&b, buffer, sizeof(buffer));
 	dialog_request_begin(&leg->dialog, METHOD_INVITE, &b);
 	extensions_write(&b, leg, EXTENSIONS_REQUEST);
-	builder_body(&b, SLICE("application/sdp"), slice_of(description));
+	leg_body_write(leg, &b, description);
 	request = builder_finish(&b);
 	leg->invite = transaction_start(leg->call->calls->stack, &leg->dialog.flow, request, leg);
 	return leg->invite ? 0 : -errno;
 }
 
-void dialog_bye(
-	struct dialog *dialog, struct sip_stack *stack, struct slice headers, struct bye *bye)
+void dialog_bye(struct dialog *dialog, struct sip_stack *stack, struct slice rest, struct bye *bye)
 {
 	struct transaction *transaction;
 	char buffer[MESSAGE_SIZE];
@@ -286,8 +306,10 @@ void dialog_bye(
 
 	builder_init(&b, buffer, sizeof(buffer));
 	dialog_request_begin(dialog, METHOD_BYE, &b);
-	builder_slice(&b, headers);
-	builder_body(&b, (struct slice){}, (struct slice){});
+	if (rest.n)
+		builder_slice(&b, rest);
+	else
+		builder_body(&b, (struct slice){}, (struct slice){});
 	// Whatever its response is, the dialog is over (15.1.1).
 	transaction = transaction_start(stack, &dialog->flow, builder_finish(&b), bye);
 	if (!transaction)
@@ -307,15 +329,16 @@ void bye_done(struct bye *bye)
 static void leg_bye(struct leg *leg)
 {
 	struct call *call = leg->call;
-	char headers[MESSAGE_SIZE];
+	char rest[MESSAGE_SIZE];
 	struct builder b;
 
-	builder_init(&b, headers, sizeof(headers));
+	builder_init(&b, rest, sizeof(rest));
 	if (call->end_status == 408)
 		builder_header(&b, HEADER_REASON,
 			SLICE("Q.850;cause=102;text=\"Recovery on timer expiry\""));
 	else
 		heard_write(leg, &b);
+	leg_body_write(leg, &b, "");
 	log_info(&log_call, "bye", "call=%s leg=%s to=1", call->id_text, leg_name(leg));
 	dialog_bye(&leg->dialog, call->calls->stack, builder_finish(&b), &leg->bye);
 	leg->state = LEG_OVER;

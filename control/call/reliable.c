@@ -1,6 +1,7 @@
 // Provisional responses to a, reliable ones among them (RFC 3262 section 3): one at a time is
 // repeated until its PRACK, the others wait. The subtle thing: what describes reliably completes
 // the offer and answer of the INVITE, so nothing behind it describes again.
+#include "bodies.h"
 #include "call_private.h"
 #include "description.h"
 #include "early.h"
@@ -10,12 +11,13 @@
 
 #include "token.h"
 
-#define MESSAGE_SIZE 8192
+#define MESSAGE_SIZE (8192 + BODIES_ROOM)
 #define WAITING_MAX  8 // more of them say nothing new
 
 struct waiting {
 	STAILQ_ENTRY(waiting) next;
 	struct provisional provisional;
+	struct sip_message *heard; // of b; NULL: nothing passes
 };
 
 struct reliable {
@@ -34,6 +36,7 @@ static void waiting_drop(struct reliable *reliable)
 
 	while ((waiting = STAILQ_FIRST(&reliable->waiting))) {
 		STAILQ_REMOVE_HEAD(&reliable->waiting, next);
+		message_destroy(waiting->heard);
 		free(waiting);
 	}
 	reliable->n_waiting = 0;
@@ -82,7 +85,7 @@ static struct slice provisional_write(
 	}
 	if (provisional->early_media[0])
 		builder_header(b, HEADER_P_EARLY_MEDIA, slice_of(provisional->early_media));
-	builder_body(b, SLICE("application/sdp"), slice_of(description));
+	leg_body_write(leg, b, description);
 	return builder_finish(b);
 }
 
@@ -111,6 +114,7 @@ static int reliable_send(struct reliable *reliable, const struct provisional *pr
 
 static int reliable_wait(struct reliable *reliable, const struct provisional *provisional)
 {
+	const struct call *call = reliable->leg->call;
 	struct waiting *waiting;
 
 	if (reliable->n_waiting == WAITING_MAX)
@@ -119,6 +123,8 @@ static int reliable_wait(struct reliable *reliable, const struct provisional *pr
 	if (!waiting)
 		return -ENOMEM;
 	waiting->provisional = *provisional;
+	if (call->heard && call->heard_from != reliable->leg)
+		waiting->heard = message_clone(call->heard);
 	STAILQ_INSERT_TAIL(&reliable->waiting, waiting, next);
 	reliable->n_waiting++;
 	return 0;
@@ -170,15 +176,23 @@ void reliable_next(struct leg *leg)
 {
 	struct reliable *reliable = leg->reliable;
 	struct waiting *waiting = reliable ? STAILQ_FIRST(&reliable->waiting) : NULL;
+	struct call *call = leg->call;
+	const struct sip_message *heard = call->heard;
+	const struct leg *heard_from = call->heard_from;
 
 	if (!waiting || reliable->outstanding || !leg->invite)
 		return;
 	STAILQ_REMOVE_HEAD(&reliable->waiting, next);
 	reliable->n_waiting--;
 	waiting->provisional.describes &= !leg->described;
+	call->heard = waiting->heard;
+	call->heard_from = leg_other(leg);
 	if (reliable_send(reliable, &waiting->provisional))
 		log_warn(&log_call, "progress_lost", "call=%s leg=%s", leg->call->id_text,
 			leg_name(leg));
+	call->heard = heard;
+	call->heard_from = heard_from;
+	message_destroy(waiting->heard);
 	free(waiting);
 }
 

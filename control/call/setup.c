@@ -234,6 +234,10 @@ int setup_pass_answer(struct call *call)
 	call->gated = false;
 	a_leg->dialog.state = DIALOG_CONFIRMED;
 	description_apply(call);
+	if (call->answer) { // what passes is of it, not of what let it go
+		call->heard = call->answer;
+		call->heard_from = &call->legs[LEG_B];
+	}
 	if (leg_accept(a_leg, description))
 		return 500;
 	call->calls->counters.answered++;
@@ -248,6 +252,8 @@ int setup_answer(struct call *call, const struct call_event *event)
 
 	if (!status)
 		status = far_description_take(call, event->message);
+	if (!status && early_answer_waits(call))
+		call->answer = message_clone(event->message);
 	return status ? status : setup_pass_answer(call);
 }
 

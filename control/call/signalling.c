@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "bodies.h"
 #include "call_digits.h"
 #include "call_private.h"
 #include "description.h"
@@ -49,8 +50,26 @@ static bool is_relayed(enum method method)
 	}
 }
 
+static bool refuse_body(
+	struct transaction *transaction, const struct trunk *trunk, unsigned int status)
+{
+	char text[ACCEPT_SIZE + 64], accept[ACCEPT_SIZE];
+	struct builder b;
+
+	if (!status)
+		return false;
+	builder_init(&b, text, sizeof(text));
+	if (status == 415) {
+		builder_header(&b, HEADER_ACCEPT, accept_write(trunk, accept));
+		builder_header(&b, HEADER_ACCEPT_ENCODING, SLICE("identity"));
+	}
+	transaction_reply_with(transaction, status, (struct slice){}, builder_finish(&b));
+	return true;
+}
+
 // The usual refusals of RFC 3261 8.2. Returns whether the request was refused.
-static bool refuse(struct transaction *transaction, const struct trunk *trunk)
+static bool refuse(
+	struct transaction *transaction, const struct trunk *trunk, const struct trunk *to)
 {
 	const struct sip_message *request = transaction_request(transaction);
 	bool relayed = is_relayed(request->method);
@@ -59,11 +78,14 @@ static bool refuse(struct transaction *transaction, const struct trunk *trunk)
 		.allowed = allow_write(trunk, allowed),
 		.supported = request->method == METHOD_SUBSCRIBE ? SLICE("eventlist")
 								 : SLICE(LEG_SUPPORTED),
-		.accepted = relayed ? (struct slice){} : SLICE("application/sdp"),
 		.forwards = (relayed || request->method == METHOD_INVITE) && !request->to_tag.p,
 	};
 
-	return transaction_refuse(transaction, &rules) != 0;
+	if (transaction_refuse(transaction, &rules))
+		return true;
+	// A BYE ends the call whatever it carries.
+	return !relayed && request->method != METHOD_BYE &&
+	       refuse_body(transaction, trunk, bodies_check(request, trunk, to));
 }
 
 static bool takes_registers(const struct calls *calls, const struct sip_message *request)
@@ -74,14 +96,14 @@ static bool takes_registers(const struct calls *calls, const struct sip_message 
 static void abilities_answer(
 	struct transaction *transaction, const struct trunk *trunk, bool registers)
 {
-	char text[ALLOW_SIZE + 64], allowed[ALLOW_SIZE];
+	char text[ALLOW_SIZE + ACCEPT_SIZE + 64], allowed[ALLOW_SIZE], accept[ACCEPT_SIZE];
 	struct builder b;
 
 	builder_init(&b, text, sizeof(text));
 	builder_text(&b, "Allow: ");
 	builder_slice(&b, allow_write(trunk, allowed));
 	builder_text(&b, registers ? ", REGISTER\r\n" : "\r\n");
-	builder_text(&b, "Accept: application/sdp\r\n");
+	builder_header(&b, HEADER_ACCEPT, accept_write(trunk, accept));
 	transaction_reply_with(transaction, 200, (struct slice){}, builder_finish(&b));
 }
 
@@ -141,7 +163,7 @@ static void request_outside(
 		transaction_reply(transaction, 481); // nobody here has subscribed
 		return;
 	}
-	if (refuse(transaction, trunk))
+	if (refuse(transaction, trunk, NULL))
 		return;
 	switch (request->method) {
 	case METHOD_INVITE:
@@ -232,7 +254,7 @@ static void request_inside(
 		transaction_reply(transaction, 500); // out of order (12.2.2)
 		return;
 	}
-	if (refuse(transaction, leg->trunk))
+	if (refuse(transaction, leg->trunk, leg_other(leg)->trunk))
 		return;
 	if (leg->state == LEG_OVER ||
 		(leg->call->state == CALL_OVER && request->method != METHOD_BYE)) {

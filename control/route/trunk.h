@@ -99,6 +99,8 @@ struct trunk_signalling {
 	uint8_t refer;	   // enum trunk_refer
 	uint8_t requests;  // that pass from it and to it
 	struct trunk_subscriptions subscriptions;
+	const char *const *bodies; // types of what passes beside descriptions, "application/isup"
+	size_t n_bodies;
 	struct trunk_session_timer session_timer;
 	uint8_t rel100;	     // enum trunk_100rel
 	uint8_t early_media; // enum trunk_early_media

@@ -608,7 +608,7 @@ class OutsideOfCalls(Flow):
         self.request("OPTIONS")
         response = self.caller.expect(200)
         self.assertIn("INVITE", response["allow"])
-        self.assertEqual(response["accept"], "application/sdp")
+        self.assertEqual(response["accept"], "application/sdp, multipart/mixed")
 
     def test_methods_that_we_do_not_have(self):
         for method, status in (("REGISTER", 405), ("MESSAGE", 405),
