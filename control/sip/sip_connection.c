@@ -47,6 +47,12 @@ void connection_destroy(struct connection *c)
 	free(c);
 }
 
+void connection_leave(struct connection *c)
+{
+	ws_connection_leave(c);
+	connection_destroy(c);
+}
+
 // The connection is gone; whoever waits for a message to leave by it hears of it.
 static void fail(struct connection *c, int error)
 {

@@ -17,6 +17,8 @@ enum connection_origin {
 struct connection *connection_create(struct listener *listener, const struct sip_address *remote,
 	int fd, enum connection_origin origin);
 void connection_destroy(struct connection *connection);
+// The same when the process ends: a far end that can be told so is (WebSocket, RFC 6455 7.4.1).
+void connection_leave(struct connection *connection);
 
 // One that is open or being opened, or NULL.
 struct connection *connection_find(

@@ -68,3 +68,6 @@ void ws_connection_read(struct connection *c, struct evbuffer *input);
 int ws_connection_send(struct connection *c, struct slice message); // as connection_send()
 // Nothing has come for a while. Returns false where that is the end.
 bool ws_connection_ping(struct connection *c);
+// The process ends, and the connection is destroyed next: what the far end hears of that is written
+// at once, or not at all.
+void ws_connection_leave(struct connection *c);

@@ -284,7 +284,7 @@ void tcp_fini(struct transport *transport)
 	struct connection *connection;
 
 	while ((connection = connection_any(transport)))
-		connection_destroy(connection);
+		connection_leave(connection);
 	if (transport->spare_fd >= 0)
 		close(transport->spare_fd);
 	hash_table_fini(&transport->connections);

@@ -6,12 +6,16 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <openssl/ssl.h>
+#include <sys/socket.h>
 
 #include "sip_connection_internal.h"
 #include "websocket.h"
 
 // Pongs are what a far end can make us write without being read by it; beyond this it is cut off.
 enum { UNREAD_MAX = 512 * 1024 };
+
+enum { GOING_AWAY = 1001 }; // RFC 6455 7.4.1
 
 // A CRLF ping (RFC 5626 3.5.1, RFC 7118 6) is a message of its own here.
 static void on_message(void *arg, char *data, size_t size)
@@ -113,4 +117,20 @@ bool ws_connection_ping(struct connection *c)
 	c->is_pinged = true;
 	websocket_ping(c->websocket);
 	return true;
+}
+
+void ws_connection_leave(struct connection *c)
+{
+	struct evbuffer *output = bufferevent_get_output(c->stream);
+	struct evbuffer_iovec frame;
+
+	if (!c->websocket || evbuffer_get_length(output))
+		return; // behind half a message it would be a part of it
+	websocket_close(c->websocket, GOING_AWAY);
+	if (evbuffer_peek(output, -1, NULL, &frame, 1) != 1)
+		return;
+	if (c->ssl)
+		SSL_write(c->ssl, frame.iov_base, (int)frame.iov_len);
+	else
+		send(bufferevent_getfd(c->stream), frame.iov_base, frame.iov_len, MSG_NOSIGNAL);
 }

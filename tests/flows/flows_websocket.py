@@ -5,6 +5,7 @@ register, from anywhere.
 usage: flows_websocket.py BUILD-FOLDER [PART OF A TEST'S NAME...]
 """
 import os
+import signal
 import ssl
 import struct
 import sys
@@ -164,6 +165,16 @@ class Connection(Web):
         self.caller.frame(CLOSE, struct.pack("!H", 1000) + b"bye")
         self.assertEqual(self.caller.take_frame(2), (CLOSE, struct.pack("!H", 1000) + b"bye"))
         self.assertFalse(self.caller.take_more(2))
+
+
+    def test_end_of_the_gateway_is_1001(self):
+        self.caller.connect()
+        self.caller.frame(PING, b"here?")
+        self.assertEqual(self.caller.take_frame(2), (PONG, b"here?"))
+        flows.gateway.kill("control", signal.SIGTERM)
+        self.assertEqual(self.caller.take_frame(4), (CLOSE, struct.pack("!H", 1001)))
+        self.assertFalse(self.caller.take_more(2))
+        flows.gateway.start_control()
 
 
 class SecureConnection(Connection):
