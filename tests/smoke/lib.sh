@@ -69,7 +69,7 @@ smoke_end() {
 # See tests/flows/judge.py.
 sip_capture_start() {
 	lab_spawn capture gateway tcpdump -n -i any -U -Z root -w "$LAB/sip.pcap" udp port 5060
-	wait_until 5 grep -q "listening on" "$LAB/capture.log" || fail "tcpdump did not start"
+	wait_until 5 grep -qs "listening on" "$LAB/capture.log" || fail "tcpdump did not start"
 }
 
 sip_capture_keep() {
