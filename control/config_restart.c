@@ -37,7 +37,7 @@ static const struct realm_listener *same_listener(const struct config *config,
 	return NULL;
 }
 
-// Their sockets stay open, for the calls on them; Via and Contact stay what they were.
+// Via and Contact stay what they were.
 static void put_listeners(
 	struct names *names, const struct config *started, const struct config *config)
 {
@@ -48,15 +48,15 @@ static void put_listeners(
 
 		for (size_t j = 0; j < old->n_listeners; j++) {
 			const struct realm_listener *listener = &old->listeners[j];
-			bool kept = same_listener(config, listener, &new);
 
+			if (!same_listener(config, listener, &new) ||
+				!memcmp(&new->advertised, &old->advertised,
+					sizeof(old->advertised)))
+				continue;
 			address_text((const struct sockaddr *)&listener->address, address,
 				sizeof(address));
-			snprintf(text, sizeof(text), "%s of listener %s",
-				kept ? "advertised" : "the socket", address);
-			if (!kept || memcmp(&new->advertised, &old->advertised,
-					     sizeof(old->advertised)) != 0)
-				put(names, text);
+			snprintf(text, sizeof(text), "advertised of listener %s", address);
+			put(names, text);
 		}
 	}
 }

@@ -170,6 +170,9 @@ static struct slice invite_write(struct builder *b, const struct attempt *attemp
 	request_parties_write(b, request, SLICE("INVITE"));
 	builder_header(b, HEADER_CONTACT, request->contact);
 	extensions_write(b, &call->legs[LEG_B], EXTENSIONS_FIRST);
+	if (!trunk_forwards_to(passage.from, passage.to)) // else the caller has its own
+		digest_memory_write(&passage.to->state->proof, &passage.to->auth, SLICE("INVITE"),
+			attempt->uri.p ? attempt->uri : uri, b);
 	if (call->emergency && !message_header(passage.message, HEADER_PRIORITY))
 		builder_header(b, HEADER_PRIORITY, SLICE("emergency"));
 	// What came with a REFER is of the transferor, and no part of the call.
@@ -416,6 +419,8 @@ void attempt_response(struct attempt *attempt, const struct sip_message *respons
 	struct call_event event = {.type = EVENT_PROVISIONAL, .message = response};
 
 	patience_end(attempt);
+	if (response->status > 100 && response->status < 300)
+		digest_memory_proved(&attempt->trunk->state->proof);
 	if (call) {
 		call->attempt = attempt;
 		hunt_heard(call);

@@ -17,7 +17,7 @@
 //   attempt.c    one INVITE to one peer of the far trunk: forks, late and crossing answers
 //   probe.c      OPTIONS to the peers of trunks
 //   fork.c       b's early dialogs, PRACKs to them
-//   leg.c        requests and responses of one leg
+//   leg.c        requests and responses of one leg; hop.c: where names lead them
 //   pass.c, identity.c, redirection.c  headers that pass from one leg to the other
 //   reliable.c   provisional responses to a, and what waits for its PRACK
 //   offer.c      offers by UPDATE and PRACK
@@ -353,6 +353,7 @@ struct calls_listener {
 	struct listener *listener;
 	const struct realm *realm;    // NULL: of no realm any more
 	struct realm_listener wanted; // as configured: port 0 is another once it is bound
+	bool stopped;		      // of no realm, and its calls are gone: so is its socket
 };
 
 struct tls_ends;
@@ -377,6 +378,7 @@ struct calls {
 	struct trace *trace; // NULL: none is kept
 	struct calls_listener *listeners;
 	size_t n_listeners;
+	struct event *retire_timer; // while one of no realm has calls; NULL: not needed yet
 	struct tls_ends *tls_ends;
 	struct probes *probes;
 	struct peers *peers;
@@ -386,6 +388,8 @@ struct calls {
 	struct registrar *registrar;
 	struct registrations *registrations;
 	struct register_forwards forwards;
+	LIST_HEAD(, hop) hops; // names in dialogs that are being resolved
+	unsigned int n_hops;
 	struct digest_nonces *nonces;
 	struct bans *bans;
 	struct sdp *sdp; // scratch: one description is parsed at a time
@@ -535,6 +539,10 @@ int leg_reinvite(struct leg *leg, const char *description);
 const struct trunk *dialog_trunk(const struct dialog *dialog);
 // Send requests where the dialog says, as far as that is an IP address.
 void dialog_flow_update(struct dialog *dialog);
+// hop.c: the URI names a host; once that is resolved, the dialog's requests go there.
+void hop_resolve(struct calls *calls, const struct trunk *trunk, const struct dialog *dialog,
+	const struct uri *uri);
+void hops_stop(struct calls *calls);
 // `rest`: header lines and the body, or absent. `bye`: whose it is, or NULL where nobody waits.
 void dialog_bye(struct dialog *dialog, struct sip_stack *stack, struct slice rest, struct bye *bye);
 // It has its answer, or will have none.

@@ -311,6 +311,8 @@ void calls_destroy(struct calls *calls)
 		event_free(calls->grace_timer);
 	if (calls->stop_timer)
 		event_free(calls->stop_timer);
+	if (calls->retire_timer)
+		event_free(calls->retire_timer);
 	drain_close(calls);
 	proof_close(calls);
 	cdr_file_close(calls->cdr);

@@ -8,6 +8,7 @@
 #include "hunt.h"
 #include "offer.h"
 #include "pass.h"
+#include "status.h"
 #include "subscription.h"
 
 #include <errno.h>
@@ -83,6 +84,7 @@ const struct trunk *dialog_trunk(const struct dialog *dialog)
 void dialog_flow_update(struct dialog *dialog)
 {
 	const struct trunk *trunk = dialog_trunk(dialog);
+	const struct owner *owner = dialog->user;
 	struct sip_address address;
 	struct uri hop;
 
@@ -93,10 +95,12 @@ void dialog_flow_update(struct dialog *dialog)
 		return; // RFC 7118 5: whatever the Contact says, only this connection leads there
 	if (dialog_next_hop(dialog, &hop) || (hop.scheme != URI_SIP && hop.scheme != URI_SIPS))
 		return;
-	if (!hop.port)
-		hop.port = listener_default_port(dialog->flow.listener);
-	if (sip_address_parse(hop.host, hop.port, &address))
-		return; // a name: stay with where messages came from
+	if (sip_address_parse(hop.host,
+		    hop.port ? hop.port : listener_default_port(dialog->flow.listener), &address)) {
+		if (owner && owner->kind == OWNER_LEG && trunk)
+			hop_resolve(((const struct leg *)owner)->call->calls, trunk, dialog, &hop);
+		return; // until that is known: where messages came from
+	}
 	if (address.any.sa_family != dialog->flow.remote.any.sa_family)
 		return;
 	if (listener_is_reliable(dialog->flow.listener) &&
@@ -326,9 +330,24 @@ void bye_done(struct bye *bye)
 	call_release(bye->leg->call);
 }
 
+static void reason_write(struct builder *b, unsigned int status)
+{
+	char text[REASON_SIZE];
+	struct builder value;
+
+	builder_init(&value, text, sizeof(text));
+	builder_text(&value, "SIP;cause=");
+	builder_unsigned(&value, status);
+	builder_text(&value, ";text=");
+	builder_quoted(&value, status_reason(status));
+	builder_header(b, HEADER_REASON, builder_finish(&value));
+}
+
 static void leg_bye(struct leg *leg)
 {
 	struct call *call = leg->call;
+	bool has_reason = call->heard && call->heard_from != leg &&
+			  message_header(call->heard, HEADER_REASON);
 	char rest[MESSAGE_SIZE];
 	struct builder b;
 
@@ -338,6 +357,10 @@ static void leg_bye(struct leg *leg)
 			SLICE("Q.850;cause=102;text=\"Recovery on timer expiry\""));
 	else
 		heard_write(leg, &b);
+	// What went wrong here after the answer, as a description in its ACK (RFC 3326).
+	if (!has_reason && call->end_status >= 300 && call->end_status != 408 &&
+		call->end_status != 487)
+		reason_write(&b, call->end_status);
 	leg_body_write(leg, &b, "");
 	log_info(&log_call, "bye", "call=%s leg=%s to=1", call->id_text, leg_name(leg));
 	dialog_bye(&leg->dialog, call->calls->stack, builder_finish(&b), &leg->bye);

@@ -1,8 +1,10 @@
 // The listeners of all realms, and which one a message leaves by.
 //
 // Subtle: a realm is the same one in another configuration if its name is; listeners that a
-// configuration no longer has stay open for the calls on them, in no realm.
+// configuration no longer has stay open for the calls and subscriptions on them, in no realm. Then
+// their sockets are closed, and what is left is a name in old messages.
 #include <errno.h>
+#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,7 @@
 #include "call_private.h"
 #include "outside.h"
 #include "plan.h"
+#include "subscription.h"
 
 const struct realm *calls_realm(const struct calls *calls, const struct listener *listener)
 {
@@ -71,7 +74,7 @@ static struct calls_listener *listener_known(
 	for (size_t i = 0; i < calls->n_listeners; i++) {
 		struct calls_listener *own = &calls->listeners[i];
 
-		if (own->wanted.transport == wanted->transport &&
+		if (!own->stopped && own->wanted.transport == wanted->transport &&
 			address_equal((const struct sockaddr *)&own->wanted.address,
 				(const struct sockaddr *)&wanted->address))
 			return own;
@@ -91,6 +94,7 @@ static int listener_add(
 	if (err)
 		return err;
 	own->realm = NULL; // until all are there
+	own->stopped = false;
 	own->wanted = *wanted;
 	own->listener =
 		listener_open(stack_transport(calls->stack), calls_protocol(wanted->transport),
@@ -181,6 +185,61 @@ void listeners_assign(struct calls *calls, size_t before)
 				(size_t)(own - calls->listeners) >= before);
 		}
 	}
+}
+
+// Those that are gone.
+
+static bool leg_uses(const struct leg *leg, const struct listener *listener)
+{
+	return leg->listener == listener ||
+	       (leg->has_dialog && leg->dialog.flow.listener == listener);
+}
+
+static bool is_used(const struct calls *calls, const struct listener *listener)
+{
+	const struct call *call;
+
+	TAILQ_FOREACH (call, &calls->list, in_calls)
+		for (int i = 0; i < LEGS; i++)
+			if (leg_uses(&call->legs[i], listener))
+				return true;
+	return subscriptions_use(calls, listener);
+}
+
+static void listener_retire(struct calls_listener *own)
+{
+	char text[SIP_ADDRESS_TEXT_SIZE];
+
+	listener_stop(own->listener);
+	own->stopped = true;
+	log_info(&log_call, "not_listening", "%s=%s", realm_transport_names[own->wanted.transport],
+		address_text((const struct sockaddr *)&own->wanted.address, text, sizeof(text)));
+}
+
+static void on_retire(evutil_socket_t, short, void *arg)
+{
+	listeners_retire(arg);
+}
+
+void listeners_retire(struct calls *calls)
+{
+	static const struct timeval second = {.tv_sec = 1};
+	unsigned int n_left = 0;
+
+	for (size_t i = 0; i < calls->n_listeners; i++) {
+		struct calls_listener *own = &calls->listeners[i];
+
+		if (own->realm || own->stopped)
+			continue;
+		if (is_used(calls, own->listener))
+			n_left++;
+		else
+			listener_retire(own);
+	}
+	if (n_left && !calls->retire_timer)
+		calls->retire_timer = evtimer_new(calls->settings.base, on_retire, calls);
+	if (n_left && calls->retire_timer)
+		evtimer_add(calls->retire_timer, &second);
 }
 
 int calls_listen(struct calls *calls, char *error, size_t error_size)

@@ -86,14 +86,9 @@ static void on_resolved(void *arg, const struct resolver_result *result)
 		targets_use(peer);
 }
 
-static struct resolver_question question_of(const struct peer *peer)
+struct resolver_question realm_question(const struct realm *realm)
 {
-	const struct realm *realm = peer->trunk->realm;
-	struct resolver_question question = {.host = peer->peer->host,
-		.port = peer->peer->port,
-		.transport = peer->peer->any_transport
-				     ? RESOLVER_ANY
-				     : (int)calls_protocol(peer->peer->transport)};
+	struct resolver_question question = {0};
 
 	for (size_t i = 0; i < realm->n_listeners; i++) {
 		const struct realm_listener *listener = &realm->listeners[i];
@@ -104,6 +99,17 @@ static struct resolver_question question_of(const struct peer *peer)
 		question.v4 = question.v4 || listener->address.ss_family == AF_INET;
 		question.v6 = question.v6 || listener->address.ss_family == AF_INET6;
 	}
+	return question;
+}
+
+static struct resolver_question question_of(const struct peer *peer)
+{
+	struct resolver_question question = realm_question(peer->trunk->realm);
+
+	question.host = peer->peer->host;
+	question.port = peer->peer->port;
+	question.transport = peer->peer->any_transport ? RESOLVER_ANY
+						       : (int)calls_protocol(peer->peer->transport);
 	return question;
 }
 
@@ -137,7 +143,16 @@ static int peers_open(struct calls *calls)
 	LIST_INIT(&calls->peers->list);
 	calls->peers->resolver =
 		resolver_create(calls->settings.base, servers && servers[0] ? servers : NULL);
-	return calls->peers->resolver ? 0 : -errno;
+	if (calls->peers->resolver)
+		return 0;
+	free(calls->peers);
+	calls->peers = NULL;
+	return -ENOMEM;
+}
+
+struct resolver *calls_resolver(struct calls *calls)
+{
+	return peers_open(calls) ? NULL : calls->peers->resolver;
 }
 
 int peers_start(struct calls *calls)
@@ -162,6 +177,7 @@ void peers_stop(struct calls *calls)
 	struct peers *peers = calls->peers;
 	struct peer *peer, *next;
 
+	hops_stop(calls);
 	if (!peers)
 		return;
 	for (peer = LIST_FIRST(&peers->list); peer; peer = next) {

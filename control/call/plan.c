@@ -187,6 +187,7 @@ static void follow(struct calls *calls, size_t n_listeners_before)
 	guard_rules_set(calls->settings.guard, calls->settings.access);
 	cdr_file_rules_set(calls->cdr, &calls->settings.cdr);
 	listeners_assign(calls, n_listeners_before);
+	listeners_retire(calls);
 	calls_timeouts_set(calls);
 	if (plans_admit(calls))
 		log_error(&log_call, "no_memory", "what=guard");

@@ -1,6 +1,8 @@
 // A configuration in use, and what there is because of it: listeners, ends of TLS, names of peers.
 #pragma once
 
+#include "resolver.h"
+
 #include "call_private.h"
 
 // tls_ends.c: certificates for the listeners of TLS and the connections to peers. Opened once the
@@ -32,7 +34,13 @@ int listeners_open(
 	struct calls *calls, const struct calls_settings *settings, char *error, size_t error_size);
 void listeners_undo(struct calls *calls, size_t before);
 void listeners_assign(struct calls *calls, size_t before);
+// Close the sockets of those that are of no realm any more, each as soon as nothing uses it.
+void listeners_retire(struct calls *calls);
 
+// The resolver, for whoever has a name; NULL without memory.
+struct resolver *calls_resolver(struct calls *calls);
+// What of a name is of use in a realm: all but the name, its port and transport.
+struct resolver_question realm_question(const struct realm *realm);
 // peers.c: the names among the peers of all trunks, resolved as long as it lives. Nothing is there
 // where no peer is a name. Returns 0 or a negative errno.
 int peers_start(struct calls *calls);

@@ -154,7 +154,11 @@ const struct digest_keys *proof_keys(
 {
 	const struct trunk *trunk = trunk_of_transaction(arg, transaction, response);
 
-	return trunk && trunk->auth.user ? &trunk->auth : NULL;
+	if (!trunk || !trunk->auth.user)
+		return NULL;
+	if (trunk->state)
+		digest_memory_learn(&trunk->state->proof, &trunk->auth, response);
+	return &trunk->auth;
 }
 
 uint32_t proof_next_cseq(void *arg, const struct sip_message *response)

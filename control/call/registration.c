@@ -179,6 +179,7 @@ static void bound(struct registration *registration, const struct sip_message *r
 		return;
 	}
 	route_take(registration, response);
+	digest_memory_proved(&registration->trunk->state->proof);
 	registration->state = REGISTRATION_THERE;
 	registration->is_bound = true;
 	registration->n_failed = 0;

@@ -3,7 +3,8 @@
 
 #include "registration.h"
 
-#define MESSAGE_SIZE 4096
+#define MESSAGE_SIZE	      8192
+#define REGISTRATION_URI_SIZE 512
 
 static void name_write(struct builder *b, const struct trunk_registration *rules)
 {
@@ -31,6 +32,20 @@ static void contact_header_write(
 	builder_text(b, rules->bulk ? ";bnc>\r\n" : ">\r\n");
 }
 
+static void proof_write(struct builder *b, const struct registration *registration)
+{
+	const struct trunk *trunk = registration->trunk;
+	char uri[REGISTRATION_URI_SIZE];
+	struct builder u;
+
+	builder_init(&u, uri, sizeof(uri));
+	builder_text(&u, "sip:");
+	builder_text(&u, trunk->registration.domain);
+	if (trunk->state && !u.overflow)
+		digest_memory_write(&trunk->state->proof, &trunk->auth, SLICE("REGISTER"),
+			builder_finish(&u), b);
+}
+
 static struct slice register_write(struct builder *b, struct registration *registration,
 	const struct listener *listener, uint32_t expires_s)
 {
@@ -54,6 +69,7 @@ static struct slice register_write(struct builder *b, struct registration *regis
 	if (rules->bulk)
 		builder_text(b, "Require: gin\r\nProxy-Require: gin\r\n"); // RFC 6140 5.2
 	builder_header(b, HEADER_SUPPORTED, rules->bulk ? SLICE("path, gin") : SLICE("path"));
+	proof_write(b, registration);
 	builder_body(b, (struct slice){}, (struct slice){});
 	return builder_finish(b);
 }

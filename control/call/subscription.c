@@ -593,3 +593,15 @@ void subscription_request(struct owner *owner, struct dialog *dialog,
 	else
 		transaction_reply(transaction, 403); // not its part
 }
+
+bool subscriptions_use(const struct calls *calls, const struct listener *listener)
+{
+	const struct subscription *subscription;
+
+	LIST_FOREACH (subscription, &calls->subscriptions, link)
+		if (subscription->subscriber.dialog.flow.listener == listener ||
+			(subscription->has_notifier &&
+				subscription->notifier.dialog.flow.listener == listener))
+			return true;
+	return false;
+}

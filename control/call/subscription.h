@@ -49,3 +49,5 @@ uint32_t expires_read(const struct sip_message *message, uint32_t otherwise, uin
 bool subscription_state_write(struct builder *b, const struct sip_message *notify, uint32_t most);
 // "eventlist" (RFC 4662) in Supported and Require is between the two ends.
 void eventlist_copy(struct builder *b, const struct sip_message *from);
+// Whether one of them has a side that is reached by that listener.
+bool subscriptions_use(const struct calls *calls, const struct listener *listener);

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "address.h"
-#include "digest.h"
+#include "digest_memory.h"
 #include "header_rules.h"
 #include "negotiate.h"
 #include "number.h"
@@ -143,7 +143,8 @@ struct trunk_state {
 	unsigned int refs;
 	struct trunk_load load[TRUNK_DIRECTIONS];
 	struct target_list targets;
-	uint32_t subscriptions; // that its side has
+	uint32_t subscriptions;	    // that its side has
+	struct digest_memory proof; // of ours that it has taken
 };
 
 struct users;

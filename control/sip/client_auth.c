@@ -2,8 +2,9 @@
 // proof for each realm that asks and that we are known in.
 //
 // Subtle: a realm that refuses our proof means that our secret is wrong, and asking for it again
-// would only lock us out: one answer to a realm, unless it says that only the nonce was stale. A
-// proxy and the far end may both ask, one after the other; each answer stays in the request.
+// would only lock us out: one answer to a realm, unless it says that only the nonce was stale, or
+// was one of before (digest_memory.h). A proxy and the far end may both ask, one after the other;
+// each answer stays in the request.
 #include "chars.h"
 #include "digest.h"
 #include "sip_log.h"
@@ -169,7 +170,8 @@ bool client_authenticate(struct transaction *t, const struct sip_message *respon
 		return false;
 	choice = challenges_of(response, id, keys);
 	id = id == HEADER_WWW_AUTHENTICATE ? HEADER_AUTHORIZATION : HEADER_PROXY_AUTHORIZATION;
-	drop_refused(&choice, &request, id);
+	if (t->n_answers)
+		drop_refused(&choice, &request, id);
 	if (!choice.n)
 		return false;
 	cseq = user->next_cseq ? user->next_cseq(t->stack->arg, response) : response->cseq + 1;
@@ -187,7 +189,8 @@ void transaction_credentials(const struct transaction *t, struct builder *b)
 	struct sip_header headers[MESSAGE_MAX_HEADERS];
 	struct sip_message request;
 
-	if (!t->n_answers || client_sent_parse(t, &request, headers))
+	if (!memmem(t->sent.p, t->sent.n, "uthorization: ", 14) ||
+		client_sent_parse(t, &request, headers))
 		return;
 	builder_copy(b, &request, HEADER_AUTHORIZATION);
 	builder_copy(b, &request, HEADER_PROXY_AUTHORIZATION);

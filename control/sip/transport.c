@@ -182,6 +182,17 @@ void listener_close(struct listener *listener)
 	listener_free(listener);
 }
 
+void listener_stop(struct listener *listener)
+{
+	transport_flush(listener->transport);
+	if (listener->event)
+		event_free(listener->event);
+	listener->event = NULL;
+	if (listener->fd >= 0)
+		close(listener->fd);
+	listener->fd = -1;
+}
+
 void transport_destroy(struct transport *transport)
 {
 	struct listener *listener;
@@ -301,7 +312,7 @@ struct listener *listener_find(struct transport *transport, enum transport_proto
 	struct listener *listener;
 
 	SLIST_FOREACH (listener, &transport->listeners, link)
-		if (listener->protocol == protocol &&
+		if (listener->protocol == protocol && listener->fd >= 0 &&
 			sip_address_equal(&listener->address, address))
 			return listener;
 	return NULL;
@@ -313,7 +324,7 @@ struct listener *listener_for(struct transport *transport, enum transport_protoc
 	struct listener *listener, *found = NULL;
 
 	SLIST_FOREACH (listener, &transport->listeners, link)
-		if (listener->protocol == protocol &&
+		if (listener->protocol == protocol && listener->fd >= 0 &&
 			listener->address.any.sa_family == remote->any.sa_family)
 			found = listener; // the list is newest first
 	return found;

@@ -123,8 +123,11 @@ int listener_tls_expect(
 void listener_tls_forget(struct listener *listener);
 // For one that nothing has used yet.
 void listener_close(struct listener *listener);
+// Give its socket back. The listener itself stays, for whoever still knows it: what is sent by it
+// fails, but on connections that there are, which live on.
+void listener_stop(struct listener *listener);
 
-// The listener bound to `address`, or NULL.
+// The listener bound to `address` that is not stopped, or NULL.
 struct listener *listener_find(struct transport *transport, enum transport_protocol protocol,
 	const struct sip_address *address);
 

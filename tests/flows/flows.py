@@ -358,8 +358,8 @@ class LateOffer(Flow):
         call, invite = self.invite(body="")
         self.answer(invite)
         call.answered()
-        self.caller.expect("BYE")
-        self.callee.expect("BYE")
+        for peer in (self.caller, self.callee):
+            self.assertEqual(peer.expect("BYE")["reason"], 'SIP;cause=488;text="Not Acceptable Here"')
 
 
 class Modify(Flow):

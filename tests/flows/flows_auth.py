@@ -141,6 +141,37 @@ class Asked(Flow):
         self.callee.expect("ACK")
         call.refused(480)
 
+    def refuse(self, invite, call):
+        self.callee.reply(invite, 486, "b1")
+        self.callee.expect("ACK")
+        call.refused(486)
+
+    def test_proof_that_was_taken_is_used_again(self):
+        call, invite = self.invite()
+        again = self.ask(invite, challenge("k1"))
+        self.callee.reply(again, 180, "b1")
+        self.caller.expect(180)
+        self.refuse(again, call)
+        for count in ("00000002", "00000003"):
+            call, invite = self.invite()
+            self.assert_proof(invite)
+            proof = digest.parse(invite["proxy-authorization"])
+            self.assertEqual((proof["nonce"], proof["nc"]), ("k1", count))
+            self.refuse(invite, call)
+        # The nonce's time is over, and nobody says so.
+        call, invite = self.invite()
+        again = self.ask(invite, challenge("k2"))
+        self.assert_proof(again)
+        self.assertEqual(digest.parse(again["proxy-authorization"])["nonce"], "k2")
+        self.callee.reply(again, 200, "b1", self.callee.sdp())
+        self.assertEqual(self.callee.expect("ACK")["proxy-authorization"], again["proxy-authorization"])
+        caller = call.answered()
+        self.end(caller, None)
+        call, invite = self.invite()
+        self.callee.reply(invite, 200, "b1", self.callee.sdp())
+        self.assertEqual(self.callee.expect("ACK")["proxy-authorization"], invite["proxy-authorization"])
+        self.end(call.answered(), None)
+
     def test_other_realm_gets_no_proof(self):
         call, invite = self.invite()
         self.callee.reply(invite, 407, "no", contact=False, extra=[

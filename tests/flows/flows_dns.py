@@ -5,16 +5,18 @@ usage: flows_dns.py BUILD-FOLDER [PART OF A TEST'S NAME...]
 
 As flows.py. What the server says lives for a second, so that changes are seen soon.
 """
+import ssl
 import subprocess
 import sys
 import time
 
 import flows
 from flows import Flow
+from flows_tls import TlsPeer, certificate_make
 from gateway import Gateway
 from sip_peer import OutgoingCall, Peer
 
-DOMAIN = "sip.carrier.example"
+DOMAIN, SECURE = "sip.carrier.example", "secure.example"
 server = None
 
 
@@ -52,13 +54,26 @@ def setUpModule():
     global server
     flows.gateway = gateway = Gateway(flows.build, 6)
     server = DnsServer(gateway.ip.rpartition(".")[0] + ".68")
+    certificate_make(gateway.path, "ca")
+    certificate_make(gateway.path, "gateway", f"IP:{gateway.ip}")
+    certificate_make(gateway.path, "domain", f"URI:sip:{SECURE}")
+    certificate_make(gateway.path, "host", "DNS:a.example")
+    certificate_make(gateway.path, "address", f"IP:{gateway.callee_ip}")
+    gateway.realms = f"""\
+  - name: secure
+    sip: [{{transport: tls, address: {gateway.ip}}}]
+    media_address: {gateway.ip}
+    tls: {{certificate: {gateway.path("gateway.pem")}, key: {gateway.path("gateway.key")},
+          ca: {gateway.path("ca.pem")}}}
+"""
     gateway.trunks = (trunk("named", f"{{address: {DOMAIN}}}") +
                       trunk("services", "{address: services.example, transport: udp}") +
                       trunk("plain", "{address: host.example, port: 5073}") +
-                      trunk("nothing", "{address: nothing.example}"))
+                      trunk("nothing", "{address: nothing.example}") +
+                      trunk("secure", f"{{address: {SECURE}}}").replace("realm: lo", "realm: secure"))
     gateway.routes = "".join(
         f'  - {{prefix: "{prefix}", trunk: {name}}}\n' for prefix, name in (
-            ("80", "named"), ("81", "services"), ("82", "plain"), ("83", "nothing"))
+            ("80", "named"), ("81", "services"), ("82", "plain"), ("83", "nothing"), ("84", "secure"))
     ) + f'dns: {{servers: ["{server.ip}:5353"]}}\n'
     server.serve(*records())
     flows.start(gateway)
@@ -74,7 +89,10 @@ def records(*more):
             f"--naptr-record={DOMAIN},10,10,s,SIP+D2U,,_udp.{DOMAIN}",
             srv(f"_udp.{DOMAIN}", "a.example", 5071, 1), srv(f"_udp.{DOMAIN}", "b.example", 5072, 2),
             srv(f"_sip._tcp.{DOMAIN}", "a.example", 5079, 1),
-            srv("_sip._udp.services.example", "b.example", 5074, 1), *more]
+            srv("_sip._udp.services.example", "b.example", 5074, 1),
+            f"--host-record=two.example,{gateway.callee_ip}",
+            f"--host-record=two.example,{gateway.stranger_ip}",
+            srv(f"_sips._tcp.{SECURE}", "a.example", 5077, 1), *more]
 
 
 def tearDownModule():
@@ -85,6 +103,87 @@ def tearDownModule():
 def targets_of(name):
     return [(peer["address"], peer["transport"]) for one in flows.gateway.ctl("trunks")
             if one["trunk"] == name for peer in one["peers"]]
+
+
+class Hops(Flow):
+    """Names in Contact and Record-Route of the callee, whose trunk is an address."""
+
+    def answer_with(self, **kwargs):
+        call, invite = self.ring()
+        self.callee.reply(invite, 200, "b1", self.callee.sdp(), contact=False, **kwargs)
+        self.callee.expect("ACK")  # before the name is known
+        return call.answered()
+
+    def wait_for(self, host):
+        flows.gateway.wait(lambda: f"event=hop_resolved host={host}" in flows.gateway.log("control"),
+                           f"{host} to be resolved")
+
+    def test_name_in_contact_is_where_requests_go(self):
+        moved = Peer(flows.gateway.stranger_ip, 5076, flows.gateway.address)
+        self.peers.append(moved)
+        caller = self.answer_with(extra=["Contact: <sip:me@b.example:5076>"])
+        self.wait_for("b.example")
+        caller.send("BYE")
+        bye = moved.expect("BYE")
+        self.assertEqual(bye.uri, "sip:me@b.example:5076")
+        moved.reply(bye, 200)
+        self.caller.expect(200)
+
+    def test_service_in_record_route_is_asked_for(self):
+        proxy = Peer(flows.gateway.stranger_ip, 5074, flows.gateway.address)
+        self.peers.append(proxy)
+        caller = self.answer_with(extra=["Record-Route: <sip:services.example;lr>",
+                                         f"Contact: {self.callee.contact()}"])
+        self.wait_for("services.example")
+        caller.send("BYE")
+        bye = proxy.expect("BYE")
+        self.assertEqual(bye["route"], "<sip:services.example;lr>")
+        proxy.reply(bye, 200)
+        self.caller.expect(200)
+
+    def test_name_of_where_it_is_changes_nothing(self):
+        caller = self.answer_with(extra=["Contact: <sip:me@two.example:5060>"])
+        self.end(caller, None)
+
+    def test_name_that_leads_nowhere_changes_nothing(self):
+        caller = self.answer_with(extra=["Contact: <sip:me@nowhere.example>"])
+        self.end(caller, None)
+
+
+class NamedTls(Flow):
+    """RFC 5922: whoever DNS leads to must prove to be the name that is configured."""
+
+    prefix = "84"
+
+    def setUp(self):
+        super().setUp()
+        flows.gateway.wait(lambda: targets_of("secure"), "the domain to be resolved")
+
+    def call(self, certificate):
+        peer = TlsPeer(flows.gateway.callee_ip, 5077, certificate, self.numbers)
+        self.peers.append(peer)
+        self.dial_next()
+        return OutgoingCall(self.caller, self.number), peer
+
+    def test_name_is_proved(self):
+        call, peer = self.call("domain")
+        peer.accept()
+        invite = peer.expect("INVITE")
+        peer.reply(invite, 486, "b1")
+        peer.expect("ACK")
+        call.refused(486)
+
+    def test_where_dns_leads_is_no_proof(self):
+        for certificate in ("host", "address"):
+            with self.subTest(certificate=certificate):
+                call, peer = self.call(certificate)
+                with self.assertRaises((ssl.SSLError, ConnectionError)):
+                    peer.accept()
+                    if not peer.connection.recv(1):
+                        raise ConnectionError
+                call.refused(503)
+                self.peers.remove(peer)
+                peer.close()
 
 
 class Named(Flow):

@@ -111,8 +111,13 @@ class Register(OneCarrier):
         again = self.register_expect()
         self.assertTrue(digest.is_right(again, "authorization", USER, PASSWORD))
         self.assertEqual((again.cseq, again["call-id"]), (first.cseq + 1, first["call-id"]))
-        self.accept(again)
+        self.accept(again, seconds=2)
         self.wait_state(True)
+        renewal = self.register_expect()  # with the same nonce, once more
+        self.assertTrue(digest.is_right(renewal, "authorization", USER, PASSWORD))
+        proof = digest.parse(renewal["authorization"])
+        self.assertEqual((proof["nonce"], proof["nc"]), ("n", "00000002"))
+        self.accept(renewal)
         self.assertNotIn(PASSWORD, flows.gateway.log("control"))
 
     def test_renews_in_time_with_a_higher_number(self):

@@ -138,6 +138,16 @@ class Reload(WithFile):
         self.assertEqual(self.reload(), "")
         OutgoingCall(Peer(flows.gateway.caller_ip, 0, (flows.gateway.ip, 5097)), "2997").refused(403)
         self.end(at_new, callee)  # on the old socket
+        where = f"udp={flows.gateway.ip}:5097"
+        flows.gateway.wait(lambda: f"event=not_listening {where}" in flows.gateway.log("control"),
+                           "the socket to be closed")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind((flows.gateway.ip, 5097))
+        self.change(("sip: [", f"sip: [{{address: {flows.gateway.ip}, port: 5097}}, "))
+        self.assertEqual(self.reload(), "")
+        self.dial_next()
+        at_new, callee = self.establish()
+        self.end(at_new, callee)
 
     def test_what_needs_a_restart_is_said_by_name(self):
         self.change(("node: flows", "node: others"), ("cdr.json", "other.json"))

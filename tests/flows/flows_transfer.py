@@ -102,6 +102,32 @@ class Blind(Transfer):
         self.number = self.target_number
         self.expect_cdr(status=200, ended_by="b")
 
+    def test_reload_meanwhile_changes_nothing(self):
+        caller, callee, invite = self.begin()
+        path = flows.gateway.path("control.yaml")
+        with open(path) as file:
+            before = file.read()
+        with open(path, "w") as file:  # no way to the target any more
+            file.write(before.replace('  - {prefix: "80"', '  - {prefix: "nowhere80"'))
+        self.addCleanup(flows.gateway.ctl, "reload")
+        self.addCleanup(self.write, path, before)
+        flows.gateway.ctl("reload")
+        self.target.reply(invite, 180, "t1")
+        self.notified(self.caller, 180)
+        again, target = self.join(callee, invite)
+        flows.gateway.ctl("reload")
+        self.notified(self.caller, 200, "terminated")
+        caller.bye()
+        self.reinvite(target, self.callee, "sendonly", "recvonly")
+        target.bye()
+        self.callee.reply(self.callee.expect("BYE"), 200)
+        self.number = self.target_number
+        self.expect_cdr(status=200, ended_by="b")
+
+    def write(self, path, text):
+        with open(path, "w") as file:
+            file.write(text)
+
     def test_callee_may_ask_as_well(self):
         caller, callee = self.establish()
         self.refer(callee)
