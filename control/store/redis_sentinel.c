@@ -35,7 +35,6 @@ static void tell(struct redis_sentinel *sentinel, const char *host, const char *
 		redis_link_fail(sentinel->link, STORE_ILL_PROTOCOL, text);
 		return;
 	}
-	log_info(&log_store, "master", "name=%s address=%s", sentinel->config.master, text);
 	sentinel->config.found(sentinel->config.arg, &master);
 }
 

@@ -33,6 +33,7 @@ struct redis_store {
 	struct evdns_base *dns;
 	SSL_CTX *tls;
 	struct redis_sentinel *sentinel;
+	struct redis_address master; // that the sentinels named last
 	struct redis_link_config link_config;
 	struct redis_link *link;
 	struct event *reconnect;
@@ -275,9 +276,18 @@ static void on_found(void *arg, const struct redis_address *master)
 {
 	struct redis_store *impl = arg;
 	struct redis_link *old = impl->link;
+	bool same = impl->master.port == master->port && !strcmp(impl->master.host, master->host);
 
 	event_del(impl->reconnect);
-	if (old) { // another master, or the same told again after it restarted
+	if (!same)
+		log_info(&log_store, "master", "name=%s address=%s:%d", impl->texts[TEXT_MASTER],
+			master->host, master->port);
+	// Told again, by another sentinel or at the end of a switch: whether it is well shows by
+	// itself.
+	if (old && same)
+		return;
+	impl->master = *master;
+	if (old) {
 		impl->link = NULL;
 		store_down(impl->store, STORE_ILL_MOVED);
 		redis_link_destroy(old);

@@ -30,15 +30,21 @@ int free_port(void)
 
 static void run_server(const struct redis_rig *redis, const char *const options[])
 {
-	const char *argv[40] = {"redis-server", "--bind", "127.0.0.1", "--port", NULL,
-		"--unixsocket", redis->socket + 5, "--dir", redis->folder, "--save", "",
-		"--logfile", "log", "--enable-debug-command", "yes"};
 	char port[8];
-	size_t n = 15;
+	const char *const usual[] = {"--bind", "127.0.0.1", "--port", port, "--unixsocket",
+		redis->socket + 5, "--dir", redis->folder, "--save", "", "--logfile", "log",
+		"--enable-debug-command", "yes"};
+	const char *argv[48] = {"redis-server"};
+	size_t n = 1, i;
 
 	snprintf(port, sizeof(port), "%d", redis->port);
-	argv[4] = port;
-	while (*options && n < 39)
+	if (redis->conf[0]) {
+		argv[n++] = redis->conf;
+		argv[n++] = "--sentinel";
+	}
+	for (i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		argv[n++] = usual[i];
+	while (*options && n < 47)
 		argv[n++] = *options++;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	execvp(argv[0], (char **)argv);
@@ -76,14 +82,33 @@ void redis_restart(struct redis_rig *redis, const char *const options[])
 	redisFree(context);
 }
 
-void redis_start(struct redis_rig *redis, const char *const options[])
+static void prepare(struct redis_rig *redis)
 {
 	*redis = (struct redis_rig){.port = free_port()};
 	strcpy(redis->folder, "/tmp/sluice-redis-XXXXXX");
 	assert_non_null(mkdtemp(redis->folder));
 	snprintf(redis->socket, sizeof(redis->socket), "unix:%s/socket", redis->folder);
 	snprintf(redis->address, sizeof(redis->address), "127.0.0.1:%d", redis->port);
+}
+
+void redis_start(struct redis_rig *redis, const char *const options[])
+{
+	prepare(redis);
 	redis_restart(redis, options);
+}
+
+void redis_start_sentinel(struct redis_rig *redis, const char *conf)
+{
+	static const char *const none[] = {NULL};
+	FILE *file;
+
+	prepare(redis);
+	snprintf(redis->conf, sizeof(redis->conf), "%s/sentinel.conf", redis->folder);
+	file = fopen(redis->conf, "we");
+	assert_non_null(file);
+	assert_true(fputs(conf, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	redis_restart(redis, none);
 }
 
 void redis_kill(struct redis_rig *redis, int signal)

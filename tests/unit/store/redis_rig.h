@@ -11,11 +11,14 @@ struct redis_rig {
 	char address[32]; // "127.0.0.1:port"
 	int port;
 	pid_t pid;
+	char conf[96];	      // of a sentinel, which writes it, too; else empty
 	const char *password; // of redis_do()
 };
 
 // Options are appended to the command line, up to NULL. Fails the test where it does not start.
 void redis_start(struct redis_rig *redis, const char *const options[]);
+// A sentinel instead, whose file begins with `conf`.
+void redis_start_sentinel(struct redis_rig *redis, const char *conf);
 // Again, in the same folder and on the same port, with what its files hold.
 void redis_restart(struct redis_rig *redis, const char *const options[]);
 void redis_kill(struct redis_rig *redis, int signal); // and wait, where that ends it

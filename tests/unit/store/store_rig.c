@@ -4,17 +4,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void base_init(struct cluster *cluster)
+{
+	memset(cluster, 0, sizeof(*cluster));
+	cluster->base = event_base_new();
+	assert_non_null(cluster->base);
+}
+
 void cluster_init(struct cluster *cluster, bool redis)
 {
 	static const char *const none[] = {NULL};
 
-	memset(cluster, 0, sizeof(*cluster));
-	cluster->base = event_base_new();
-	assert_non_null(cluster->base);
-	if (redis)
-		redis_start(&cluster->redis, none);
-	else
-		cluster->memory = store_memory_create();
+	if (redis) {
+		cluster_start(cluster, none);
+		return;
+	}
+	base_init(cluster);
+	cluster->memory = store_memory_create();
+}
+
+void cluster_start(struct cluster *cluster, const char *const options[])
+{
+	base_init(cluster);
+	redis_start(&cluster->redis, options);
 }
 
 void cluster_fini(struct cluster *cluster)

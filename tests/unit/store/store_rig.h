@@ -44,6 +44,8 @@ struct cluster {
 };
 
 void cluster_init(struct cluster *cluster, bool redis);
+// With Redis, and options of redis-server.
+void cluster_start(struct cluster *cluster, const char *const options[]);
 void cluster_fini(struct cluster *cluster);
 void node_init(struct node *node, struct cluster *cluster, const char *name); // configuration only
 void node_open(struct node *node, struct cluster *cluster);
@@ -54,13 +56,13 @@ void node_close(struct node *node);
 void answer_take(void *answer, const struct store_reply *reply); // a store_reply_fn
 void run_ms(struct cluster *cluster, unsigned int ms);
 
-#define WAIT(cluster, condition)                                              \
-	do {                                                                  \
-		int waited = 0;                                               \
-		while (!(condition) && waited++ < 1000)                       \
-			run_ms(cluster, 10);                                  \
-		if (!(condition))                                             \
-			fail_msg("line %d: never: %s", __LINE__, #condition); \
+#define WAIT(cluster, condition)                                                      \
+	do {                                                                          \
+		bool met = false;                                                     \
+		for (int waited = 0; waited < 1000 && !(met = (condition)); waited++) \
+			run_ms(cluster, 10);                                          \
+		if (!met)                                                             \
+			fail_msg("line %d: never: %s", __LINE__, #condition);         \
 	} while (0)
 
 // Ask and wait: ASK(cluster, &answer, store_get(store, "s", "k", answer_take, &answer))
