@@ -73,6 +73,10 @@ static void record_read(struct listing *listing, const struct store_item *item)
 		cluster->counters.records_newer++;
 	else
 		cluster->counters.records_broken++;
+	if (n == -ETIME)
+		store_delete(cluster->store, listing->shard, item->key);
+	else // others may have what it takes to read it, so it is not ours to take away
+		store_keep(cluster->store, listing->shard, item->key, item->value, item->length);
 	log_warn(&log_cluster, "record_skipped", "shard=%s key=%s error=\"%s\"", listing->shard,
 		item->key, strerror(n ? -n : EBADMSG));
 }

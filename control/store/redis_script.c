@@ -64,7 +64,8 @@ static struct redis_script scripts[N_REQUESTS] = {
 		 "if n>0 then redis.call('HDEL',KEYS[2],unpack(ARGV,4,3+n)) end "
 		 "if #ARGV>3+n then redis.call('HSET',KEYS[2],unpack(ARGV,4+n,#ARGV)) "
 		 "if redis.call('TTL',KEYS[2])<0 then redis.call('EXPIRE',KEYS[2],ARGV[2]) end end "
-		 "return {'ok','','0',0,redis.call('HINCRBY',KEYS[1],'seq',1),0}"},
+		 "return {'ok','','0',0,redis.call('HINCRBY',KEYS[1],'seq',1),"
+		 "redis.call('HLEN',KEYS[2])}"},
 	// KEYS values  ARGV name value ttl_ms
 	[REQUEST_VALUE_SET] = {NOW
 		"redis.call('HSET',KEYS[1],ARGV[1],text(now+ARGV[3])..':'..ARGV[2]) "

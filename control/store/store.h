@@ -76,12 +76,13 @@ enum store_ill {
 const char *store_ill_name(enum store_ill ill);
 
 struct store_status {
-	bool up;	      // takes reads and writes
-	enum store_ill ill;   // why not, or what the last write met
-	uint64_t since_ms;    // of `up` or its contrary, CLOCK_MONOTONIC
-	size_t n_records;     // of our shards
-	size_t n_unprotected; // of them not saved in their latest state
-	size_t held_bytes;    // of values that wait to be saved
+	bool up;		   // takes reads and writes
+	enum store_ill ill;	   // why not, or what the last write met
+	uint64_t since_ms;	   // of `up` or its contrary, CLOCK_MONOTONIC
+	size_t n_records;	   // of our shards
+	size_t n_unprotected;	   // of them not saved in their latest state
+	size_t held_bytes;	   // of values that wait to be saved
+	size_t n_kept, kept_bytes; // of records that store_keep() was told of
 	// counters
 	uint64_t n_saved, n_deleted, n_coalesced, n_failed, n_stale, n_dropped;
 	uint64_t n_connects, n_rewound; // times the store came back empty or older than it was
@@ -166,6 +167,11 @@ int store_get(
 int store_list(struct store *store, const char *shard, store_reply_fn *fn, void *arg);
 // After a claim: the records found there are ours from now on, saved as they are.
 int store_adopt(struct store *store, const char *shard, const char *key);
+// After a claim: a record found there that we cannot read, of a newer version or under a key that
+// we do not have. It stays as it is, also over a store that comes back empty, until it is put or
+// deleted. Up to held_max bytes of them are remembered: the others a store may lose (n_dropped).
+int store_keep(
+	struct store *store, const char *shard, const char *key, const void *value, size_t length);
 
 // Small values of the cluster, of a kind ("ban", "quota") and a name (as a key), for `ttl_ms`.
 int store_value_set(struct store *store, const char *kind, const struct store_item *item,

@@ -5,7 +5,7 @@
 //
 // An entry stays for as long as its record should be in the store, so all can be written again. Its
 // value is dropped once saved where the owner can be asked for it (fetch()), and never read but
-// here.
+// here. A kept one is somebody else's: what was found stays with its entry and is saved from there.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,9 +28,13 @@ void journal_flush_soon(struct store *store, uint32_t ms)
 
 static void drop_value(struct store *store, struct entry *entry)
 {
+	size_t *bytes = entry->kept ? &store->status.kept_bytes : &store->status.held_bytes;
+
+	store->status.n_kept -= entry->kept;
+	entry->kept = false;
 	if (!entry->value)
 		return;
-	store->status.held_bytes -= entry->length;
+	*bytes -= entry->length;
 	OPENSSL_clear_free(entry->value, entry->length);
 	entry->value = NULL;
 }
@@ -42,17 +46,6 @@ static void give_value(struct store *store, struct entry *entry, void *value, si
 	entry->length = length;
 	if (value)
 		store->status.held_bytes += length;
-}
-
-static void set_saved(struct entry *entry, bool saved)
-{
-	struct shard *shard = entry->shard;
-
-	if (entry->saved && !saved)
-		shard->n_saved--;
-	else if (!entry->saved && saved)
-		shard->n_saved++;
-	entry->saved = saved;
 }
 
 static bool unprotected(const struct entry *entry)
@@ -78,7 +71,6 @@ static void remove_entry(struct entry *entry)
 	if (unprotected(entry))
 		store->status.n_unprotected--;
 	set_dirty(entry, false);
-	set_saved(entry, false);
 	drop_value(store, entry);
 	store->status.n_records--;
 	store_table_remove(&entry->shard->entries, &entry->node);
@@ -203,7 +195,43 @@ int store_adopt(struct store *store, const char *name, const char *key)
 	entry = find_or_create(shard, key);
 	if (!entry)
 		return -ENOMEM;
-	set_saved(entry, true);
+	return 0;
+}
+
+int store_keep(
+	struct store *store, const char *name, const char *key, const void *value, size_t length)
+{
+	struct shard *shard = shard_find(store, name);
+	struct entry *entry;
+
+	if (!key_is_good(key) || !length)
+		return -EINVAL;
+	if (!shard || !shard->owned)
+		return -ENOENT;
+	if (store_table_find(&shard->entries, key))
+		return 0; // listed twice, or ours by now
+	entry = find_or_create(shard, key);
+	if (!entry)
+		return -ENOMEM;
+	if (store->status.kept_bytes + length <= store->config.held_max)
+		entry->value = malloc(length);
+	if (entry->value) {
+		memcpy(entry->value, value, length);
+		entry->length = length;
+		store->status.kept_bytes += length;
+	}
+	entry->kept = true;
+	store->status.n_kept++;
+	return 0;
+}
+
+static int copy_value(struct write_item *item, const void *value, size_t length)
+{
+	item->value = malloc(length);
+	if (!item->value)
+		return -1;
+	memcpy(item->value, value, length);
+	item->length = length;
 	return 0;
 }
 
@@ -216,6 +244,8 @@ static int take_value(struct store *store, struct entry *entry, struct write_ite
 	*item = (struct write_item){.entry = entry, .key = entry->key};
 	if (entry->gone)
 		return 0;
+	if (entry->kept)
+		return copy_value(item, entry->value, entry->length);
 	if (!entry->value) {
 		length = store->callbacks.fetch
 				 ? store->callbacks.fetch(store->arg, entry->shard->name,
@@ -227,12 +257,9 @@ static int take_value(struct store *store, struct entry *entry, struct write_ite
 			entry->gone = true;
 			return 0;
 		}
-		item->value = malloc(length);
-		if (!item->value)
+		if (copy_value(item, buffer, length))
 			return -1;
-		memcpy(item->value, buffer, length);
 		OPENSSL_cleanse(buffer, length);
-		item->length = length;
 		return 0;
 	}
 	item->value = entry->value; // and it is the batch's now
@@ -247,7 +274,6 @@ static void written(struct store *store, struct write_item *item)
 	bool was = unprotected(entry);
 
 	entry->in_flight = false;
-	set_saved(entry, item->value);
 	if (item->value)
 		store->status.n_saved++;
 	else
@@ -255,7 +281,7 @@ static void written(struct store *store, struct write_item *item)
 	if (entry->again) {
 		entry->again = false;
 		set_dirty(entry, true);
-	} else if (!entry->gone && !store->callbacks.fetch && item->value) {
+	} else if (!entry->gone && !entry->kept && !store->callbacks.fetch && item->value) {
 		entry->value = item->value; // the only copy for a re-upload
 		entry->length = item->length;
 		item->value = NULL;
@@ -313,8 +339,10 @@ static void on_written(struct store_request *request, const struct store_interna
 	}
 	shard->n_batches--;
 	if (ok) {
-		if (reply->seq > shard->seq)
+		if (reply->seq > shard->seq) {
 			shard->seq = reply->seq;
+			shard->n_there = reply->n_there;
+		}
 		store->n_failures = 0;
 		if (store->status.up && store->status.ill != STORE_ILL_NONE) {
 			log_info(&log_store, "well", "after=%s", store_ill_name(store->status.ill));
@@ -343,11 +371,11 @@ static struct store_request *next_batch(struct shard *shard)
 	while (request->items && request->n_items < BATCH_MAX &&
 		(entry = TAILQ_FIRST(&shard->dirty))) {
 		struct write_item *item = &request->items[request->n_items];
-		size_t held = entry->value ? 0 : 1;
+		bool held = entry->value && !entry->kept;
 
 		if (take_value(shard->store, entry, item))
 			break;
-		if (held && item->value)
+		if (!held && item->value)
 			shard->store->status.held_bytes += item->length;
 		set_dirty(entry, false);
 		entry->in_flight = true;
@@ -406,7 +434,10 @@ void journal_mark_all(struct shard *shard)
 		struct entry *entry = (struct entry *)node;
 		bool was = unprotected(entry);
 
-		set_saved(entry, false);
+		if (entry->kept && !entry->value) { // there was no room for it
+			store->status.n_dropped++;
+			continue;
+		}
 		if (entry->in_flight)
 			entry->again = true;
 		else

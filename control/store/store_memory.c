@@ -195,6 +195,7 @@ static enum store_result write_batch(
 			cell_free(place, cell);
 	}
 	reply->seq = ++place->seq;
+	reply->n_there = place->cells.n_nodes;
 	return STORE_OK;
 }
 

@@ -38,7 +38,7 @@ enum { BATCH_MAX = 32, BATCHES_MAX = 8, LIST_PAGE = 200 };
 struct store_internal_reply {
 	struct store_reply reply;
 	uint64_t seq;	  // of a claim, renewal or write: writes the shard has seen
-	uint64_t n_there; // of a renewal: records
+	uint64_t n_there; // of the same: records
 	bool rewound;	  // of a renewal: the store was older than we are
 };
 
@@ -79,7 +79,8 @@ struct entry {
 	struct shard *shard;
 	void *value; // what is to be written; NULL: fetch() it
 	size_t length;
-	bool dirty, in_flight, again, gone, saved;
+	bool dirty, in_flight, again, gone;
+	bool kept; // not ours to understand: `value` is what we found, and stays
 	char key[];
 };
 
@@ -91,7 +92,7 @@ struct shard {
 	struct event *renewal;
 	uint64_t epoch, seq;
 	unsigned int n_batches, n_requests; // under way
-	size_t n_saved;
+	uint64_t n_there;		    // records, when the store answered last
 	bool owned;
 	bool confirmed; // by a claim or renewal since the store is up: writes may go
 	bool renewing, releasing, lost;

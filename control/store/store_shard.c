@@ -3,8 +3,8 @@
 // A renewal is also the question whether the store still is what it was: it carries the epoch and
 // the number of writes that were acknowledged. A store that knows less was emptied or set back to
 // an older state; the script then raises the epoch above all that were, clears the shard's records,
-// and everything is written again. A store that counts other records than we saved lost some
-// (eviction).
+// and everything is written again. A store that counts other records than when it answered last
+// lost some (eviction).
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -65,6 +65,7 @@ static void rewound(struct shard *shard, const struct store_internal_reply *repl
 	store->status.n_rewound++;
 	shard->epoch = reply->reply.epoch;
 	shard->seq = reply->seq;
+	shard->n_there = reply->n_there;
 	journal_mark_all(shard);
 	if (store->callbacks.shard)
 		store->callbacks.shard(store->arg, shard->name, STORE_SHARD_OWNED, shard->epoch);
@@ -92,7 +93,7 @@ static void on_renewed(struct store_request *request, const struct store_interna
 	shard->confirmed = true;
 	if (reply->rewound)
 		rewound(shard, reply);
-	else if (!shard->n_batches && reply->seq == shard->seq && reply->n_there != shard->n_saved)
+	else if (!shard->n_batches && reply->seq == shard->seq && reply->n_there != shard->n_there)
 		shard_renew(shard, true);
 	journal_flush_soon(store, 0);
 }
@@ -145,7 +146,7 @@ void shard_renew_all(struct store *store)
 		shard_renew((struct shard *)node, false);
 }
 
-// A claim's answer. `n_there` records wait to be listed and adopted.
+// A claim's answer. `n_there` records wait to be listed, and adopted or kept.
 static void on_claimed(struct store_request *request, const struct store_internal_reply *reply)
 {
 	struct shard *shard = request->arg;
@@ -156,6 +157,7 @@ static void on_claimed(struct store_request *request, const struct store_interna
 		shard->owned = shard->confirmed = true;
 		shard->epoch = reply->reply.epoch;
 		shard->seq = reply->seq;
+		shard->n_there = reply->n_there;
 		arm_renewal(shard);
 		log_info(&log_store, "claimed", "shard=%s epoch=%" PRIu64, shard->name,
 			shard->epoch);
