@@ -40,6 +40,11 @@ int redis_address_parse(const char *text, struct redis_address *address)
 	return 0;
 }
 
+bool redis_address_equal(const struct redis_address *a, const struct redis_address *b)
+{
+	return a->port == b->port && !strcmp(a->host, b->host);
+}
+
 bool store_address_is_good(const char *text)
 {
 	struct redis_address address;

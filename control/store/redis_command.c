@@ -88,11 +88,21 @@ static void add_arguments(struct redis_builder *builder, const struct store *sto
 	}
 }
 
+static bool is_value(const struct store_request *request)
+{
+	return request->type >= REQUEST_VALUE_SET;
+}
+
+void redis_tag(char *tag, size_t size, const struct store_request *request)
+{
+	snprintf(tag, size, is_value(request) ? "v.%s" : "%s", request->shard);
+}
+
 static void build_script(
 	struct redis_builder *builder, const char *prefix, const struct store_request *request)
 {
 	struct redis_script *script = redis_script_of(request->type);
-	bool value = request->type >= REQUEST_VALUE_SET;
+	bool value = is_value(request);
 
 	// A server that does not know the script gets its text, once, and keeps it.
 	add_text(builder, request->retried ? "EVAL" : "EVALSHA");

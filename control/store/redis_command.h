@@ -14,6 +14,8 @@ struct redis_builder {
 	char keys[2][256];
 };
 
+// The hash tag of its keys, by which they are in one slot of a cluster.
+void redis_tag(char *tag, size_t size, const struct store_request *request);
 // Arguments point into `builder` and `request`: both must stay until it is sent.
 void redis_build(
 	struct redis_builder *builder, const char *prefix, const struct store_request *request);

@@ -298,6 +298,11 @@ int redis_link_send(
 	return 0;
 }
 
+bool redis_link_is_idle(const struct redis_link *link)
+{
+	return STAILQ_EMPTY(&link->pending);
+}
+
 void redis_link_greeted(struct redis_link *link)
 {
 	link->greeted = true;

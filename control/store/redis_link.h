@@ -23,6 +23,7 @@ struct redis_address {
 };
 // "host:port", "[v6]:port" or "unix:/path". 0 or -EINVAL.
 int redis_address_parse(const char *text, struct redis_address *address);
+bool redis_address_equal(const struct redis_address *a, const struct redis_address *b);
 
 struct redis_link_config {
 	struct event_base *base;
@@ -55,6 +56,7 @@ void redis_link_priority_set(struct redis_link *link, int priority);
 // 0, -ENOBUFS where too many wait, -ENOMEM, -ENOTCONN.
 int redis_link_send(struct redis_link *link, const struct redis_command *command,
 	redis_reply_fn *fn, void *arg);
+bool redis_link_is_idle(const struct redis_link *link); // no reply is awaited
 void redis_link_fail(struct redis_link *link, enum store_ill ill, const char *text);
 
 // redis_greeting.c: what is said first. up() follows, or a failure.

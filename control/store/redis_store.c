@@ -2,7 +2,11 @@
 // whenever it fails, with back-off and jitter, to the next server or to whom the sentinels name.
 //
 // Nothing waits in here while Redis is away: requests fail at once (DOWN), and records wait in
-// store_journal.c. Redis Cluster: the keys are made for it (redis_script.c), MOVED is not followed.
+// store_journal.c.
+//
+// Redis Cluster shows by a MOVED. From then on the one connection is the one over which the map is
+// learned (and its server's slots are reached); the others are those of redis_cluster.c. Without it
+// the store counts as away. Where another fails, the shards of its slots wait for it or its heir.
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +14,12 @@
 #include <event2/dns.h>
 #include <openssl/crypto.h>
 
+#include "redis_cluster.h"
 #include "redis_command.h"
 #include "redis_link.h"
 #include "redis_sentinel.h"
+
+enum { REDIRECTS_MAX = 8, WAIT_MS = 50, WAITS_MAX = 40, LEARN_MIN_MS = 100, LEARN_MAX_MS = 5000 };
 
 enum {
 	TEXT_MASTER,
@@ -36,8 +43,15 @@ struct redis_store {
 	struct redis_address master; // that the sentinels named last
 	struct redis_link_config link_config;
 	struct redis_link *link;
+	struct redis_address at; // whose it is
 	struct event *reconnect;
 	unsigned int n_attempts;
+	struct redis_cluster *cluster; // NULL: none has shown
+	struct event *learn, *resume;
+	bool learning;
+	uint32_t learn_ms; // between questions for the map
+	uint64_t learned_ms;
+	struct request_queue later; // after TRYAGAIN
 };
 
 static const char *text_at(const redisReply *reply, size_t i)
@@ -159,6 +173,151 @@ static void finish(struct store_request *request, const redisReply *reply)
 	}
 }
 
+// --- Redis Cluster ---
+
+// Soon at first, then ever less often as long as there is reason to ask.
+static void learn_soon(struct redis_store *impl)
+{
+	uint32_t ms;
+
+	if (!impl->cluster || impl->learning || event_pending(impl->learn, EV_TIMEOUT, NULL))
+		return;
+	if (store_now_ms() - impl->learned_ms > (uint64_t)2 * LEARN_MAX_MS)
+		impl->learn_ms = LEARN_MIN_MS;
+	ms = impl->learn_ms / 2 + arc4random_uniform(impl->learn_ms / 2 + 1);
+	event_add(impl->learn,
+		&(struct timeval){.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000 * 1000)});
+	if (impl->learn_ms < LEARN_MAX_MS)
+		impl->learn_ms *= 2;
+}
+
+static void on_slots(void *arg, const redisReply *reply)
+{
+	struct redis_store *impl = arg;
+
+	impl->learning = false;
+	if (!reply)
+		return;
+	impl->learned_ms = store_now_ms();
+	// An ACL without it is said once, by the ill; MOVED teaches slot by slot then.
+	if (reply->type == REDIS_REPLY_ERROR)
+		store_sick(impl->store, redis_error_ill(reply->str));
+	else if (redis_cluster_learn(impl->cluster, reply, &impl->at))
+		redis_link_fail(impl->link, STORE_ILL_PROTOCOL, "CLUSTER SLOTS");
+}
+
+static void on_learn(evutil_socket_t, short, void *arg)
+{
+	static const char *const words[] = {"CLUSTER", "SLOTS"};
+	static const size_t lengths[] = {7, 5};
+	struct redis_store *impl = arg;
+
+	if (impl->link && impl->store->status.up)
+		impl->learning = !redis_link_send(impl->link,
+			&(struct redis_command){(const char **)words, lengths, 2}, on_slots, impl);
+}
+
+// A server of some slots is gone: their shards must be renewed before they are written to, since
+// its heir may know less. The other shards are so at once.
+static void on_node_failed(void *arg, enum store_ill ill)
+{
+	struct redis_store *impl = arg;
+
+	if (impl->store->closing)
+		return;
+	store_sick(impl->store, ill);
+	shard_unconfirm_all(impl->store);
+	shard_renew_all(impl->store);
+	learn_soon(impl);
+}
+
+static int send_on(void *arg, struct redis_link *link, struct store_request *request);
+
+static bool find_cluster(struct redis_store *impl)
+{
+	const struct store_redis *config = &impl->store->config.redis;
+	const struct redis_cluster_config ours = {.link = impl->link_config,
+		.backoff_min_ms = config->backoff_min_ms,
+		.backoff_max_ms = config->backoff_max_ms,
+		.send = send_on,
+		.failed = on_node_failed,
+		.arg = impl};
+
+	if (impl->cluster)
+		return true;
+	impl->cluster = redis_cluster_create(&ours);
+	if (impl->cluster)
+		log_info(&log_store, "cluster", "found_by=%s:%d", impl->at.host, impl->at.port);
+	return impl->cluster;
+}
+
+static void submit_to(
+	struct redis_store *impl, struct redis_node *node, struct store_request *request)
+{
+	int result;
+
+	if (redis_address_equal(redis_node_address(node), &impl->at))
+		result = impl->link ? send_on(impl, impl->link, request) : -ENOTCONN;
+	else
+		result = redis_node_submit(node, request);
+	if (result)
+		store_defer(impl->store, request);
+}
+
+// True where the request goes on elsewhere, or later.
+static bool redirect(struct redis_store *impl, struct store_request *request, const char *text)
+{
+	struct redis_node *node;
+
+	if (impl->store->closing || !impl->store->status.up)
+		return false;
+	if (!strncmp(text, "TRYAGAIN ", 9)) { // its keys are between two servers
+		if (request->n_waits++ >= WAITS_MAX)
+			return false;
+		TAILQ_INSERT_TAIL(&impl->later, request, link);
+		if (!event_pending(impl->resume, EV_TIMEOUT, NULL))
+			event_add(impl->resume, &(struct timeval){.tv_usec = WAIT_MS * 1000});
+		return true;
+	}
+	request->asking = !strncmp(text, "ASK ", 4);
+	if ((!request->asking && strncmp(text, "MOVED ", 6) != 0) ||
+		request->n_redirects++ >= REDIRECTS_MAX || !find_cluster(impl))
+		return false;
+	if (!request->asking)
+		learn_soon(impl);
+	node = redis_cluster_redirect(impl->cluster, text, &impl->at);
+	if (!node)
+		return false;
+	submit_to(impl, node, request);
+	return true;
+}
+
+static void on_resume(evutil_socket_t, short, void *arg)
+{
+	struct redis_store *impl = arg;
+	struct request_queue now = TAILQ_HEAD_INITIALIZER(now);
+	struct store_request *request;
+
+	TAILQ_CONCAT(&now, &impl->later, link);
+	while ((request = TAILQ_FIRST(&now))) {
+		TAILQ_REMOVE(&now, request, link);
+		request->n_redirects = 0;
+		redis_submit(impl, request);
+	}
+}
+
+static struct redis_node *node_for(struct redis_store *impl, const struct store_request *request)
+{
+	char tag[STORE_SHARD_MAX + 8];
+
+	if (!impl->cluster)
+		return NULL;
+	redis_tag(tag, sizeof(tag), request);
+	return redis_cluster_find(impl->cluster, redis_slot(tag));
+}
+
+// --- requests ---
+
 static void on_error(struct redis_store *impl, struct store_request *request, const char *text)
 {
 	enum store_ill ill = redis_error_ill(text);
@@ -169,10 +328,12 @@ static void on_error(struct redis_store *impl, struct store_request *request, co
 		redis_submit(impl, request);
 		return;
 	}
+	if (redirect(impl, request, text))
+		return;
 	log_debug(
 		&log_store, "error_reply", "text=%s", log_quote(quoted, sizeof(quoted), text, -1));
 	if (redis_error_ends_link(ill))
-		redis_link_fail(impl->link, ill, text);
+		redis_link_fail(request->via, ill, text);
 	else
 		store_sick(impl->store, ill);
 	request_fail(request, STORE_DOWN);
@@ -182,6 +343,8 @@ static void on_reply(void *arg, const redisReply *reply)
 {
 	struct store_request *request = arg;
 
+	if (reply && reply->type != REDIS_REPLY_ERROR)
+		request->n_redirects = 0;
 	if (!reply)
 		request_fail(request, STORE_DOWN);
 	else if (reply->type == REDIS_REPLY_ERROR)
@@ -192,16 +355,39 @@ static void on_reply(void *arg, const redisReply *reply)
 		request_fail(request, STORE_DOWN);
 }
 
-static void redis_submit(void *arg, struct store_request *request)
+static int send_on(void *arg, struct redis_link *link, struct store_request *request)
 {
+	static const char *const asking[] = {"ASKING"};
+	static const size_t length[] = {6};
 	struct redis_store *impl = arg;
 	struct redis_builder builder;
 
+	// A cursor means something to the server only that gave it.
+	if (request->via != link)
+		request->cursor[0] = '\0';
+	request->via = link;
+	if (request->asking &&
+		redis_link_send(link, &(struct redis_command){(const char **)asking, length, 1},
+			NULL, NULL))
+		return -ENOBUFS;
+	request->asking = false;
+	redis_build(&builder, impl->texts[TEXT_PREFIX], request);
+	return redis_link_send(link,
+		&(struct redis_command){builder.argv, builder.lengths, builder.n}, on_reply,
+		request);
+}
+
+static void redis_submit(void *arg, struct store_request *request)
+{
+	struct redis_store *impl = arg;
+	struct redis_node *node = node_for(impl, request);
+
 	if (impl->store->status.up && impl->link) {
-		redis_build(&builder, impl->texts[TEXT_PREFIX], request);
-		if (!redis_link_send(impl->link,
-			    &(struct redis_command){builder.argv, builder.lengths, builder.n},
-			    on_reply, request))
+		if (node) {
+			submit_to(impl, node, request);
+			return;
+		}
+		if (!send_on(impl, impl->link, request))
 			return;
 	}
 	if (impl->store->closing)
@@ -254,12 +440,28 @@ static void on_down(void *arg, enum store_ill ill)
 
 static void connect_to(struct redis_store *impl, const struct redis_address *address)
 {
+	impl->at = *address;
 	impl->link = redis_link_create(&impl->link_config, address);
 	if (impl->link)
 		return;
 	store_down(impl->store, STORE_ILL_CONNECT);
 	impl->n_attempts++;
 	reconnect_later(impl);
+}
+
+// Those that were configured, then those of the cluster.
+static const struct redis_address *next_server(struct redis_store *impl)
+{
+	const struct redis_address *address = NULL;
+
+	if (impl->next >= impl->n_addresses && impl->cluster)
+		address = redis_cluster_server(impl->cluster, impl->next - impl->n_addresses);
+	if (!address && impl->next >= impl->n_addresses)
+		impl->next = 0;
+	if (!address)
+		address = &impl->addresses[impl->next];
+	impl->next++;
+	return address;
 }
 
 static void on_reconnect(evutil_socket_t, short, void *arg)
@@ -269,7 +471,7 @@ static void on_reconnect(evutil_socket_t, short, void *arg)
 	if (impl->sentinel)
 		redis_sentinel_ask(impl->sentinel);
 	else if (!impl->link)
-		connect_to(impl, &impl->addresses[impl->next++ % impl->n_addresses]);
+		connect_to(impl, next_server(impl));
 }
 
 static void on_found(void *arg, const struct redis_address *master)
@@ -310,11 +512,21 @@ static void redis_destroy(void *arg)
 {
 	struct redis_store *impl = arg;
 	struct redis_link *link = impl->link;
+	struct store_request *request;
 	size_t i;
 
 	impl->link = NULL;
 	redis_link_destroy(link);
+	redis_cluster_destroy(impl->cluster);
+	while ((request = TAILQ_FIRST(&impl->later))) {
+		TAILQ_REMOVE(&impl->later, request, link);
+		request_fail(request, STORE_DOWN);
+	}
 	redis_sentinel_destroy(impl->sentinel);
+	if (impl->learn)
+		event_free(impl->learn);
+	if (impl->resume)
+		event_free(impl->resume);
 	if (impl->reconnect)
 		event_free(impl->reconnect);
 	if (impl->dns)
@@ -332,6 +544,8 @@ static void redis_urgent(void *arg, int priority)
 
 	if (impl->link)
 		redis_link_priority_set(impl->link, priority);
+	if (impl->cluster)
+		redis_cluster_priority_set(impl->cluster, priority);
 }
 
 const struct store_ops store_redis_ops = {
@@ -389,7 +603,9 @@ static int open_store(struct redis_store *impl, struct store *store)
 	impl->dns = evdns_base_new(
 		store->base, EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
 	impl->reconnect = event_new(store->base, -1, 0, on_reconnect, impl);
-	if (!impl->dns || !impl->reconnect)
+	impl->learn = event_new(store->base, -1, 0, on_learn, impl);
+	impl->resume = event_new(store->base, -1, 0, on_resume, impl);
+	if (!impl->dns || !impl->reconnect || !impl->learn || !impl->resume)
 		return -ENOMEM;
 	if (config->tls.on && !(impl->tls = redis_tls_create(&config->tls)))
 		return -EINVAL;
@@ -414,6 +630,8 @@ void *store_redis_open(struct store *store)
 
 	if (impl) {
 		impl->store = store;
+		impl->learn_ms = LEARN_MIN_MS;
+		TAILQ_INIT(&impl->later);
 		result = open_store(impl, store);
 	}
 	if (!result) {

@@ -344,7 +344,9 @@ static void on_written(struct store_request *request, const struct store_interna
 			shard->n_there = reply->n_there;
 		}
 		store->n_failures = 0;
-		if (store->status.up && store->status.ill != STORE_ILL_NONE) {
+		// Of a cluster one server may be well and another not.
+		if (store->status.up && store->status.ill != STORE_ILL_NONE &&
+			shards_are_confirmed(store)) {
 			log_info(&log_store, "well", "after=%s", store_ill_name(store->status.ill));
 			store->status.ill = STORE_ILL_NONE;
 		}

@@ -55,9 +55,14 @@ struct store_request {
 	size_t length;
 	struct write_item *items;
 	size_t n_items;
-	char cursor[24];    // of a list, by the implementation
-	bool retried;	    // by the implementation, after NOSCRIPT
-	store_reply_fn *fn; // with `arg`; internal ones take the request itself
+	char cursor[24]; // of a list, by the implementation
+	// Of the Redis implementation:
+	bool retried;	     // after NOSCRIPT
+	bool asking;	     // told to ask there (ASK), this once
+	uint8_t n_redirects; // MOVED and ASK in a row
+	uint8_t n_waits;     // TRYAGAIN
+	void *via;	     // the connection that it is on
+	store_reply_fn *fn;  // with `arg`; internal ones take the request itself
 	void *arg;
 	void (*done)(struct store_request *request, const struct store_internal_reply *reply);
 };
@@ -140,6 +145,7 @@ bool key_is_good(const char *key);
 struct shard *shard_find(const struct store *store, const char *name);
 void shard_renew(struct shard *shard, bool rewind);
 void shard_unconfirm_all(struct store *store);
+bool shards_are_confirmed(const struct store *store); // all that are ours
 void shard_renew_all(struct store *store);
 void shard_destroy(struct shard *shard);
 void shard_check_end(

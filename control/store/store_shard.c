@@ -138,6 +138,16 @@ void shard_unconfirm_all(struct store *store)
 		((struct shard *)node)->confirmed = false;
 }
 
+bool shards_are_confirmed(const struct store *store)
+{
+	struct table_node *node = NULL;
+
+	while ((node = store_table_next(&store->shards, node)))
+		if (((struct shard *)node)->owned && !((struct shard *)node)->confirmed)
+			return false;
+	return true;
+}
+
 void shard_renew_all(struct store *store)
 {
 	struct table_node *node = NULL;

@@ -58,7 +58,7 @@ static void watch(struct redis_rig *sentinel, int port, int quorum)
 	snprintf(text, sizeof(text),
 		"sentinel monitor m 127.0.0.1 %d %d\n"
 		"sentinel down-after-milliseconds m 1000\n"
-		"sentinel failover-timeout m 1000\n",
+		"sentinel failover-timeout m 4000\n",
 		port, quorum);
 	redis_start_sentinel(sentinel, text);
 	for (i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
