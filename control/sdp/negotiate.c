@@ -1,6 +1,6 @@
 // The offer/answer exchange: which leg is where, and what the descriptions say besides formats
-// (negotiate_formats.c). Every step works on a copy of the struct and puts it back when it has
-// succeeded, so a refused description leaves nothing behind.
+// (negotiate_formats.c). Every step keeps a copy of the struct and puts it back where it fails, so
+// a refused description leaves nothing behind.
 #include "negotiate.h"
 
 #include <errno.h>
@@ -37,12 +37,13 @@ void negotiation_set_family(struct negotiation *n, int leg, uint8_t family)
 	n->legs[leg].family = family;
 }
 
-// The end of a step on a copy: it takes effect, or nothing has happened. No key stays behind.
-static int step_end(struct negotiation *n, struct negotiation *next, int rc)
+// The end of a step: it stands, or nothing has happened. No key stays behind in the copy of what
+// was before it.
+static int step_end(struct negotiation *n, struct negotiation *before, int rc)
 {
-	if (!rc)
-		*n = *next;
-	negotiation_wipe(next);
+	if (rc)
+		*n = *before;
+	negotiation_wipe(before);
 	return rc;
 }
 
@@ -256,15 +257,16 @@ static int prepare_answer(struct negotiation *n, int to)
 
 int negotiation_take_offer(struct negotiation *n, int from, const struct sdp *offer)
 {
-	struct negotiation next = *n;
+	struct negotiation before;
 	int rc;
 
 	if (leg_is_waiting(&n->legs[0]) || leg_is_waiting(&n->legs[1]))
 		return -EBUSY;
-	rc = read_offer(&next, from, offer);
+	before = *n;
+	rc = read_offer(n, from, offer);
 	if (!rc)
-		rc = prepare_offer(&next, 1 - from);
-	return step_end(n, &next, rc);
+		rc = prepare_offer(n, 1 - from);
+	return step_end(n, &before, rc);
 }
 
 static bool same_formats(const struct negotiation_leg *a, const struct negotiation_leg *b)
@@ -299,26 +301,28 @@ bool negotiation_is_refresh(const struct negotiation *n, int from, const struct 
 
 int negotiation_answer_here(struct negotiation *n, int from, const struct sdp *offer)
 {
-	struct negotiation next = *n;
+	struct negotiation before;
 	int rc;
 
 	if (leg_is_waiting(&n->legs[from]) || n->legs[1 - from].state != NEGOTIATION_STABLE)
 		return -EBUSY;
-	rc = read_offer(&next, from, offer);
+	before = *n;
+	rc = read_offer(n, from, offer);
 	if (!rc)
-		rc = prepare_answer(&next, from);
-	return step_end(n, &next, rc);
+		rc = prepare_answer(n, from);
+	return step_end(n, &before, rc);
 }
 
 int negotiation_make_offer(struct negotiation *n, int to)
 {
-	struct negotiation next = *n;
+	struct negotiation before;
 	int rc;
 
 	if (leg_is_waiting(&n->legs[0]) || leg_is_waiting(&n->legs[1]))
 		return -EBUSY;
-	rc = prepare_offer(&next, to);
-	return step_end(n, &next, rc);
+	before = *n;
+	rc = prepare_offer(n, to);
+	return step_end(n, &before, rc);
 }
 
 void negotiation_renew_offer(struct negotiation *n, int to)
@@ -391,24 +395,25 @@ static int read_answer(struct negotiation *n, int from, const struct sdp *answer
 
 int negotiation_take_answer(struct negotiation *n, int from, const struct sdp *answer)
 {
-	struct negotiation next = *n;
-	struct negotiation_leg *leg = &next.legs[from], *other = &next.legs[1 - from];
+	struct negotiation before;
+	struct negotiation_leg *leg = &n->legs[from], *other = &n->legs[1 - from];
 	struct format_list lists[2];
 	int rc;
 
 	if (!leg->offered_by_us ||
 		(leg->state != NEGOTIATION_OFFERED && leg->state != NEGOTIATION_STABLE))
 		return -EPROTO;
-	rc = read_answer(&next, from, answer);
+	before = *n;
+	rc = read_answer(n, from, answer);
 	if (!rc && other->state == NEGOTIATION_ANSWER_DUE)
-		rc = prepare_answer(&next, 1 - from);
+		rc = prepare_answer(n, 1 - from);
 	else if (!rc && other->state == NEGOTIATION_STABLE && leg->audio_on && other->audio_on &&
-		 formats_agreed_pair(&next, lists).rank == PAIR_NONE)
+		 formats_agreed_pair(n, lists).rank == PAIR_NONE)
 		rc = -EOPNOTSUPP;
-	next.stale = false;
-	next.established = next.established ||
-			   (leg->state == NEGOTIATION_STABLE && other->state == NEGOTIATION_STABLE);
-	return step_end(n, &next, rc);
+	n->stale = false;
+	n->established = n->established ||
+			 (leg->state == NEGOTIATION_STABLE && other->state == NEGOTIATION_STABLE);
+	return step_end(n, &before, rc);
 }
 
 void negotiation_rollback(struct negotiation *n, const struct negotiation *before)

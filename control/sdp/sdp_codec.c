@@ -196,15 +196,48 @@ const size_t sdp_n_codecs = sizeof(sdp_codecs) / sizeof(sdp_codecs[0]);
 
 bool sdp_encoding_equal(const struct sdp_encoding *a, const struct sdp_encoding *b)
 {
+	// Nearly always the first letter tells them apart.
 	return a->clock_hz == b->clock_hz && a->channels == b->channels &&
-	       !strcasecmp(a->name, b->name);
+	       !((a->name[0] ^ b->name[0]) & ~0x20) && !strcasecmp(a->name, b->name);
+}
+
+// Where a codec is in the table, by the length of its name, the first letter and the clock. Filled
+// at the first look-up, sparse: most are found at the first look.
+enum { N_SLOTS = 256 };
+static uint8_t slots[N_SLOTS]; // index + 1
+
+static unsigned int slot_of(const struct sdp_encoding *encoding)
+{
+	size_t n = strlen(encoding->name);
+	unsigned int first = (unsigned char)encoding->name[0] | 0x20u;
+	unsigned int last = n ? (unsigned char)encoding->name[n - 1] | 0x20u : 0;
+
+	return (unsigned int)(n * 37 + first * 5 + last * 101 + encoding->clock_hz / 1000 * 11) %
+	       N_SLOTS;
+}
+
+static void slots_fill(void)
+{
+	for (size_t i = 0; i < sdp_n_codecs; i++) {
+		unsigned int slot = slot_of(&sdp_codecs[i].encoding);
+
+		while (slots[slot])
+			slot = (slot + 1) % N_SLOTS;
+		slots[slot] = (uint8_t)(i + 1);
+	}
 }
 
 const struct sdp_codec *sdp_codec_find(const struct sdp_encoding *encoding)
 {
-	for (size_t i = 0; i < sdp_n_codecs; i++)
-		if (sdp_encoding_equal(&sdp_codecs[i].encoding, encoding))
-			return &sdp_codecs[i];
+	static bool filled;
+
+	if (!filled) {
+		slots_fill();
+		filled = true;
+	}
+	for (unsigned int slot = slot_of(encoding); slots[slot]; slot = (slot + 1) % N_SLOTS)
+		if (sdp_encoding_equal(&sdp_codecs[slots[slot] - 1].encoding, encoding))
+			return &sdp_codecs[slots[slot] - 1];
 	return NULL;
 }
 

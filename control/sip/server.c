@@ -64,15 +64,30 @@ static unsigned int status_of(struct slice response)
 // Keep the response for retransmissions of the request, then send it.
 void server_send(struct transaction *t, struct slice response)
 {
-	char *copy = malloc(response.n);
+	char *copy;
 
 	t->status = status_of(response);
-	if (copy) {
+	// A 2xx to an INVITE is the TU's to repeat.
+	copy = t->machine == FSM_SERVER_INVITE && t->status / 100 == 2 ? NULL : malloc(response.n);
+	if (copy)
 		memcpy(copy, response.p, response.n);
-		slice_free(t->sent);
-		t->sent = (struct slice){copy, response.n};
-	}
+	slice_free(t->sent);
+	t->sent = (struct slice){copy, copy ? response.n : 0};
 	transport_send(&t->flow, response);
+}
+
+void server_trim(struct transaction *t)
+{
+	const char *branch;
+
+	if (t->machine != FSM_SERVER || !transaction_is_final(t) || !t->sent.n)
+		return;
+	branch = t->branch.n ? memmem(t->sent.p, t->sent.n, t->branch.p, t->branch.n) : "";
+	if (!branch)
+		return;
+	t->branch.p = branch;
+	message_destroy(t->request);
+	t->request = NULL;
 }
 
 void server_send_100(struct transaction *t)
@@ -101,13 +116,19 @@ struct slice transaction_to_tag(const struct transaction *t)
 void response_begin(struct builder *b, const struct transaction *t, unsigned int status,
 	struct slice reason, struct slice to_tag)
 {
-	response_write(b, t->request, status, reason, to_tag.n ? to_tag : transaction_to_tag(t));
+	if (t->request)
+		response_write(
+			b, t->request, status, reason, to_tag.n ? to_tag : transaction_to_tag(t));
+	else
+		b->overflow = true; // server_trim(): it has its answer
 }
 
 int transaction_respond(struct transaction *t, struct slice response)
 {
 	unsigned int status = status_of(response);
 
+	if (!transaction_is_client(t) && !t->request)
+		return -EALREADY;
 	if (!response.n || response.n > MESSAGE_MAX_SIZE)
 		return -EMSGSIZE;
 	if (transaction_is_client(t) || status < 100)

@@ -2,18 +2,21 @@
 // by its length as eight bytes, so that no two lists of as many runs give the same input.
 #include "siphash.h"
 
+#include <endian.h>
+#include <string.h>
+
 struct state {
 	uint64_t v0, v1, v2, v3;
 	uint64_t pending; // bytes not yet mixed in, little endian
 	uint64_t total;
 };
 
-static uint64_t rotate(uint64_t x, int bits)
+static inline uint64_t rotate(uint64_t x, int bits)
 {
 	return x << bits | x >> (64 - bits);
 }
 
-static void mix(struct state *s)
+static inline void mix(struct state *s)
 {
 	s->v0 += s->v1;
 	s->v2 += s->v3;
@@ -27,7 +30,7 @@ static void mix(struct state *s)
 	s->v2 = rotate(s->v2, 32);
 }
 
-static void word(struct state *s, uint64_t m)
+static inline void word(struct state *s, uint64_t m)
 {
 	s->v3 ^= m;
 	mix(s);
@@ -35,18 +38,33 @@ static void word(struct state *s, uint64_t m)
 	s->v0 ^= m;
 }
 
-static void bytes(struct state *s, const char *p, size_t n)
+// The `n` low bytes of `value`, behind those that are pending; n is 1 to 8, the others are 0.
+static inline void take(struct state *s, uint64_t value, unsigned int n)
 {
-	for (size_t i = 0; i < n; i++) {
-		unsigned int at = s->total % 8;
+	unsigned int at = s->total % 8;
 
-		s->pending |= (uint64_t)(unsigned char)p[i] << 8 * at;
-		s->total++;
-		if (at == 7) {
-			word(s, s->pending);
-			s->pending = 0;
-		}
-	}
+	s->pending |= value << 8 * at;
+	s->total += n;
+	if (at + n < 8)
+		return;
+	word(s, s->pending);
+	s->pending = at ? value >> 8 * (8 - at) : 0;
+}
+
+static inline uint64_t load(const char *p, size_t n)
+{
+	uint64_t value = 0;
+
+	memcpy(&value, p, n);
+	return le64toh(value);
+}
+
+static inline void bytes(struct state *s, const char *p, size_t n)
+{
+	for (; n >= 8; p += 8, n -= 8)
+		take(s, load(p, 8), 8);
+	if (n)
+		take(s, load(p, n), (unsigned int)n);
 }
 
 uint64_t siphash(const struct siphash_key *key, const struct slice *parts, unsigned int n_parts)
@@ -57,12 +75,8 @@ uint64_t siphash(const struct siphash_key *key, const struct slice *parts, unsig
 		.v3 = key->k1 ^ 0x7465646279746573u};
 
 	for (unsigned int i = 0; i < n_parts; i++) {
-		char length[8];
-
-		for (int b = 0; b < 8; b++)
-			length[b] = (char)(parts[i].n >> 8 * b);
 		if (i + 1 < n_parts)
-			bytes(&s, length, sizeof(length));
+			take(&s, parts[i].n, 8);
 		bytes(&s, parts[i].p, parts[i].n);
 	}
 	word(&s, s.pending | s.total << 56);

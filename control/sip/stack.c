@@ -94,8 +94,10 @@ static void request_new(struct sip_stack *stack, struct sip_message *request)
 		return;
 	}
 	t = server_create(stack, request);
-	if (t)
-		stack->user->request(stack->arg, t, t->request);
+	if (!t)
+		return;
+	stack->user->request(stack->arg, t, t->request);
+	server_trim(t);
 }
 
 // Whether it is what a transaction has had before, and done with.

@@ -23,7 +23,7 @@ struct record {
 	bool outgoing;
 	uint8_t protocol;
 	uint32_t n_text, n_whole;
-	uint64_t at_us, call_id;
+	uint64_t at_us;
 	struct sip_address local, remote;
 	char text[];
 };
@@ -139,10 +139,36 @@ static void blank(char *text, size_t n, const char *mark, const char *ends)
 	}
 }
 
+// Only these lines are searched: a=crypto and what is hardly anything else, Authorization and
+// Proxy-Authorization, and what continues a line.
+static bool may_have_secret(const char *line, size_t n)
+{
+	switch (line[0]) {
+	case 'a':
+		return n < 3 || line[1] != '=' || line[2] == 'c';
+	case 'A':
+	case 'P':
+	case 'p':
+	case ' ':
+	case '\t':
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void blank_secrets(char *text, size_t n)
 {
-	blank(text, n, "inline:", "|; \r\n");
-	blank(text, n, "response=\"", "\"\r\n");
+	for (char *line = text, *end = text + n; line < end;) {
+		char *lf = memchr(line, '\n', (size_t)(end - line));
+		size_t length = (size_t)((lf ? lf : end) - line);
+
+		if (length && may_have_secret(line, length)) {
+			blank(line, length, "inline:", "|; \r\n");
+			blank(line, length, "response=\"", "\"\r\n");
+		}
+		line += length + 1;
+	}
 }
 
 static uint64_t now_us(void)
@@ -170,7 +196,6 @@ void trace_keep(struct trace *trace, const struct flow *flow, bool outgoing, str
 	record->n_text = (uint32_t)n;
 	record->n_whole = (uint32_t)message.n;
 	record->at_us = now_us();
-	record->call_id = hash_of(trace, call_id_of(message));
 	record->local = *listener_address(flow->listener);
 	record->remote = flow->remote;
 	memcpy(record->text, message.p, n);
@@ -201,7 +226,10 @@ static size_t find(const struct trace *trace, const uint64_t *call_ids, size_t n
 	for (size_t at = trace->first, seen = 0; seen < trace->used;) {
 		const struct record *record = record_at(trace, at);
 
-		if (!record->is_filler && is_among(record->call_id, call_ids, n_call_ids)) {
+		if (!record->is_filler &&
+			is_among(hash_of(trace,
+					 call_id_of((struct slice){record->text, record->n_text})),
+				call_ids, n_call_ids)) {
 			each(arg, &(struct trace_message){record->at_us, record->outgoing,
 					  (enum transport_protocol)record->protocol, record->local,
 					  record->remote, {record->text, record->n_text},

@@ -29,7 +29,8 @@ void transaction_credentials(const struct transaction *transaction, struct build
 
 // ---- server side
 
-// The request that began it, valid as long as the transaction.
+// The request that began it, valid as long as the transaction; but one that is no INVITE and was
+// answered for good in request() only until that returns, and NULL then.
 const struct sip_message *transaction_request(const struct transaction *transaction);
 
 // Our To tag for responses to this request, made when it came (absent in a request that has one).

@@ -131,6 +131,9 @@ int client_again(
 struct transaction *server_create(struct sip_stack *stack, struct sip_message *request);
 void server_send(struct transaction *transaction, struct slice response);
 void server_send_100(struct transaction *transaction);
+// One that the TU has answered for good and is done with forgets the request, but for its branch,
+// which is in the response.
+void server_trim(struct transaction *transaction);
 
 // 8.2.2.2: the same request came another way and is being worked on, or was accepted. (One that was
 // refused may be a client that tries our next address, RFC 3263 4.3.)

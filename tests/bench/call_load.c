@@ -3,11 +3,11 @@
 // program a tenth of what SIPp takes for its two ends, so that a gateway can be loaded beyond its
 // capacity on the same machine.
 //
-// usage: call_load GATEWAY CALLER CALLEE NUMBER [GATEWAY CALLER CALLEE NUMBER]... -- PHASE...
+// usage: call_load GATEWAY CALLER GATEWAY CALLEE NUMBER [another way]... -- PHASE...
 //
-// Each group of four is a way: IPv4 addresses, port 5060 at each, and the first digits of the
-// number that is called, by which the gateway must route the call to CALLEE. Phases follow each
-// other:
+// Each group of five is a way: IPv4 addresses, port 5060 at each, on the caller's side and on the
+// callee's, and the first digits of the number that is called, by which the gateway must route the
+// call to CALLEE. Phases follow each other:
 //   window:W:S    W calls at a time for S seconds: as many a second as the gateway can do
 //   rate:R:S      R calls a second begin for S seconds, whatever becomes of them
 //   times:F:S     F times as many a second as the last window came to, for S seconds
@@ -67,9 +67,7 @@ struct call {
 };
 
 struct way {
-	struct sockaddr_in gateway;
 	const char *gateway_text, *caller_text, *callee_text, *number;
-	int caller, callee; // sockets
 };
 
 struct outbox {
@@ -701,28 +699,30 @@ static void phase_run(int epoll, const char *phase)
 
 // ---- start
 
-static int socket_open(const char *address, const struct sockaddr_in *gateway)
+static int socket_open(const char *address, const char *gateway)
 {
 	struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons(5060)};
+	struct sockaddr_in remote = local;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0), size = 16 << 20;
 
-	if (inet_pton(AF_INET, address, &local.sin_addr) != 1)
+	if (inet_pton(AF_INET, address, &local.sin_addr) != 1 ||
+		inet_pton(AF_INET, gateway, &remote.sin_addr) != 1)
 		exit(2);
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&local, sizeof(local)) ||
-		connect(fd, (const struct sockaddr *)gateway, sizeof(*gateway)))
+		connect(fd, (const struct sockaddr *)&remote, sizeof(remote)))
 		die(address);
 	return fd;
 }
 
-static void end_open(int epoll, unsigned int index, const char *address, const struct way *way)
+static void end_open(int epoll, unsigned int index, const char *address, const char *gateway)
 {
 	struct outbox *outbox = &outboxes[index];
 	struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
 
-	outbox->fd = socket_open(address, &way->gateway);
+	outbox->fd = socket_open(address, gateway);
 	for (unsigned int i = 0; i < BATCH; i++) {
 		outbox->io[i] = (struct iovec){outbox->data[i], 0};
 		outbox->headers[i].msg_hdr =
@@ -736,15 +736,12 @@ static void way_open(int epoll, char **texts)
 {
 	struct way *way = &ways[n_ways];
 
-	*way = (struct way){.gateway = {.sin_family = AF_INET, .sin_port = htons(5060)},
-		.gateway_text = texts[0],
+	*way = (struct way){.gateway_text = texts[0],
 		.caller_text = texts[1],
-		.callee_text = texts[2],
-		.number = texts[3]};
-	if (inet_pton(AF_INET, texts[0], &way->gateway.sin_addr) != 1)
-		exit(2);
-	end_open(epoll, 2 * n_ways, texts[1], way);
-	end_open(epoll, 2 * n_ways + 1, texts[2], way);
+		.callee_text = texts[3],
+		.number = texts[4]};
+	end_open(epoll, 2 * n_ways, texts[1], texts[0]);
+	end_open(epoll, 2 * n_ways + 1, texts[3], texts[2]);
 	n_ways++;
 }
 
@@ -757,10 +754,11 @@ int main(int argc, char **argv)
 	result.setup_us = calloc(CALLS_MAX, sizeof(*result.setup_us));
 	if (epoll < 0 || !calls || !result.setup_us)
 		die("start");
-	for (; at + 4 <= argc && strcmp(argv[at], "--") && n_ways < WAYS_MAX; at += 4)
+	for (; at + 5 <= argc && strcmp(argv[at], "--") && n_ways < WAYS_MAX; at += 5)
 		way_open(epoll, argv + at);
 	if (!n_ways || at >= argc || strcmp(argv[at], "--")) {
-		fputs("usage: call_load GATEWAY CALLER CALLEE NUMBER... -- PHASE...\n", stderr);
+		fputs("usage: call_load GATEWAY CALLER GATEWAY CALLEE NUMBER... -- PHASE...\n",
+			stderr);
 		return 2;
 	}
 	while (++at < argc)

@@ -34,7 +34,7 @@ class Load:
         gateway = flows.gateway
         self.process = subprocess.Popen(
             [os.path.join(flows.build, "tests/bench/call_load"), gateway.ip, gateway.caller_ip,
-             gateway.callee_ip, "2", "--", *phases],
+             gateway.ip, gateway.callee_ip, "2", "--", *phases],
             stdout=subprocess.PIPE, text=True)
 
     def results(self):
