@@ -62,10 +62,11 @@ static int grow(struct slab *slab)
 	unsigned int n = objects_of_piece(slab->object_bytes);
 	struct slab_piece *piece =
 		rte_malloc_socket("slab", PIECE_BYTES, PIECE_ALIGN, slab->socket_id);
-	char *first = (char *)(piece + 1);
+	char *first;
 
 	if (!piece)
 		return -1;
+	first = (char *)(piece + 1);
 	*piece = (struct slab_piece){.next = slab->pieces, .slab = slab};
 	slab->pieces = piece;
 	slab->n_objects += n;
