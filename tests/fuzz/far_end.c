@@ -297,6 +297,11 @@ static const char *const extras[] = {
 	"Authorization: Digest x\r\n",
 	"Subject:\r\n",
 	"Route: <sip:127.0.0.1;lr>\r\n",
+	"Event: presence\r\nExpires: 600\r\nAccept: application/pidf+xml\r\n",
+	"Event: presence\r\nExpires: 0\r\n",
+	"Event: presence\r\nSubscription-State: active;expires=600\r\n",
+	"Event: presence\r\nSubscription-State: terminated\r\n",
+	"SIP-If-Match: 1\r\nEvent: presence\r\n",
 	"Path: <sip:198.51.100.1;lr>\r\nSupported: path, gruu, outbound\r\n",
 };
 
@@ -339,7 +344,7 @@ void far_end_invite(struct far_end *far, struct input *input)
 }
 
 static const char *const methods[] = {"BYE", "ACK", "INVITE", "UPDATE", "PRACK", "INFO", "REFER",
-	"OPTIONS", "NOTIFY", "MESSAGE", "SUBSCRIBE", "CANCEL", "NONSENSE"};
+	"OPTIONS", "NOTIFY", "MESSAGE", "SUBSCRIBE", "CANCEL", "NONSENSE", "PUBLISH"};
 
 // As the end of the dialog that it is on, whether it was called or has called.
 static void put_dialog(struct writer *w, const struct far_message *message, unsigned int tag)

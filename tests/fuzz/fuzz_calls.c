@@ -2,7 +2,8 @@
 // in live dialogs, and of time that passes between. Stack, dialogs, calls, registrar and the link
 // to the dataplane are real, and so is the dataplane's server (unit/media/dataplane_rig.h); SIP
 // goes over UDP on loopback. When the input has ended everything is hung up and time passes:
-// nothing may be left then, and the counters must add up.
+// nothing may be left then, and the counters must add up. With FUZZ_LOG=1 the log says what an
+// input does.
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,9 +36,10 @@ static const char settings_text[] =
 	"  - {name: lo, sip: [{address: %2$s.1}], media_address: 192.0.2.1}\n"
 	"trunks:\n"
 	"  - {name: caller, realm: lo, peers: [{address: %2$s.2}], codecs: [PCMU, PCMA], trusted: yes,\n"
-	"     srtp: optional, media: [audio, image, video]}\n"
+	"     srtp: optional, media: [audio, image, video], requests: [message, publish, notify, subscribe]}\n"
 	"  - {name: callee, realm: lo, peers: [{address: %2$s.3}], codecs: [PCMU, PCMA], trusted: yes,\n"
-	"     srtp: optional, media: [audio, image, video], redirects: follow}\n"
+	"     srtp: optional, media: [audio, image, video], redirects: follow,\n"
+	"     requests: [message, publish, notify, subscribe]}\n"
 	"  - {name: strict, realm: lo, peers: [{address: %2$s.3, port: 5061}], codecs: [PCMA],\n"
 	"     100rel: required, session_timer: {expires: 90, min: 90, refresher: us}, dtmf: info}\n"
 	"  - {name: timed, realm: lo, peers: [{address: %2$s.2, port: 5062}], codecs: [PCMU, opus],\n"
@@ -200,6 +202,7 @@ static void control_begin(void)
 	const struct config *config = world.config;
 	const struct calls_settings settings = {
 		.base = world.base,
+		.node = config->node,
 		.guard = world.guard,
 		.realms = config->realms,
 		.n_realms = config->n_realms,
@@ -213,6 +216,8 @@ static void control_begin(void)
 		.trace_bytes = 1 << 16,
 		.calls_max = 50,
 		.requests_max = 20,
+		.subscriptions_max = 20,
+		.drain = {.status = config->drain.status},
 		.auth = {.nonce_s = 300,
 			.failures = 5,
 			.failures_s = 60,
@@ -251,6 +256,7 @@ static void counters_add_up(void)
 
 	must(n->active_now == 0, "a call is active that is not there");
 	must(n->requests_now == 0, "a request of no call waits for ever");
+	must(n->subscriptions_now == 0, "a subscription does not expire");
 	must(n->cdr_errors == 0, "a CDR was not written");
 	must(location_n_bindings(registrar_location(world.calls->registrar)) == 0,
 		"a binding does not expire");
@@ -267,7 +273,7 @@ static void nothing_is_left(void)
 	pass(7300000, 500000); // bindings, bans, back-offs
 	must(TAILQ_EMPTY(&world.calls->list), "a call does not end");
 	must(stack_n_transactions(world.calls->stack) == 0, "a transaction does not end");
-	must(dataplane_n_sessions() == 0, "a session is left in the dataplane");
+	must(dataplane_is_clean(), "a session is left in the dataplane");
 	for (size_t i = 0; i < world.config->trunks.n; i++)
 		for (int direction = 0; direction < TRUNK_DIRECTIONS; direction++)
 			must(world.config->trunks.list[i].state->load[direction].calls == 0,
@@ -309,15 +315,23 @@ static void step_show(struct input *)
 
 static void step_restart(struct input *input)
 {
-	if (take(input) % 2) {
+	switch (take(input) % 4) {
+	case 0: // only its connection breaks
+		dataplane_stop(true);
+		turn();
+		dataplane_begin();
+		break;
+	case 1:
 		control_end();
 		control_begin();
 		world.restarted = true;
-		return;
+		break;
+	case 2:
+		calls_drain(world.calls, NULL, NULL);
+		break;
+	default:
+		calls_undrain(world.calls);
 	}
-	dataplane_stop(true);
-	turn();
-	dataplane_begin();
 }
 
 static void step(struct input *input)

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "log_server.h"
 #include "pipeline_rig.h"
 #include "server.h"
@@ -57,4 +58,17 @@ unsigned int dataplane_n_sessions(void)
 
 	sessions_count(path.sessions, &counts);
 	return counts.sessions;
+}
+
+bool dataplane_is_clean(void)
+{
+	struct sessions_counts counts;
+
+	for (int i = 0; i < 3; i++) { // unlinked, out of the workers' sight, freed
+		sessions_tick(path.sessions, clock_now_ns());
+		path_turn();
+	}
+	path.rig.n_events = 0;
+	sessions_count(path.sessions, &counts);
+	return !counts.sessions && !counts.legs && !counts.ports_used && !counts.deferred;
 }

@@ -10,3 +10,6 @@ void dataplane_start(const char *socket_path);
 void dataplane_stop(bool keep_sessions);
 void dataplane_turn(void);
 unsigned int dataplane_n_sessions(void);
+// After the workers have turned: no session, nothing that was one's, and nothing that is to be
+// freed.
+bool dataplane_is_clean(void);
