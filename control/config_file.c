@@ -216,6 +216,7 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	OPTIONAL_TEXT("100rel", struct file_trunk, rel100, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("early_media", struct file_trunk, early_media, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("refer", struct file_trunk, refer, 1, NAME_MAX_BYTES),
+	OPTIONAL_TEXT("refer_to", struct file_trunk, refer_to, 1, NAME_MAX_BYTES),
 	OPTIONAL_TEXT("redirects", struct file_trunk, redirects, 1, NAME_MAX_BYTES),
 	OPTIONAL_LIST("requests", struct file_trunk, requests, &name_schema, SHORT_LIST_MAX),
 	OPTIONAL_LIST("bodies", struct file_trunk, bodies, &name_schema, SHORT_LIST_MAX),

@@ -170,7 +170,8 @@ struct file_trunk {
 	char *rel100;	   // "never", "supported", "required"
 	char *early_media; // "always", "authorized", "never"
 	struct file_session_timer *session_timer;
-	char *refer;	 // "handle", "reject"
+	char *refer;	 // "handle", "reject", "pass"
+	char *refer_to;	 // "us", "peer"
 	char *redirects; // "refuse", "follow", "pass"
 	char **requests; // "message", "publish", "notify", "subscribe"
 	uint32_t requests_count;

@@ -26,8 +26,13 @@ static const struct config_words refresher_words = {{[TRUNK_REFRESHER_ANY] = "an
 							    [TRUNK_REFRESHER_PEER] = "peer"},
 	"any, us or peer"};
 
-static const struct config_words refer_words = {
-	{[TRUNK_REFER_HANDLE] = "handle", [TRUNK_REFER_REJECT] = "reject"}, "handle or reject"};
+static const struct config_words refer_words = {{[TRUNK_REFER_HANDLE] = "handle",
+							[TRUNK_REFER_REJECT] = "reject",
+							[TRUNK_REFER_PASS] = "pass"},
+	"handle, reject or pass"};
+
+static const struct config_words refer_to_words = {
+	{[TRUNK_REFER_TO_US] = "us", [TRUNK_REFER_TO_PEER] = "peer"}, "us or peer"};
 
 static const struct config_words redirects_words = {{[TRUNK_REDIRECTS_REFUSE] = "refuse",
 							    [TRUNK_REDIRECTS_FOLLOW] = "follow",
@@ -150,6 +155,9 @@ int config_read_trunk_signalling(const struct check *check, const struct file_tr
 	if (!rc)
 		rc = config_read_choice(check, check_where(where, "trunks[%u].refer", number),
 			from->refer, &refer_words, &signalling->refer);
+	if (!rc && from->refer_to)
+		rc = config_read_choice(check, check_where(where, "trunks[%u].refer_to", number),
+			from->refer_to, &refer_to_words, &signalling->refer_to);
 	if (!rc)
 		rc = config_read_choice(check, check_where(where, "trunks[%u].redirects", number),
 			from->redirects, &redirects_words, &signalling->redirects);

@@ -139,21 +139,6 @@ static int request_fill(
 		       : -EMSGSIZE;
 }
 
-// Who asked for the call (RFC 3892), with a host of ours.
-static void referred_by_write(struct builder *b, const struct passage *passage)
-{
-	struct nameaddr who;
-	char text[TEXT_SIZE];
-	struct builder v;
-
-	if (nameaddr_parse(message_value(passage->message, HEADER_REFERRED_BY), &who))
-		who = passage->message->from;
-	who.display = (struct slice){};
-	builder_init(&v, text, sizeof(text));
-	if (identity_write(&v, &who, passage, true) && !v.overflow)
-		builder_header(b, HEADER_REFERRED_BY, builder_finish(&v));
-}
-
 static struct slice invite_write(struct builder *b, const struct attempt *attempt,
 	const struct call *call, const char *description)
 {

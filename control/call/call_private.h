@@ -24,6 +24,7 @@
 //   refresh.c    session timers
 //   redirect.c   3xx of b
 //   refer.c      REFER and its NOTIFYs
+//   refer_pass.c REFER for the other leg, and its NOTIFYs
 //   transfer.c   what is done for a REFER
 //   extension.c  Allow, Supported, Require
 //   info.c       INFO: digits, or for the other leg
@@ -169,6 +170,12 @@ struct leg_timer {
 	struct event event;
 };
 
+// A REFER of a leg that has been passed on, by the CSeq that it has on each side.
+struct refer_pair {
+	uint32_t theirs, ours; // 0: there is none
+};
+enum { REFERS_PASSED_MAX = 4 };
+
 // One side of a call: a dialog and its media.
 struct leg {
 	struct owner owner;
@@ -192,7 +199,8 @@ struct leg {
 	struct retransmit *answer; // our 2xx, until its ACK
 	uint32_t accepted_cseq;	   // of the INVITE that it answers
 	unsigned int n_refers;	   // of its that we took
-	bool bye_due;		   // a BYE must wait for that ACK (RFC 3261 15)
+	struct refer_pair passed[REFERS_PASSED_MAX];
+	bool bye_due; // a BYE must wait for that ACK (RFC 3261 15)
 	struct bye bye;
 	struct digits digits;
 	enum sdp_warning warning; // of its description that was refused last; 0: none
@@ -511,7 +519,7 @@ static inline struct call *call_of_session(struct media_session *session)
 }
 
 // leg.c
-#define LEG_ALLOW     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER"
+#define LEG_ALLOW     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY"
 #define LEG_SUPPORTED "100rel, timer, norefersub"
 void leg_init(struct leg *leg, struct call *call, uint8_t index);
 // Whatever its state: final response, CANCEL, BYE, or nothing; `cause` as for call_over().

@@ -19,8 +19,7 @@ void extensions_learn(struct leg *leg, const struct sip_message *message)
 
 struct slice allow_write(const struct trunk *trunk, char out[ALLOW_SIZE])
 {
-	static const enum method methods[] = {
-		METHOD_MESSAGE, METHOD_PUBLISH, METHOD_SUBSCRIBE, METHOD_NOTIFY};
+	static const enum method methods[] = {METHOD_MESSAGE, METHOD_PUBLISH, METHOD_SUBSCRIBE};
 	struct builder b;
 
 	builder_init(&b, out, ALLOW_SIZE);

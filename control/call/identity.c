@@ -164,3 +164,17 @@ void identity_pass(struct header_fields *fields, const struct passage *passage)
 		asserted_pass(fields, passage);
 	privacy_pass(fields, passage->message);
 }
+
+void referred_by_write(struct builder *b, const struct passage *passage)
+{
+	struct nameaddr who;
+	char text[TEXT_MAX];
+	struct builder v;
+
+	if (nameaddr_parse(message_value(passage->message, HEADER_REFERRED_BY), &who))
+		who = passage->message->from;
+	who.display = (struct slice){};
+	builder_init(&v, text, sizeof(text));
+	if (identity_write(&v, &who, passage, true) && !v.overflow)
+		builder_header(b, HEADER_REFERRED_BY, builder_finish(&v));
+}

@@ -40,6 +40,9 @@ bool identity_write(struct builder *b, const struct nameaddr *nameaddr,
 void identity_from_write(
 	struct builder *b, const struct passage *passage, const struct nameaddr *from);
 
+// Who asked for a call (RFC 3892), with a host of ours: Referred-By of a REFER, else its sender.
+void referred_by_write(struct builder *b, const struct passage *passage);
+
 // `<sip:user@HOST>` of who the sender has proved to be: what a registered user says of itself
 // counts for nothing.
 void identity_proved_write(struct builder *b, const struct passage *passage);

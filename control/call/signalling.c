@@ -14,6 +14,7 @@
 #include "outside.h"
 #include "relay.h"
 #include "subscription.h"
+#include "transfer.h"
 
 static bool on_accept(void *arg, const struct listener *listener, const struct sockaddr *source)
 {
@@ -222,7 +223,9 @@ static void refer_take(struct call_event *event)
 	enum call_state next;
 
 	event->type = EVENT_REFER;
-	if (fsm_row(call->state, EVENT_REFER, &next))
+	if (event->leg->trunk->signalling.refer == TRUNK_REFER_PASS)
+		refer_pass(event->leg, event->transaction);
+	else if (fsm_row(call->state, EVENT_REFER, &next))
 		call_event(call, event);
 	else
 		refuse_for_now(event->transaction, false);
@@ -290,7 +293,7 @@ static void request_inside(
 		leg_request_relay(leg, transaction);
 		break;
 	case METHOD_NOTIFY:
-		transaction_reply(transaction, 481);
+		refer_notified(leg, transaction);
 		break;
 	case METHOD_PUBLISH:
 	case METHOD_SUBSCRIBE:

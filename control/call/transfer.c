@@ -282,8 +282,7 @@ static void blind(struct call *left, const struct call_event *event)
 	call_event(call, &begin);
 }
 
-// The leg of the transferor in its other call. Only its own: it must be of the same trunk.
-static struct leg *find_other(struct leg *asker, const struct refer *refer)
+struct leg *transfer_other(struct leg *asker, const struct refer *refer)
 {
 	struct dialog *dialog = dialog_find_ids(
 		asker->call->calls->dialogs, refer->replaces, refer->to_tag, refer->from_tag);
@@ -334,7 +333,7 @@ int transfer_placed(struct call *call, const struct call_event *)
 
 static void attended(struct call *left, const struct call_event *event, const struct refer *refer)
 {
-	struct leg *place = find_other(event->leg, refer);
+	struct leg *place = transfer_other(event->leg, refer);
 	struct call_event replace = {.type = EVENT_REPLACE, .leg = place};
 
 	if (!place || refer->early_only) {

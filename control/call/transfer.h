@@ -18,7 +18,14 @@ void refer_accept(struct leg *leg, struct transaction *transaction, const struct
 // Tell the transferor how it goes (sipfrag), as long as it listens.
 void refer_notify(struct call *call, unsigned int status, bool final);
 
+// refer_pass.c: a REFER for the other far end, and a NOTIFY of a leg, that may be for one.
+void refer_pass(struct leg *asker, struct transaction *transaction);
+void refer_notified(struct leg *leg, struct transaction *transaction);
+
 // transfer.c
+// The leg of who asks in its other call, which its REFER names. Only its own: it must be of the
+// same trunk. NULL: there is none.
+struct leg *transfer_other(struct leg *asker, const struct refer *refer);
 int transfer_answered(struct call *call);
 void transfer_progress(struct call *call, unsigned int status);
 struct slice transfer_party(const struct call *call); // From of the transferee

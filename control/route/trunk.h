@@ -61,6 +61,13 @@ struct trunk_session_timer {
 enum trunk_refer {
 	TRUNK_REFER_HANDLE, // we make the call
 	TRUNK_REFER_REJECT,
+	TRUNK_REFER_PASS, // the other side does it
+};
+
+// The host in Refer-To of a REFER that is passed on to it.
+enum trunk_refer_to {
+	TRUNK_REFER_TO_US,
+	TRUNK_REFER_TO_PEER,
 };
 
 // What a 3xx of it comes to.
@@ -97,6 +104,7 @@ struct trunk_subscriptions {
 struct trunk_signalling {
 	uint8_t redirects; // enum trunk_redirects
 	uint8_t refer;	   // enum trunk_refer
+	uint8_t refer_to;  // enum trunk_refer_to
 	uint8_t requests;  // that pass from it and to it
 	struct trunk_subscriptions subscriptions;
 	const char *const *bodies; // types of what passes beside descriptions, "application/isup"

@@ -163,7 +163,7 @@ class Message(Requests):
         self.send(sender=other)
         self.assertNotIn("MESSAGE", other.expect(405)["allow"])
         self.send(method="OPTIONS", body="")
-        self.assertIn("MESSAGE, PUBLISH, NOTIFY", self.sender.expect(200)["allow"])
+        self.assertIn("NOTIFY, MESSAGE, PUBLISH", self.sender.expect(200)["allow"])
 
     def test_trunk_that_does_not_take_them_is_405_and_passed_by(self):
         self.send(number="831")

@@ -19,7 +19,7 @@ static void allow_is_what_the_trunk_may(void **)
 	} rows[] = {
 		{0, ""},
 		{TRUNK_REQUESTS_MESSAGE, ", MESSAGE"},
-		{TRUNK_REQUESTS_PUBLISH | TRUNK_REQUESTS_NOTIFY, ", PUBLISH, NOTIFY"},
+		{TRUNK_REQUESTS_PUBLISH | TRUNK_REQUESTS_NOTIFY, ", PUBLISH"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
