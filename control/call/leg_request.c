@@ -71,7 +71,8 @@ void leg_request_relay(struct leg *leg, struct transaction *transaction)
 		return;
 	}
 	if (request->method != METHOD_INFO && !request_may_pass(other->trunk, request->method)) {
-		transaction_reply(transaction, 405);
+		transaction_reply_with(
+			transaction, 405, (struct slice){}, SLICE("Allow: " LEG_ALLOW "\r\n"));
 		return;
 	}
 	relay = calloc(1, sizeof(*relay));

@@ -141,6 +141,9 @@ void relay_answer(struct relay *relay, const struct sip_message *response, struc
 void relay_refuse(struct relay *relay, unsigned int status)
 {
 	// A 408 would come too late (RFC 4320 4.1), and is not sent.
-	if (relay->theirs)
+	if (relay->theirs && status == 405)
+		transaction_reply_with(
+			relay->theirs, status, (struct slice){}, SLICE("Allow: " LEG_ALLOW "\r\n"));
+	else if (relay->theirs)
 		transaction_reply(relay->theirs, status);
 }

@@ -457,11 +457,23 @@ static bool is_readable(const struct subscription *subscription, const struct si
 	       subscription->from->signalling.subscriptions.hosts == TRUNK_HOSTS_PASS;
 }
 
+// In the subscription's dialog there is but one package (RFC 6665 4.4.1).
+static void bad_event_answer(
+	const struct subscription *subscription, struct transaction *transaction)
+{
+	char text[PACKAGE_SIZE + 32];
+	struct builder b;
+
+	builder_init(&b, text, sizeof(text));
+	builder_header(&b, HEADER_ALLOW_EVENTS, slice_of(subscription->package));
+	transaction_reply_with(transaction, 489, (struct slice){}, builder_finish(&b));
+}
+
 static void notify_take(struct subscription *subscription, struct transaction *transaction,
 	const struct sip_message *notify)
 {
 	if (!slice_equal(event_package(notify), slice_of(subscription->package)))
-		transaction_reply(transaction, 489);
+		bad_event_answer(subscription, transaction);
 	else if (!is_readable(subscription, notify))
 		transaction_reply_with(
 			transaction, 415, (struct slice){}, SLICE("Accept-Encoding: identity\r\n"));
@@ -542,7 +554,7 @@ static void subscribe_take(struct subscription *subscription, struct transaction
 	struct builder b;
 
 	if (!slice_equal(event_package(subscribe), slice_of(subscription->package))) {
-		transaction_reply(transaction, 489);
+		bad_event_answer(subscription, transaction);
 		return;
 	}
 	if (!subscription->has_notifier || !subscription->accepted) {

@@ -328,7 +328,7 @@ class Notify(Requests):
             "Content-Type: application/simple-message-summary"])
         notify = self.taker.expect("NOTIFY")
         self.assertEqual((notify["event"], notify.body), ("message-summary", body))
-        self.assertEqual(notify["subscription-state"], "terminated;reason=noresource")
+        self.assertEqual(notify["subscription-state"], "active;expires=9")
         self.assertIn(flows.gateway.ip, notify["contact"])
         self.taker.reply(notify, 200, "t1")
         self.sender.expect(200)

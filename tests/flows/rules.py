@@ -117,8 +117,9 @@ class Judge:
         repeated = ("via", "from", "to", "call-id", "record-route") if message.status else \
             ("from", "to", "call-id", "route")
         start = "" if not message.status and tag_of(message["to"]) else message.start
-        return "\n".join([start, *(value for name, value in message.headers if name not in repeated),
-                          message.body])
+        # A trunk may have bodies of events passed as they are.
+        body = "" if message["event"] else message.body
+        return "\n".join([start, *(value for name, value in message.headers if name not in repeated), body])
 
     # --- transactions ---
 
