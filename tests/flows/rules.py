@@ -92,6 +92,8 @@ class Judge:
             yield "has no end of its headers"
         if b"\n" in head.replace(b"\r\n", b"") or b"\r" in head.replace(b"\r\n", b""):
             yield "has a bare CR or LF among its headers"
+        if re.search(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]", head):
+            yield "has a control character among its headers"
         for name in ONCE:
             if len(message.all(name)) != 1:
                 yield f"has {len(message.all(name))} {name}"
@@ -117,8 +119,8 @@ class Judge:
         repeated = ("via", "from", "to", "call-id", "record-route") if message.status else \
             ("from", "to", "call-id", "route")
         start = "" if not message.status and tag_of(message["to"]) else message.start
-        # A trunk may have bodies of events passed as they are.
-        body = "" if message["event"] else message.body
+        # Other bodies are the far ends' own.
+        body = message.body if (message["content-type"] or "").startswith("application/sdp") else ""
         return "\n".join([start, *(value for name, value in message.headers if name not in repeated), body])
 
     # --- transactions ---

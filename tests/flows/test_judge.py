@@ -48,6 +48,7 @@ BUSY = INVITE.replace("INVITE sip:b@10.0.0.3 SIP/2.0", "SIP/2.0 486 Busy")
 # is wrong with the last of it.
 FOULS = [
     ([">" + INVITE.replace("Content-Length: ", "Content-Length: 1")], "says Content-Length"),
+    ([">" + INVITE.replace("Call-ID: c1", "Call-ID: c\0")], "control character"),
     ([">" + INVITE.replace("Max-Forwards: 69\r\n", "")], "no Max-Forwards"),
     ([">" + INVITE.replace("Max-Forwards: 69", "Max-Forwards: 69\r\nMax-Forwards: 69")], "2 max-forwards"),
     ([">" + INVITE.replace("Call-ID: c1\r\n", "")], "0 call-id"),
