@@ -39,6 +39,7 @@ struct attempt {
 	struct dialog_request request; // slices of `text`
 	struct slice uri, route;       // as attempt_to has them, good as long as it has a call
 	char id_text[ULID_TEXT_SIZE];  // of the call, for logs
+	struct negotiation_leg *half;  // of b as offered to this one; NULL: to all alike
 	char *facts;		       // for its CDR, where it wins or is the last
 	struct event patience;	       // for any response, where there are other peers
 	bool patience_set;
@@ -221,6 +222,11 @@ struct attempt *attempt_start(struct call *call, const struct attempt_to *to,
 	attempt->route = to->route;
 	memcpy(attempt->id_text, call->id_text, sizeof(attempt->id_text));
 	SLIST_INIT(&attempt->strays);
+	if (to->is_one_of_several) {
+		attempt->half = negotiation_leg_copy(&call->negotiation.legs[LEG_B]);
+		if (!attempt->half)
+			goto fail;
+	}
 	errno = EMSGSIZE;
 	if (request_fill(attempt, call, to))
 		goto fail;
@@ -239,6 +245,7 @@ struct attempt *attempt_start(struct call *call, const struct attempt_to *to,
 	LIST_INSERT_HEAD(&call->attempts, attempt, in_call);
 	return attempt;
 fail:
+	negotiation_leg_free(attempt->half);
 	plan_drop(attempt->plan);
 	free(attempt);
 	return NULL;
@@ -253,6 +260,7 @@ static int attempt_repeat(struct attempt *attempt, const struct sip_message *res
 	struct transaction *again;
 	struct builder b;
 
+	early_half_restore(call, attempt->half);
 	if (description_write(&call->legs[LEG_B], description))
 		return -EAGAIN;
 	early_drop(&call->legs[LEG_B]);
@@ -311,6 +319,11 @@ void attempt_won(struct attempt *attempt)
 const struct dialog_request *attempt_request(const struct attempt *attempt)
 {
 	return &attempt->request;
+}
+
+const struct negotiation_leg *attempt_half(const struct attempt *attempt)
+{
+	return attempt ? attempt->half : NULL;
 }
 
 const struct trunk *attempt_trunk(const struct attempt *attempt)
@@ -443,6 +456,7 @@ void attempt_destroy(struct attempt *attempt)
 		dialog_fini(&stray->dialog);
 		free(stray);
 	}
+	negotiation_leg_free(attempt->half);
 	plan_drop(attempt->plan);
 	free(attempt->facts);
 	free(attempt);

@@ -178,14 +178,21 @@ void contacts_write(const struct call *call, struct builder *b)
 
 // Ringing.
 
-static int contact_invite(struct call *call, const struct contact *contact, const char *description)
+// Each has keys of its own: a phone that does not answer must not be able to listen.
+static int contact_invite(struct call *call, const struct contact *contact, bool is_another)
 {
 	const struct attempt_to to = {.flow = contact->flow,
 		.host = slice_of(call->legs[LEG_B].trunk->users->domain),
 		.uri = contact->uri,
-		.route = contact->route};
+		.route = contact->route,
+		.is_one_of_several = call->hunt.n_contacts > 1};
 	char address[SIP_ADDRESS_TEXT_SIZE];
+	WIPED_DESCRIPTION(description);
 
+	if (is_another)
+		negotiation_renew_offer(&call->negotiation, LEG_B);
+	if (description_write(&call->legs[LEG_B], description))
+		return -EINVAL;
 	call->hunt.n_tried++;
 	call->legs[LEG_B].listener = contact->flow.listener;
 	if (!attempt_start(call, &to, description, NULL))
@@ -230,11 +237,8 @@ void contacts_ring_time_stop(struct call *call)
 int contacts_invite(struct call *call)
 {
 	struct hunt *hunt = &call->hunt;
-	WIPED_DESCRIPTION(description);
 	unsigned int n = 0;
 
-	if (description_write(&call->legs[LEG_B], description))
-		return 500;
 	while (!n && hunt->at_contact < hunt->n_contacts) {
 		uint16_t q = hunt->contacts[hunt->at_contact].q;
 
@@ -242,8 +246,7 @@ int contacts_invite(struct call *call)
 			i < NUMBER_OF_SAME_MAX && hunt->at_contact < hunt->n_contacts &&
 			hunt->contacts[hunt->at_contact].q == q;
 			i++)
-			n += !contact_invite(
-				call, &hunt->contacts[hunt->at_contact++], description);
+			n += !contact_invite(call, &hunt->contacts[hunt->at_contact++], n > 0);
 	}
 	if (!n)
 		return 500;

@@ -38,3 +38,9 @@ struct slice early_prack_write(
 int fork_offer_keep(struct call *call);
 void forks_drop(struct leg *leg); // all but the leg's own
 void early_drop(struct leg *leg); // its own, too
+
+// b's half of the negotiation, as one of several far ends has it: a copy of it, malloced, and its
+// way back into the call (NULL: it stays as it is).
+struct negotiation_leg *negotiation_leg_copy(const struct negotiation_leg *half);
+void negotiation_leg_free(struct negotiation_leg *half); // NULL is fine; keys are wiped
+void early_half_restore(struct call *call, const struct negotiation_leg *half);

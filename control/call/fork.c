@@ -6,6 +6,7 @@
 // heard; the others are forks. Changing over changes b's half of the negotiation, too.
 #include "call_private.h"
 #include "early.h"
+#include "hunt.h"
 #include "message.h"
 
 #include <errno.h>
@@ -20,11 +21,16 @@ struct fork {
 	struct early early;
 };
 
+void negotiation_leg_free(struct negotiation_leg *half)
+{
+	if (half)
+		explicit_bzero(half, sizeof(*half)); // keys
+	free(half);
+}
+
 static void negotiated_free(struct early *early)
 {
-	if (early->negotiated)
-		explicit_bzero(early->negotiated, sizeof(*early->negotiated)); // keys
-	free(early->negotiated);
+	negotiation_leg_free(early->negotiated);
 	early->negotiated = NULL;
 }
 
@@ -55,7 +61,7 @@ void early_drop(struct leg *leg)
 	leg->has_dialog = false;
 }
 
-static struct negotiation_leg *half_copy(const struct negotiation_leg *half)
+struct negotiation_leg *negotiation_leg_copy(const struct negotiation_leg *half)
 {
 	struct negotiation_leg *copy = malloc(sizeof(*copy));
 
@@ -65,7 +71,7 @@ static struct negotiation_leg *half_copy(const struct negotiation_leg *half)
 }
 
 // b's half as one fork left it, or as it was offered to all of them.
-static void half_restore(struct call *call, const struct negotiation_leg *half)
+void early_half_restore(struct call *call, const struct negotiation_leg *half)
 {
 	struct negotiation_leg *now = &call->negotiation.legs[LEG_B];
 	uint64_t version = now->version, hash = now->text_hash;
@@ -81,8 +87,16 @@ int fork_offer_keep(struct call *call)
 {
 	if (call->first_offer)
 		return 0;
-	call->first_offer = half_copy(&call->negotiation.legs[LEG_B]);
+	call->first_offer = negotiation_leg_copy(&call->negotiation.legs[LEG_B]);
 	return call->first_offer ? 0 : -ENOMEM;
+}
+
+// What the one that speaks was offered at first.
+static const struct negotiation_leg *offered_half(const struct call *call)
+{
+	const struct negotiation_leg *half = attempt_half(call->attempt);
+
+	return half ? half : call->first_offer;
 }
 
 // leg->dialog and the fork change places.
@@ -92,10 +106,10 @@ static int fork_select(struct leg *leg, struct fork *fork)
 	struct early early = fork->early;
 	struct dialog dialog;
 
-	leg->early.negotiated = half_copy(&call->negotiation.legs[leg->index]);
+	leg->early.negotiated = negotiation_leg_copy(&call->negotiation.legs[leg->index]);
 	if (!leg->early.negotiated)
 		return -ENOMEM;
-	half_restore(call, early.negotiated ? early.negotiated : call->first_offer);
+	early_half_restore(call, early.negotiated ? early.negotiated : offered_half(call));
 	negotiated_free(&early);
 	dialog_move(&dialog, &fork->dialog);
 	dialog_move(&fork->dialog, &leg->dialog);
@@ -170,6 +184,7 @@ int early_find(struct leg *leg, const struct dialog_request *request,
 		if (err)
 			return err;
 		leg->early.number = ++leg->n_early;
+		early_half_restore(leg->call, attempt_half(leg->call->attempt));
 	}
 	*out = fork ? (struct early_dialog){&fork->dialog, &fork->early, fork}
 		    : (struct early_dialog){&leg->dialog, &leg->early, NULL};

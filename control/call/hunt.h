@@ -93,9 +93,10 @@ void redirect_write(const struct leg *leg, struct builder *b);
 // attempt.c
 struct attempt_to {
 	struct flow flow;
-	struct slice host;  // of the To
-	struct slice uri;   // the Request-URI; absent: as To
-	struct slice route; // absent: none
+	struct slice host;	// of the To
+	struct slice uri;	// the Request-URI; absent: as To
+	struct slice route;	// absent: none
+	bool is_one_of_several; // that ring at the same time, with other keys
 };
 // INVITE the peer. Returns NULL with errno set.
 struct attempt *attempt_start(struct call *call, const struct attempt_to *to,
@@ -105,6 +106,8 @@ struct attempt *attempt_start(struct call *call, const struct attempt_to *to,
 void attempts_abandon(struct call *call, const struct sip_message *cause, struct slice reason);
 // The call has taken its answer: acknowledge repetitions, end other forks.
 void attempt_won(struct attempt *attempt);
+// What b was offered by this one of several; NULL: all were offered the same, or there is none.
+const struct negotiation_leg *attempt_half(const struct attempt *attempt);
 const struct dialog_request *attempt_request(const struct attempt *attempt);
 const struct trunk *attempt_trunk(const struct attempt *attempt);
 // What its INVITE proved with, for the ACK in this dialog.

@@ -223,6 +223,8 @@ class Named(Flow):
         self.callee.drain()
 
     def test_call_from_an_address_of_the_name_is_of_its_trunk(self):
+        flows.gateway.wait(lambda: f"{flows.gateway.stranger_ip}:5072" in
+                           [address for address, _ in targets_of("named")], "the name to be resolved")
         self.second.calls.add("none")
         call = OutgoingCall(self.second, "2" + self.number)
         self.second.calls.add(call.call_id)

@@ -3,6 +3,7 @@
 
 usage: flows_register.py BUILD-FOLDER [PART OF A TEST'S NAME...]
 """
+import base64
 import os
 import re
 import sys
@@ -48,7 +49,16 @@ def setUpModule():
     codecs: [PCMU]
     users: {{domain: {DOMAIN}, file: {path}, redirect: yes}}
 """
+    gateway.trunks += f"""\
+  - name: sealed
+    realm: lo
+    codecs: [PCMU]
+    srtp: required
+    srtp_suites: [AES_CM_128_HMAC_SHA1_80]
+    users: {{domain: {DOMAIN}, file: {path}}}
+"""
     gateway.routes = """\
+  - {prefix: "88", trunk: sealed, strip: 2}
   - {prefix: "84", trunk: phones, strip: 2}
   - {prefix: "87", trunk: redirected, strip: 2}
 auth: {failures: 5, ban_s: 600}
@@ -399,6 +409,44 @@ class Calls(Registered):
         phones[1].reply(invite, 486, "x")
         phones[1].expect("ACK")
         call.refused(486)
+
+
+class Sealed(Registered):
+    prefix = "88"
+
+    def answer_sealed(self, phone, invite, tag, status=200):
+        (number, suite, _), = invite.sdp_keys()
+        key = base64.b64encode(os.urandom(30)).decode()
+        body = phone.sdp(proto="RTP/SAVP", extra=[f"a=crypto:{number} {suite} inline:{key}"])
+        phone.reply(invite, status, tag, body, contact=False, extra=[f"Contact: {phone.contact_text()}"])
+
+    def test_each_phone_is_offered_keys_of_its_own(self):
+        self.dial("100")
+        phones = [self.registered(f"<sip:{name}@10.0.0.1>") for name in "abc"]
+        call = OutgoingCall(self.caller, self.number)
+        invites = [phone.expect("INVITE") for phone in phones]
+        keys = [invite.sdp_keys()[0][2] for invite in invites]
+        self.assertEqual(len(set(keys)), 3)
+        phones[2].reply(invites[2], 180, "c")
+        self.caller.expect(180)
+        # Early media of one, the answer of another: what follows is under the key of that one.
+        self.answer_sealed(phones[1], invites[1], "b", 183)
+        self.caller.expect(183)
+        self.answer_sealed(phones[0], invites[0], "a")
+        phones[0].expect("ACK")
+        caller = call.answered()
+        for phone, invite in zip(phones[1:], invites[1:]):
+            phone.reply(phone.expect("CANCEL"), 200)
+            phone.reply(invite, 487, "b" if phone is phones[1] else "c")
+            phone.expect("ACK")
+        caller.send("INVITE", self.caller.sdp(direction="sendonly", version=2))
+        again = phones[0].expect("INVITE")
+        self.assertEqual(again.sdp_keys()[0][2], keys[0])
+        self.answer_sealed(phones[0], again, None)
+        phones[0].expect("ACK")
+        self.caller.expect(200)
+        caller.send("ACK")
+        self.end(caller, phones[0])
 
 
 class Redirected(Registered):
