@@ -186,9 +186,10 @@ struct srtp_indices {
 unsigned int srtp_context_export(
 	const struct srtp_context *context, struct srtp_indices *indices, unsigned int max);
 
-// Continue above `indices`: everything below counts as used. Never lowers anything. Returns 0,
-// -EINVAL (beyond 2^48 or 2^31) or -ENOSPC (more SSRCs than the context has room for); on an error
-// those before it are set.
+// Continue above `indices`: everything below counts as used. Never lowers anything. A receiver
+// takes the ROC for a guess that may be old: until a packet of the SSRC has authenticated, one more
+// and one less than it are tried, too. Returns 0, -EINVAL (beyond 2^48 or 2^31) or -ENOSPC (more
+// SSRCs than the context has room for); on an error those before it are set.
 int srtp_context_import(
 	struct srtp_context *context, const struct srtp_indices *indices, unsigned int n);
 

@@ -204,13 +204,40 @@ static struct srtp_context *generation(struct srtp_context *newest, unsigned int
 	return all[k <= current ? current - k : k];
 }
 
+// Ways to read a packet under one key: with the ROC that RFC 3711 3.3.1 estimates, with the 0 of a
+// sender that has begun anew, and where the ROC is another's word, with what else it may be of
+// that, one more and one less.
+enum way { WAY_ESTIMATE, WAY_FROM_ZERO, WAY_OTHER, WAY_OTHER2, WAYS };
+
+// The index with the `n`th of the ROCs r, r + 1, r - 1 that the estimate has not; -1: there is
+// none.
+static int64_t other_index(const struct srtp_stream *stream, uint16_t sequence, unsigned int n)
+{
+	static const int64_t steps[] = {0, 0x10000, -0x10000};
+	int64_t estimate = srtp_index_estimate(stream->highest, sequence);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		int64_t index =
+			(int64_t)(stream->highest & ~UINT64_C(0xffff)) + steps[i] + sequence;
+
+		if (index != estimate && n-- == 0)
+			return index;
+	}
+	return -1;
+}
+
 static enum srtp_status receive_rtp_index(
-	const struct srtp_stream *stream, uint16_t sequence, bool from_zero, uint64_t *out)
+	const struct srtp_stream *stream, uint16_t sequence, enum way way, uint64_t *out)
 {
 	int64_t index = sequence;
 
-	if (stream && (!from_zero || stream->rtp_started))
+	if (way >= WAY_OTHER) {
+		index = other_index(stream, sequence, way - WAY_OTHER);
+		if (index < 0)
+			return SRTP_STATUS_LATE;
+	} else if (stream && (way != WAY_FROM_ZERO || stream->rtp_started)) {
 		index = srtp_index_estimate(stream->highest, sequence);
+	}
 	// There is nothing before ROC 0; it may be a step ahead of 2^15 and more, the tag will
 	// tell.
 	if (index < 0)
@@ -245,9 +272,9 @@ static bool mki_matches(const struct srtp_context *context, const struct srtp_jo
 	return !memcmp(end - context->mki_bytes, srtp_context_mki(context), context->mki_bytes);
 }
 
-// Read the packet as one of `context`. `from_zero`: with the ROC that a restarted sender has.
-static enum srtp_status unprotect_start(const struct srtp_job *job, struct srtp_context *context,
-	bool from_zero, struct srtp_op *op)
+// Read the packet as one of `context`.
+static enum srtp_status unprotect_start(
+	const struct srtp_job *job, struct srtp_context *context, enum way way, struct srtp_op *op)
 {
 	struct srtp_stream *stream;
 	enum srtp_status status;
@@ -266,7 +293,7 @@ static enum srtp_status unprotect_start(const struct srtp_job *job, struct srtp_
 		return SRTP_STATUS_SSRC;
 	if (job->rtcp)
 		return receive_rtcp_index(stream, job, op);
-	return receive_rtp_index(stream, be16(job->packet + 2), from_zero, &op->index);
+	return receive_rtp_index(stream, be16(job->packet + 2), way, &op->index);
 }
 
 // Whether the SSRC is known from the old key only: then its ROC may have gone on or begun anew.
@@ -280,21 +307,45 @@ static bool may_begin_anew(struct srtp_context *context, const struct srtp_job *
 	return stream && !stream->rtp_started && stream->highest;
 }
 
-// Settle how to read the packet: the first way from attempt->number on that makes sense. Two ways a
-// context. False: none is left, attempt->status says why.
+// Whether nothing of the SSRC has authenticated since its indices were imported.
+static bool is_imported(struct srtp_context *context, const struct srtp_job *job)
+{
+	const struct srtp_stream *stream;
+
+	if (job->rtcp || job->length < RTP_FIXED_BYTES)
+		return false;
+	stream = srtp_context_find(context, be32(job->packet + 8));
+	return stream && stream->imported;
+}
+
+static bool is_open(struct srtp_context *context, const struct srtp_job *job, enum way way)
+{
+	switch (way) {
+	case WAY_FROM_ZERO:
+		return may_begin_anew(context, job);
+	case WAY_OTHER:
+	case WAY_OTHER2:
+		return is_imported(context, job);
+	default:
+		return true;
+	}
+}
+
+// Settle how to read the packet: the first way from attempt->number on that makes sense. WAYS of
+// each context. False: none is left, attempt->status says why.
 static bool attempt_start(
 	const struct srtp_engine *engine, struct srtp_attempt *attempt, struct srtp_op *op)
 {
 	for (;; attempt->number++) {
-		bool from_zero = attempt->number & 1;
+		enum way way = (enum way)(attempt->number % WAYS);
 		enum srtp_status status;
 
-		attempt->context = generation(attempt->job->context, attempt->number / 2);
+		attempt->context = generation(attempt->job->context, attempt->number / WAYS);
 		if (!attempt->context)
 			return false;
-		if (from_zero && !may_begin_anew(attempt->context, attempt->job))
+		if (!is_open(attempt->context, attempt->job, way))
 			continue;
-		status = unprotect_start(attempt->job, attempt->context, from_zero, op);
+		status = unprotect_start(attempt->job, attempt->context, way, op);
 		if (status == SRTP_STATUS_OK) {
 			op_prefetch(engine, op);
 			return true;
@@ -325,6 +376,7 @@ static enum srtp_status commit(
 		rtcp_mark(stream, op->index);
 	else
 		rtp_mark(stream, op->index);
+	stream->imported &= op->rtcp;
 	context->started = true;
 	if (context->overlap)
 		context->overlap--;
@@ -341,8 +393,8 @@ static bool attempt_finish(
 	if (op->status == SRTP_STATUS_AUTH) {
 		if (attempt->status == SRTP_STATUS_OK)
 			attempt->status = SRTP_STATUS_AUTH;
-		if (unprotect_start(job, attempt->context, attempt->number & 1, op) !=
-				SRTP_STATUS_OK ||
+		if (unprotect_start(job, attempt->context, (enum way)(attempt->number % WAYS),
+			    op) != SRTP_STATUS_OK ||
 			op->index == tried)
 			attempt->number++;
 		return false;

@@ -299,13 +299,15 @@ unsigned int srtp_context_export(
 	return n;
 }
 
-static void stream_import(struct srtp_stream *stream, const struct srtp_indices *indices)
+static void stream_import(
+	struct srtp_stream *stream, const struct srtp_indices *indices, bool receive)
 {
 	if (indices->rtp_next &&
 		(!stream->rtp_started || indices->rtp_next > stream->highest + 1)) {
 		stream->highest = indices->rtp_next - 1;
 		stream->window = SRTP_WINDOW_FULL;
 		stream->rtp_started = true;
+		stream->imported = receive;
 	}
 	if (indices->rtcp_next &&
 		(!stream->rtcp_started || indices->rtcp_next > stream->rtcp_highest + 1)) {
@@ -327,7 +329,7 @@ int srtp_context_import(
 			stream = srtp_context_add(NULL, context, indices[i].ssrc);
 		if (!stream)
 			return -ENOSPC;
-		stream_import(stream, &indices[i]);
+		stream_import(stream, &indices[i], context->direction == SRTP_RECEIVE);
 	}
 	return 0;
 }

@@ -21,7 +21,8 @@ struct srtp_stream {
 	uint32_t ssrc;
 	bool rtp_started; // under this key
 	bool rtcp_started;
-	uint8_t reserved[2];
+	bool imported; // receiving: its ROC is another's word, one more or less may be right
+	uint8_t reserved;
 	struct srtp_window rtcp_window;
 	uint32_t rtcp_highest;
 	uint8_t reserved2[4];

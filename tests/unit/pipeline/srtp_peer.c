@@ -46,14 +46,14 @@ void peer_keys(struct sl_leg *leg, enum sl_srtp_suite suite, uint8_t seed)
 	leg->srtp_send = peer_key(suite, (uint8_t)(seed + 1));
 }
 
-static srtp_t create(const struct sl_srtp *key, srtp_ssrc_type_t type)
+static srtp_t create(const struct sl_srtp *key, srtp_ssrc_type_t type, uint32_t ssrc)
 {
 	static bool ready;
 	uint8_t master[SL_SRTP_KEY_MAX + SL_SRTP_SALT_MAX];
 	uint8_t mki[SL_SRTP_MKI_MAX];
 	srtp_master_key_t keys = {.key = master, .mki_id = mki, .mki_size = key->mki_bytes};
 	srtp_master_key_t *list[] = {&keys};
-	srtp_policy_t policy = {.ssrc = {.type = type}, .window_size = 128};
+	srtp_policy_t policy = {.ssrc = {type, ssrc}, .window_size = 128};
 	unsigned int key_bytes = suites[key->suite].key_bytes;
 	srtp_t peer;
 
@@ -81,12 +81,20 @@ static srtp_t create(const struct sl_srtp *key, srtp_ssrc_type_t type)
 
 srtp_t peer_sender(const struct sl_srtp *receive)
 {
-	return create(receive, ssrc_any_outbound);
+	return create(receive, ssrc_any_outbound, 0);
 }
 
 srtp_t peer_receiver(const struct sl_srtp *send)
 {
-	return create(send, ssrc_any_inbound);
+	return create(send, ssrc_any_inbound, 0);
+}
+
+srtp_t peer_at(const struct sl_srtp *key, uint32_t ssrc, uint32_t roc)
+{
+	srtp_t peer = create(key, ssrc_specific, ssrc);
+
+	must(srtp_set_stream_roc(peer, ssrc, roc), "srtp_set_stream_roc");
+	return peer;
 }
 
 static unsigned int has_mki(srtp_t peer)

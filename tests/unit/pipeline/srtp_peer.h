@@ -15,6 +15,9 @@ void peer_keys(struct sl_leg *leg, enum sl_srtp_suite suite, uint8_t seed);
 srtp_t peer_sender(const struct sl_srtp *receive);
 srtp_t peer_receiver(const struct sl_srtp *send);
 
+// Either of them, of one SSRC only, whose ROC is that.
+srtp_t peer_at(const struct sl_srtp *key, uint32_t ssrc, uint32_t roc);
+
 // In place; returns the new length. The test fails where libsrtp2 does not want to.
 unsigned int peer_protect(srtp_t peer, uint8_t *packet, unsigned int length);
 unsigned int peer_protect_rtcp(srtp_t peer, uint8_t *packet, unsigned int length);

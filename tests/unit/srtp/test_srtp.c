@@ -239,6 +239,63 @@ static void importer_continues_where_the_exporter_was(void **state)
 	link_destroy(&other);
 }
 
+// Where the sender is, for each of the ROCs that an old mark may mean, ahead of it by more than
+// 2^15 sequence numbers or less.
+static void an_imported_roc_may_be_one_off(void **state)
+{
+	static const struct {
+		uint64_t mark;
+		uint64_t next;
+		const char *status;
+	} cases[] = {
+		{0x50064, 0x50065, "ok"},
+		{0x50064, 0x5fff0, "ok"}, // the estimate is 0x4fff0
+		{0x50064, 0x60010, "ok"}, // and 0x50010, which is too old
+		{0x5fff0, 0x60064, "ok"},
+		{0x5fff0, 0x6fff8, "ok"},
+		{0x50064, 0x70070, "auth"},   // two ROCs on
+		{0x50064, 0x4fff0, "replay"}, // before the mark
+		{0x50064, 0x4ff00, "late"},
+	};
+
+	for (unsigned int suite = 0; suite < N_SRTP_SUITES; suite++)
+		for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+			const struct srtp_indices sender = {
+				.ssrc = SSRC, .rtp_next = cases[i].next};
+			const struct srtp_indices receiver = {
+				.ssrc = SSRC, .rtp_next = cases[i].mark};
+			struct link link = link_create(state, suite, 4);
+			struct wire wire;
+
+			assert_int_equal(srtp_context_import(link.sender, &sender, 1), 0);
+			assert_int_equal(srtp_context_import(link.receiver, &receiver, 1), 0);
+			wire = sent(&link, SSRC, (uint16_t)cases[i].next);
+			assert_status(received(&link, &wire), cases[i].status);
+			if (strcmp(cases[i].status, "ok") == 0)
+				assert_int_equal(indices_of(link.receiver, SSRC).rtp_next,
+					cases[i].next + 1);
+			link_destroy(&link);
+		}
+}
+
+// Once a packet has proven the ROC, nothing but the estimate is tried.
+static void a_proven_roc_is_no_guess_any_more(void **state)
+{
+	const struct srtp_indices mark = {.ssrc = SSRC, .rtp_next = 0x50064};
+	const struct srtp_indices ahead = {.ssrc = SSRC, .rtp_next = 0x60070};
+	struct link link = link_create(state, SRTP_SUITE_AES_CM_128_HMAC_SHA1_80, 4);
+	struct wire wire;
+
+	assert_int_equal(srtp_context_import(link.sender, &mark, 1), 0);
+	assert_int_equal(srtp_context_import(link.receiver, &mark, 1), 0);
+	wire = sent(&link, SSRC, 0x64);
+	assert_status(received(&link, &wire), "ok");
+	assert_int_equal(srtp_context_import(link.sender, &ahead, 1), 0);
+	wire = sent(&link, SSRC, 0x70);
+	assert_status(received(&link, &wire), "auth");
+	link_destroy(&link);
+}
+
 static void import_never_lowers(void **state)
 {
 	struct link link = link_create(state, SRTP_SUITE_AES_CM_128_HMAC_SHA1_80, 4);
@@ -355,6 +412,8 @@ static void ssrcs_are_bounded_and_only_real_ones_count(void **state)
 	X(burst_of_one_stream_is_as_one_by_one)                 \
 	X(key_ends_at_the_last_index)                           \
 	X(importer_continues_where_the_exporter_was)            \
+	X(an_imported_roc_may_be_one_off)                       \
+	X(a_proven_roc_is_no_guess_any_more)                    \
 	X(import_never_lowers)                                  \
 	X(no_index_is_ever_reused)                              \
 	X(every_ssrc_has_an_index_of_its_own)                   \
