@@ -291,6 +291,8 @@ int shards_set(struct shards *shards, const struct sl_shard *wanted, struct sl_s
 	shard = &shards->all[i - 1];
 	if (wanted->state == SL_SHARD_ACTIVE && shard->is.state != SL_SHARD_ACTIVE && !valid)
 		return -ETIME;
+	if (wanted->epoch > shard->is.epoch) // another lease
+		shard->is.valid_until_ns = 0;
 	shard->is.epoch = wanted->epoch;
 	if (wanted->state == SL_SHARD_ACTIVE) {
 		shard->is.pause_ms = wanted->pause_ms;
