@@ -38,8 +38,8 @@ struct mnl_socket *netlink_open(void);
 struct mnl_socket *netlink_monitor_open(void);
 void netlink_close(struct mnl_socket *socket);
 
-// Returns 0 or a negative errno: -ENETUNREACH and relatives; -EINVAL `source` (NULL: any) is no
-// address that the kernel has.
+// Returns 0 or a negative errno: -ENETUNREACH and relatives, also where the kernel has not got
+// `source` (NULL: any).
 int netlink_route_get(struct mnl_socket *socket, const struct sl_address *source,
 	const struct sl_address *destination, struct netlink_route *route);
 

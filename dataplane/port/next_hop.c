@@ -177,6 +177,19 @@ static void neighbour_return(struct next_hops *hops, struct neighbour *neighbour
 	free(neighbour);
 }
 
+// Whether an address of ours is of a shard, so that the kernel does not have it all the time.
+static bool moves(const struct next_hops *hops, const struct sl_address *address)
+{
+	for (unsigned int i = 0; i < hops->realms->n; i++) {
+		const struct realm *realm = &hops->realms->entries[i];
+
+		for (unsigned int j = 0; j < realm->n_addresses; j++)
+			if (realm->shards[j] && same_host(&realm->addresses[j], address))
+				return true;
+	}
+	return false;
+}
+
 // Give the hop the neighbour that the kernel's routes name now. On error it keeps none.
 static int hop_resolve(struct next_hops *hops, struct hop *hop)
 {
@@ -185,7 +198,7 @@ static int hop_resolve(struct next_hops *hops, struct hop *hop)
 	int ret = netlink_route_get(hops->query, &hop->source, &hop->destination, &route);
 	const struct link *link;
 
-	if (ret == -EINVAL) // of a shard that is not ours now: be ready for when it is
+	if (ret && moves(hops, &hop->source)) // and may not be ours now: be ready for when it is
 		ret = netlink_route_get(hops->query, NULL, &hop->destination, &route);
 	link = ret ? NULL : links_find(&hops->links, route.ifindex);
 	hop->routes_seen = hops->routes;

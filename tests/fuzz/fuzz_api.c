@@ -31,6 +31,8 @@ static void look_into(const struct sl_message *message)
 	const struct sl_session *session;
 	const struct sl_datagram *datagram;
 	const struct sl_counter *counters;
+	const struct sl_shard *shards;
+	const struct sl_mark *marks;
 	const void *record;
 	size_t n;
 
@@ -47,6 +49,13 @@ static void look_into(const struct sl_message *message)
 		sink += (unsigned int)strlen(counters[i].name);
 	sl_payload_welcome(message);
 	sl_payload_event(message);
+	sl_payload_shard_event(message);
+	shards = sl_payload_shards(message, &n);
+	for (size_t i = 0; shards && i < n; i++)
+		sink += (unsigned int)strlen(shards[i].name);
+	marks = sl_payload_marks(message, &n);
+	if (marks)
+		sink += touch(marks, n * sizeof(*marks));
 	datagram = sl_payload_datagram(message);
 	if (datagram)
 		sink += touch(datagram->bytes, datagram->length);

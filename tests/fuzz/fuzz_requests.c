@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -49,12 +50,19 @@ static void start(void)
 	static struct server_config config = {.sessions_max = 100};
 	static struct request_context the_context = {.config = &config};
 
+	static const struct path_size size = {.megabytes = "128",
+		.sessions_max = 100,
+		.n_udp_ports = 64,
+		.n_addresses = {1, 1},
+		.sharded = true};
+
 	path_start();
-	path_open(2);
+	path_open_sized(2, &size);
 	atexit(path_close); // the leak checker does not see into DPDK's memory
 	config.sessions = path.sessions;
 	config.workers = path.workers;
 	log_server.level = LOG_LEVEL_ERROR;
+	config.shards = path.shards;
 	context = &the_context;
 	context->stats = stats_create(&counters);
 	context->injector = injector_create(path.hops, path.sessions, path.workers);
@@ -108,6 +116,16 @@ static void ask(uint16_t type, const void *payload, size_t length)
 }
 
 // ---- sessions ----
+
+static uint64_t shard_epoch; // the highest that has been heard of
+
+// Epochs only grow: begin anew before they end.
+static void renew_shards(void)
+{
+	path_renew_shards();
+	((struct server_config *)(uintptr_t)context->config)->shards = path.shards;
+	shard_epoch = 0;
+}
 
 static void describe_secure(struct sl_session *session)
 {
@@ -305,6 +323,54 @@ static void step_dtmf(struct input *input)
 	ask(SL_DTMF, &dtmf, sizeof(dtmf));
 }
 
+// Mostly as it should be.
+static void step_shard(struct input *input)
+{
+	struct sl_shard shard = {.name = "s1",
+		.epoch = shard_epoch + take(input) % 4,
+		.state = take(input) % 5,
+		.pause_ms = 50 + take(input)};
+	uint8_t oddity = take(input);
+	struct timespec boot;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	shard.valid_until_ns =
+		(uint64_t)boot.tv_sec * 1000000000 + (uint64_t)take(input) * 100000000 - 1000000000;
+	if (oddity < sizeof(shard))
+		((uint8_t *)&shard)[oddity] ^= take(input);
+	ask(SL_SHARD_SET, &shard, sizeof(shard));
+	if (answer.message.status == 0) {
+		must(answer.message.payload_length == sizeof(shard) &&
+				((const struct sl_shard *)answer.message.payload)->state ==
+					shard.state,
+			"a shard is not in the state that it was set to");
+		// The next input begins where this one has come to, but not at the end of all.
+		if (shard.epoch < UINT64_MAX / 2)
+			shard_epoch = shard.epoch;
+		else
+			renew_shards();
+	}
+	ask(SL_SHARD_LIST, NULL, 0);
+	must(answer.message.payload_length == sizeof(shard), "not all shards are listed");
+}
+
+// What was read is set, with some of its bytes changed.
+static void step_marks(struct input *input)
+{
+	static struct sl_mark marks[SL_MARKS_MAX];
+	const struct sl_shard_name name = {"s1"};
+	size_t n;
+
+	ask(SL_MARKS_GET, &name, sizeof(name));
+	must(answer.message.status == 0 && answer.message.payload_length % sizeof(marks[0]) == 0,
+		"marks are not told");
+	n = answer.message.payload_length / sizeof(marks[0]);
+	memcpy(marks, answer.message.payload, n * sizeof(marks[0]));
+	for (unsigned int i = take(input) % 8; n && i > 0; i--)
+		((uint8_t *)&marks[take(input) % n])[take(input) % sizeof(marks[0])] = take(input);
+	ask(SL_MARKS_SET, marks, n * sizeof(marks[0]));
+}
+
 // Media, to whoever is at the first ports, and time.
 static void step_media(struct input *input)
 {
@@ -317,6 +383,7 @@ static void step_media(struct input *input)
 	path_turn();
 	discard_output();
 	path.rig.n_events = 0;
+	path.n_shard_events = 0;
 }
 
 static void delete_sessions(void)
@@ -341,7 +408,8 @@ static void delete_sessions(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const steps[])(struct input * input) = {step_set, step_get, step_delete,
-		step_list, step_media, step_inject, step_ask, step_hello, step_profile, step_dtmf};
+		step_list, step_media, step_inject, step_ask, step_hello, step_profile, step_dtmf,
+		step_shard, step_marks};
 	struct input input = {data, size};
 
 	if (!context)

@@ -131,6 +131,14 @@ static void open_shards(void)
 	must(path.shards != NULL, "shards_create");
 }
 
+void path_renew_shards(void)
+{
+	shards_destroy(path.shards);
+	for (unsigned int i = 1; i < FENCE_SHARDS; i++)
+		fence_close(&path.fence, i);
+	open_shards();
+}
+
 void path_open(unsigned int n_workers)
 {
 	path_open_sized(n_workers, &usual_size);

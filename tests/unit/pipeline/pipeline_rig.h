@@ -47,6 +47,7 @@ struct path_size {
 void path_start_sized(const struct path_size *size);
 void path_open_sized(unsigned int n_workers, const struct path_size *size);
 void path_close(void);
+void path_renew_shards(void); // all inactive, as at the start
 
 // Set a session; the test fails where it is refused. `ports` gets the local ports of its legs.
 struct sl_session path_set(const struct sl_session *wanted);
