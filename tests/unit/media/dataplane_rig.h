@@ -13,3 +13,6 @@ unsigned int dataplane_n_sessions(void);
 // After the workers have turned: no session, nothing that was one's, and nothing that is to be
 // freed.
 bool dataplane_is_clean(void);
+// Before the first start: the first addresses are of shard "s1". Somebody claims one of them.
+void dataplane_use_shards(void);
+void dataplane_is_claimed(void);

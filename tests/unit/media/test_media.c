@@ -14,6 +14,7 @@
 #include "dataplane_rig.h"
 #include "media.h"
 #include "media_log.h"
+#include "media_shard.h"
 #include "sl_client.h"
 
 #define TURNS_MAX 20000 // of 0.1 ms
@@ -31,6 +32,11 @@ static struct {
 	bool lost;
 	char record[32];
 	struct media_session *adopter; // NULL: do not adopt
+	unsigned int n_shard, n_marks_answers, n_marks, n_shard_events;
+	int shard_status, marks_status;
+	uint8_t shard_state;
+	struct sl_mark marks[8];
+	struct sl_shard_event shard_event;
 } seen;
 
 static void on_ready(struct media_session *, int status)
@@ -72,6 +78,12 @@ static void on_state(void *, bool up)
 	seen.up = up;
 }
 
+static void on_shard_event(void *, const struct sl_shard_event *event)
+{
+	seen.n_shard_events++;
+	seen.shard_event = *event;
+}
+
 static const struct media_ops ops = {
 	.ready = on_ready,
 	.event = on_event,
@@ -79,6 +91,7 @@ static const struct media_ops ops = {
 	.closed = on_closed,
 	.found = on_found,
 	.state = on_state,
+	.shard = on_shard_event,
 };
 
 static void turn(void)
@@ -473,6 +486,130 @@ static void questions_are_answered_once(void **)
 	close_and_wait(&session);
 }
 
+// ---- shards ----
+
+static void on_shard(void *, int status, const struct sl_shard *now)
+{
+	seen.n_shard++;
+	seen.shard_status = status;
+	seen.shard_state = now ? now->state : UINT8_MAX;
+}
+
+static void on_marks(void *, int status, const struct sl_mark *marks, size_t n_marks, bool more)
+{
+	seen.n_marks_answers += !more;
+	seen.marks_status = status;
+	for (size_t i = 0; i < n_marks && seen.n_marks < 8; i++)
+		seen.marks[seen.n_marks++] = marks[i];
+}
+
+static struct sl_shard shard_of(uint8_t state, uint64_t epoch)
+{
+	return (struct sl_shard){.name = "s1",
+		.epoch = epoch,
+		.valid_until_ns = media_now_ns() + 60 * UINT64_C(1000000000),
+		.pause_ms = 1000,
+		.state = state};
+}
+
+static void set_shard(uint8_t state, uint64_t epoch)
+{
+	struct sl_shard shard = shard_of(state, epoch);
+	unsigned int n = seen.n_shard;
+
+	assert_int_equal(media_shard_set(media, &shard, on_shard, NULL), 0);
+	until(seen.n_shard > n);
+}
+
+// Sessions, their marks, then the shard: else the marks would be refused (-EBUSY, -ENOENT).
+static void a_shard_becomes_active_behind_sessions_and_marks(void **)
+{
+	enum { N = 400 }; // marks, of several messages
+	static struct sl_mark marks[N];
+	struct media_session session = session_of(1);
+	struct sl_shard shard = shard_of(SL_SHARD_ACTIVE, 1);
+
+	for (unsigned int i = 0; i < N; i++)
+		marks[i] = (struct sl_mark){.id = session.id, .leg = i % 2};
+	media_session_open(media, &session);
+	assert_int_equal(media_shard_set(media, &shard, on_shard, NULL), 0);
+	assert_int_equal(media_marks_set(media, marks, N, on_marks, NULL), 0);
+	media_session_update(&session);
+	assert_int_equal(seen.n_shard + seen.n_marks_answers, 0); // not from inside
+	until(seen.n_shard == 1);
+	assert_int_equal(seen.shard_status, 0);
+	assert_int_equal(seen.shard_state, SL_SHARD_ACTIVE);
+	assert_int_equal(seen.n_marks_answers, 1);
+	assert_int_equal(seen.marks_status, 0);
+	assert_int_equal(media_marks_set(media, marks, 1, on_marks, NULL), 0);
+	until(seen.n_marks_answers == 2);
+	assert_int_equal(seen.marks_status, -EBUSY);
+	close_and_wait(&session);
+}
+
+static void marks_of_a_shard_are_read(void **)
+{
+	struct media_session session = session_of(1);
+
+	open_and_set(&session);
+	assert_int_equal(media_marks_get(media, "s1", on_marks, NULL), 0);
+	until(seen.n_marks_answers == 1);
+	assert_int_equal(seen.n_marks, 2);
+	assert_memory_equal(&seen.marks[1].id, &session.id, sizeof(session.id));
+	assert_int_equal(seen.marks[1].leg, 1);
+	assert_int_equal(seen.marks[1].sent.ssrc, session.legs[1].ssrc);
+	assert_int_equal(media_marks_get(media, "s2", on_marks, NULL), 0);
+	until(seen.n_marks_answers == 2);
+	assert_int_equal(seen.marks_status, -ENOENT);
+	close_and_wait(&session);
+}
+
+static void refusals_of_a_shard_are_told(void **)
+{
+	struct sl_shard shard = shard_of(SL_SHARD_ACTIVE, 3);
+
+	set_shard(SL_SHARD_ACTIVE, 5);
+	assert_int_equal(seen.shard_state, SL_SHARD_ACTIVE);
+	assert_int_equal(media_shard_set(media, &shard, on_shard, NULL), 0);
+	until(seen.n_shard == 2);
+	assert_int_equal(seen.shard_status, -ESTALE);
+	set_shard(SL_SHARD_INACTIVE, 6);
+	assert_int_equal(seen.shard_state, SL_SHARD_INACTIVE);
+	memset(shard.name, 'x', sizeof(shard.name));
+	assert_int_equal(media_shard_set(media, &shard, on_shard, NULL), -EINVAL);
+}
+
+static void a_restarted_dataplane_gets_its_shards_again(void **)
+{
+	struct media_session session = session_of(1);
+
+	open_and_set(&session);
+	set_shard(SL_SHARD_ACTIVE, 1);
+	dataplane_stop(false);
+	until(!seen.up);
+	dataplane_start(socket_path);
+	until(seen.up);
+	set_shard(SL_SHARD_FROZEN, 1); // behind what was remembered
+	assert_int_equal(seen.shard_status, 0);
+	dataplane_stop(true);
+	until(!seen.up);
+	assert_int_equal(media_marks_get(media, "s1", on_marks, NULL), -ENOTCONN);
+	dataplane_start(socket_path);
+	until(seen.up);
+	close_and_wait(&session);
+}
+
+static void a_conflict_is_told(void **)
+{
+	set_shard(SL_SHARD_ACTIVE, 1);
+	dataplane_is_claimed();
+	until(seen.n_shard_events == 1);
+	assert_int_equal(seen.shard_event.type, SL_SHARD_CONFLICT);
+	assert_int_equal(seen.shard_event.state, SL_SHARD_ACTIVE);
+	assert_string_equal(seen.shard_event.name, "s1");
+	assert_int_equal(seen.shard_event.mac[1], 9);
+}
+
 // More than the socket holds at once, while the dataplane does not read: nothing is lost.
 static void full_socket_delays_only(void **)
 {
@@ -534,7 +671,13 @@ int main(void)
 		TEST(session_that_nobody_wants_is_deleted),
 		TEST(questions_are_answered_once),
 		TEST(full_socket_delays_only),
+		TEST(a_shard_becomes_active_behind_sessions_and_marks),
+		TEST(marks_of_a_shard_are_read),
+		TEST(refusals_of_a_shard_are_told),
+		TEST(a_restarted_dataplane_gets_its_shards_again),
+		TEST(a_conflict_is_told),
 	};
 
+	dataplane_use_shards();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
