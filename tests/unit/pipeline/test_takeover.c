@@ -206,7 +206,8 @@ static void both_lose(unsigned int n)
 		for (unsigned int i = 0; i < n; i++) {
 			unsigned int length = rtp_build(
 				bytes, &(struct rtp_packet){.sequence = far[side].sequence++,
-					       .ssrc = side ? SSRC1 : SSRC0});
+					       .ssrc = side ? SSRC1 : SSRC0,
+					       .payload = (const uint8_t *)""});
 
 			if (far[side].sender)
 				peer_protect(far[side].sender, bytes, length);
