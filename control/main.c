@@ -15,6 +15,7 @@
 
 #include "admin.h"
 #include "call.h"
+#include "cluster.h"
 #include "config.h"
 #include "guard.h"
 #include "log.h"
@@ -23,9 +24,9 @@
 static LOG_MODULE(log_control, "control");
 
 // Levels are set by name from the configuration.
-extern struct log_module log_sip, log_call, log_registrar;
+extern struct log_module log_sip, log_call, log_registrar, log_store;
 static struct log_module *const log_modules[] = {&log_control, &log_call, &log_registrar, &log_sip,
-	&log_media, &log_guard, &log_admin, NULL};
+	&log_media, &log_guard, &log_admin, &log_cluster, &log_store, NULL};
 
 struct program {
 	const char *path;
@@ -34,6 +35,7 @@ struct program {
 	struct event *on_term, *on_int, *on_hup, *on_usr1, *on_usr2;
 	struct guard *guard;
 	struct calls *calls;
+	struct cluster *cluster; // NULL: this node is alone
 	struct admin *admin;
 	bool stopping;
 	char error[512];
@@ -185,7 +187,8 @@ static void on_reload(evutil_socket_t, short, void *arg)
 static int loop_start(struct program *program)
 {
 	program->base = event_base_new();
-	if (!program->base)
+	// What must see first that we were stopped, and the rest.
+	if (!program->base || event_base_priority_init(program->base, 2))
 		return -ENOMEM;
 	program->on_term = evsignal_new(program->base, SIGTERM, on_signal, program);
 	program->on_int = evsignal_new(program->base, SIGINT, on_signal, program);
@@ -241,6 +244,24 @@ static void calls_end(struct program *program)
 	calls_destroy(program->calls);
 }
 
+static int cluster_start(struct program *program)
+{
+	const struct config_cluster *config = &program->config->cluster;
+
+	if (!config->on)
+		return 0;
+	program->cluster = cluster_create(
+		program->base, &config->settings, &calls_cluster_ops, program->calls);
+	return program->cluster
+		       ? calls_cluster_set(program->calls, program->cluster, &config->shards)
+		       : -errno;
+}
+
+static void cluster_stop(struct program *program)
+{
+	cluster_destroy(program->cluster);
+}
+
 static int admin_start(struct program *program)
 {
 	const struct sockaddr *http = (const struct sockaddr *)&program->config->http;
@@ -250,6 +271,7 @@ static int admin_start(struct program *program)
 		.node = program->config->node,
 		.http = http->sa_family == AF_UNSPEC ? NULL : http,
 		.calls = program->calls,
+		.cluster = program->cluster,
 		.guard = program->guard,
 		.reload = reload,
 		.reload_arg = program,
@@ -280,7 +302,8 @@ static const struct part {
 	void (*stop)(struct program *program);
 } parts[] = {
 	{"event loop", loop_start, loop_stop}, {"guard", guard_start, guard_stop},
-	{"calls", calls_start, calls_end}, {"admin socket", admin_start, admin_stop},
+	{"calls", calls_start, calls_end}, {"cluster", cluster_start, cluster_stop},
+	{"admin socket", admin_start, admin_stop},
 	{"listeners", listeners_start, NULL}, // the SIP stack, a part of calls, closes them
 };
 
@@ -408,8 +431,6 @@ int main(int argc, char **argv)
 	config = config_load(path, error, sizeof(error));
 	if (!config)
 		fatal("%s", error);
-	if (config->cluster.on && !check_only)
-		fatal("%s: cluster: is checked, but calls are not shared between nodes yet", path);
 	status = check_only ? check(config) : run(path, config);
 	config_free(config);
 	return status;

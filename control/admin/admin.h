@@ -18,6 +18,7 @@
 //   drops                      those that say why packets were dropped ("drop.")
 //   registrations              array of ours with trunks
 //   bindings                   array of registered users' contacts
+//   cluster                    nodes, shards, store: cluster_show.h
 //   trunks                     array of trunks with their load
 //   trace      id              array of SIP messages of a call, which may be over, or of a Call-ID;
 //   messages   id              the same
@@ -42,6 +43,7 @@
 
 struct admin;
 struct calls;
+struct cluster;
 struct event_base;
 struct guard;
 struct sockaddr;
@@ -61,6 +63,7 @@ struct admin_settings {
 	const char *node;
 	const struct sockaddr *http; // to listen on for monitoring (http.c); NULL: nowhere
 	struct calls *calls;
+	const struct cluster *cluster; // NULL: none
 	const struct guard *guard;
 	// Read the configuration again; both texts have ADMIN_RELOAD_SIZE bytes. Returns 0, or a
 	// negative errno with `error`. NULL: not to be had.

@@ -7,6 +7,7 @@
 
 #include "admin_private.h"
 #include "call.h"
+#include "cluster_show.h"
 #include "media.h"
 #include "stack.h"
 #include "transport.h"
@@ -106,6 +107,8 @@ json_t *status_json(const struct admin *admin)
 			(json_int_t)overload.waiting, "waits_ms", (json_int_t)overload.waits_ms,
 			"refused", (json_int_t)stack_counters(stack)->shed, "receive_overruns",
 			(json_int_t)transport_counters(stack_transport(stack))->receive_overruns));
+	if (admin->settings.cluster)
+		json_object_set_new(result, "cluster", cluster_json(admin->settings.cluster));
 	return result;
 }
 
@@ -340,6 +343,16 @@ static void list_trunks(struct admin_connection *connection, const json_t *)
 	admin_answer(connection, list);
 }
 
+static void show_cluster(struct admin_connection *connection, const json_t *)
+{
+	const struct cluster *cluster = connection->admin->settings.cluster;
+
+	if (cluster)
+		admin_answer(connection, cluster_json(cluster));
+	else
+		admin_refuse(connection, "this node is in no cluster");
+}
+
 static void reload(struct admin_connection *connection, const json_t *)
 {
 	const struct admin_settings *settings = &connection->admin->settings;
@@ -435,6 +448,7 @@ static const struct {
 	{"drops", show_drops},
 	{"transcoders", show_transcoders},
 	{"profile", show_profile},
+	{"cluster", show_cluster},
 	{"trunks", list_trunks},
 	{"registrations", list_registrations},
 	{"bindings", list_bindings},

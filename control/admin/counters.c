@@ -6,10 +6,16 @@
 #include "admin_private.h"
 #include "call.h"
 #include "cdr_file.h"
+#include "cluster_show.h"
 #include "guard.h"
 #include "registrar.h"
 #include "stack.h"
 #include "transport.h"
+
+static void add_number(void *result, const char *name, uint64_t value)
+{
+	json_object_set_new(result, name, json_integer((json_int_t)value));
+}
 
 json_t *own_counters(const struct admin_settings *settings)
 {
@@ -33,6 +39,9 @@ json_t *own_counters(const struct admin_settings *settings)
 		{"call.refused", calls->refused},
 		{"call.recovered", calls->recovered},
 		{"call.unrecovered", calls->unrecovered},
+		{"call.adopted", calls->adopted},
+		{"call.unadopted", calls->unadopted},
+		{"call.given_up", calls->given_up},
 		{"call.media_timeouts", calls->media_timeouts},
 		{"call.one_way", calls->one_way},
 		{"call.ssrc_collisions", calls->ssrc_collisions},
@@ -114,6 +123,8 @@ json_t *own_counters(const struct admin_settings *settings)
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		json_object_set_new(result, own[i].name, json_integer((json_int_t)own[i].value));
+	if (settings->cluster)
+		cluster_counters_read(settings->cluster, add_number, result);
 	return result;
 }
 

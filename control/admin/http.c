@@ -22,6 +22,7 @@
 #include "address.h"
 #include "admin_private.h"
 #include "call.h"
+#include "cluster_show.h"
 #include "media.h"
 #include "metrics.h"
 
@@ -178,6 +179,7 @@ static void show_metrics(struct http *http, struct evhttp_request *request)
 static void show_ready(struct http *http, struct evhttp_request *request)
 {
 	const struct calls *calls = http->admin->settings.calls;
+	const struct cluster *cluster = http->admin->settings.cluster;
 	struct media_status media;
 
 	media_status_get(calls_media(calls), &media);
@@ -187,6 +189,10 @@ static void show_ready(struct http *http, struct evhttp_request *request)
 		reply_text(request, HTTP_SERVUNAVAIL, "draining");
 	else if (!media.up)
 		reply_text(request, HTTP_SERVUNAVAIL, "no dataplane");
+	else if (cluster && !cluster_is_serving(cluster))
+		reply_text(request, HTTP_SERVUNAVAIL, "no shard");
+	else if (calls_are_adopting(calls))
+		reply_text(request, HTTP_SERVUNAVAIL, "taking a shard over");
 	else
 		reply_text(request, HTTP_OK, "ready");
 }

@@ -32,6 +32,7 @@ static const struct {
 	const char *family, *text;
 } helps[] = {
 	{"build_info", "Constant 1; the labels name version and node."},
+	{"call_adopted", "Calls taken over from another node."},
 	{"call_active", "Calls that are not over."},
 	{"call_answered", "Calls that were answered."},
 	{"call_cdr_errors", "CDRs that could not be written."},
@@ -40,6 +41,11 @@ static const struct {
 	{"call_one_way", "Times that a leg was sent media and sent none itself."},
 	{"call_recovered", "Calls taken over from an earlier run of this process."},
 	{"call_refused", "Calls that ended before an answer, for any reason."},
+	{"cluster_beats_refused", "Heartbeats that were none of the cluster's, or repeated."},
+	{"cluster_drops", "Shards given up, as another node has a newer epoch."},
+	{"cluster_shards_owned", "Shards that are ours."},
+	{"cluster_store_up", "1 while the store takes reads and writes."},
+	{"cluster_unprotected", "Calls whose latest state the store does not have."},
 	{"dataplane_up", "1 while the dataplane is connected and synchronised."},
 	{"drops", "Packets dropped by the dataplane, by reason."},
 	{"guard_refused", "SIP messages from sources that may not talk to us, left unanswered."},

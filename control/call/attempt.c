@@ -3,6 +3,7 @@
 // wants with ACK and BYE: of other forks, of a peer that was given up, or crossing our CANCEL.
 #include "bodies.h"
 #include "call_private.h"
+#include "chars.h"
 #include "description.h"
 #include "early.h"
 #include "facts.h"
@@ -444,6 +445,108 @@ void attempt_failed(struct attempt *attempt, unsigned int status)
 	if (status == 503 && trunk_is_of_users(attempt->trunk))
 		contacts_flow_failed(attempt->call, transaction_flow(attempt->transaction));
 	attempt_lost(attempt, status, NULL);
+}
+
+// For another node: the trunk is the caller's to know.
+
+int attempts_save(const struct call *call, void *out, size_t size)
+{
+	const struct attempt *attempt;
+	uint8_t *at = out;
+
+	LIST_FOREACH (attempt, &call->attempts, in_call) {
+		size_t used = (size_t)(at - (uint8_t *)out);
+		int n = size - used > 2
+				? transaction_save(attempt->transaction, at + 2, size - used - 2)
+				: -ENOSPC;
+
+		if (n < 0)
+			continue; // it rings until its far end gives up
+		at[0] = (uint8_t)(n >> 8);
+		at[1] = (uint8_t)n;
+		at += 2 + n;
+	}
+	return (int)(at - (uint8_t *)out);
+}
+
+static struct slice value_keep(struct attempt *attempt, struct slice value)
+{
+	struct builder b;
+
+	text_begin(attempt, &b);
+	builder_slice(&b, value);
+	return text_keep(attempt, &b);
+}
+
+// From or To without its tag, as it was written before that was added.
+static struct slice untagged(struct slice value)
+{
+	const char *tag = memmem(value.p, value.n, ";tag=", 5);
+
+	return tag ? (struct slice){value.p, (size_t)(tag - value.p)} : value;
+}
+
+static int request_resume(struct attempt *attempt)
+{
+	struct dialog_request *request = &attempt->request;
+	struct sip_header headers[MESSAGE_MAX_HEADERS];
+	struct sip_message sent;
+	int err = transaction_sent(attempt->transaction, &sent, headers);
+
+	if (err)
+		return err;
+	request->cseq = sent.cseq;
+	request->secure = uri_is_sips(sent.uri);
+	request->call_id = value_keep(attempt, sent.call_id);
+	request->local_tag = value_keep(attempt, sent.from_tag);
+	request->local_uri = value_keep(attempt, untagged(message_value(&sent, HEADER_FROM)));
+	request->remote_uri = value_keep(attempt, message_value(&sent, HEADER_TO));
+	request->contact = value_keep(attempt, message_value(&sent, HEADER_CONTACT));
+	return request->contact.p ? 0 : -EMSGSIZE;
+}
+
+static int attempt_resume(struct call *call, const struct slice *saved)
+{
+	struct attempt *attempt = calloc(1, sizeof(*attempt));
+	int err;
+
+	if (!attempt)
+		return -ENOMEM;
+	attempt->owner.kind = OWNER_ATTEMPT;
+	attempt->calls = call->calls;
+	attempt->trunk = call->legs[LEG_B].trunk;
+	attempt->plan = plan_hold(call_plan_of(call, attempt->trunk));
+	memcpy(attempt->id_text, call->id_text, sizeof(attempt->id_text));
+	SLIST_INIT(&attempt->strays);
+	attempt->transaction = transaction_resume(call->calls->stack, saved->p, saved->n, attempt);
+	if (!attempt->transaction) {
+		err = -errno;
+		attempt_destroy(attempt);
+		return err;
+	}
+	err = request_resume(attempt);
+	if (err)
+		log_warn(&log_call, "orphan_unreadable", "call=%s", call->id_text);
+	transaction_cancel(
+		attempt->transaction, SLICE("Reason: SIP;cause=503;text=\"Node lost\"\r\n"));
+	return err;
+}
+
+unsigned int attempts_cancel_saved(struct call *call, const void *data, size_t size)
+{
+	struct slice rest = {data, size};
+	unsigned int n_cancelled = 0;
+
+	while (rest.n > 2) {
+		size_t n = (size_t)((unsigned char)rest.p[0] << 8 | (unsigned char)rest.p[1]);
+		struct slice saved = {rest.p + 2, n};
+
+		if (n > rest.n - 2)
+			break;
+		n_cancelled += !attempt_resume(call, &saved);
+		rest = slice_skip(rest, 2 + n);
+	}
+	return n_cancelled;
 }
 
 void attempt_destroy(struct attempt *attempt)

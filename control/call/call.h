@@ -81,6 +81,14 @@ int calls_listen(struct calls *calls, char *error, size_t error_size);
 // negative errno with `error`.
 int calls_reload(
 	struct calls *calls, const struct calls_settings *settings, char *error, size_t error_size);
+// Share calls with other nodes. `cluster` was made with these ops and `calls` as their argument;
+// both outlive the calls. Before calls_listen(). 0 or -ENOMEM.
+struct cluster;
+struct shards;
+extern const struct cluster_ops calls_cluster_ops;
+int calls_cluster_set(struct calls *calls, struct cluster *cluster, const struct shards *shards);
+// A shard of ours is not heard yet.
+bool calls_are_adopting(const struct calls *calls);
 struct trunks *calls_trunks(const struct calls *calls); // those of now
 // Take no new calls and end those that are not answered yet. `stopped` is called from the loop when
 // that is done, at the latest after two seconds. Established calls stay: they live on in the
@@ -107,6 +115,9 @@ struct calls_counters {
 	uint64_t drained;	 // requests refused because we drain
 	uint64_t refused;	 // calls that ended before an answer, for any reason
 	uint64_t recovered;	 // taken over from an earlier run
+	uint64_t adopted;	 // from another node
+	uint64_t unadopted;	 // of another node, could not be
+	uint64_t given_up;	 // to another node
 	uint64_t unrecovered;	 // of an earlier run, not established or not readable: deleted
 	uint64_t media_timeouts; // calls ended by one
 	uint64_t one_way;	 // times that a leg was sent media and sent none

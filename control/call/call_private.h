@@ -79,7 +79,8 @@ enum owner_kind {
 	OWNER_REGISTRATION,
 	OWNER_BYE,
 	OWNER_SUBSCRIPTION,
-	OWNER_FORWARD
+	OWNER_FORWARD,
+	OWNER_CONFIRM
 };
 struct owner {
 	enum owner_kind kind;
@@ -160,6 +161,13 @@ struct provisional {
 struct reliable;
 
 // A session timer (RFC 4028).
+// Our question whether a leg from another node is still there; confirm.c.
+struct confirm {
+	struct owner owner;
+	struct leg *leg;
+	struct transaction *transaction;
+};
+
 struct leg_timer {
 	uint32_t interval_s; // 0: none
 	uint32_t min_s;	     // the far end wants no less; 0: has not said so
@@ -203,6 +211,7 @@ struct leg {
 	bool bye_due; // a BYE must wait for that ACK (RFC 3261 15)
 	struct bye bye;
 	struct digits digits;
+	struct confirm confirm;
 	enum sdp_warning warning; // of its description that was refused last; 0: none
 	char *facts;		  // for its CDR (facts.h); NULL: none
 };
@@ -329,6 +338,11 @@ struct call {
 	bool late_offer;		     // the answer comes in the ACK
 	struct media_session session;
 	bool session_closed;
+	struct call_shard *shard; // that it is anchored on; NULL: none
+	bool is_shared;		  // the store has a record of it, or will
+	bool adopted;		  // from another node
+	bool is_doubtful;	  // and on the list of those that are to be asked for
+	TAILQ_ENTRY(call) in_doubtful;
 
 	struct sip_message *answer;	 // of b, while a cannot have it; NULL: none waits
 	const struct sip_message *heard; // what is being dealt with, of `heard_from`; else NULL
@@ -362,6 +376,8 @@ struct calls_listener {
 	const struct realm *realm;    // NULL: of no realm any more
 	struct realm_listener wanted; // as configured: port 0 is another once it is bound
 	bool stopped;		      // of no realm, and its calls are gone: so is its socket
+	struct call_shard *shard;     // whose address it is on; NULL: none
+	bool is_refused;	      // could not be bound the last time
 };
 
 struct tls_ends;
@@ -386,7 +402,13 @@ struct calls {
 	struct trace *trace; // NULL: none is kept
 	struct calls_listener *listeners;
 	size_t n_listeners;
-	struct event *retire_timer; // while one of no realm has calls; NULL: not needed yet
+	struct event *retire_timer;	 // while one of no realm has calls; NULL: not needed yet
+	struct cluster *cluster;	 // NULL: none
+	const struct shards *all_shards; // of the configuration, and
+	struct call_shard *shards;	 // what we have of them, in the same order
+	struct call_list doubtful;	 // from other nodes, to be asked for
+	struct event *confirm_timer;
+	size_t n_shards;
 	struct tls_ends *tls_ends;
 	struct probes *probes;
 	struct peers *peers;
@@ -471,10 +493,15 @@ enum transport_protocol calls_protocol(enum realm_transport transport);
 // The listener of a realm for requests to an address that is reached by `protocol`, or NULL.
 struct listener *calls_listener(const struct calls *calls, const struct realm *realm,
 	enum transport_protocol protocol, const struct sockaddr *peer);
+// The same on the addresses of the call's shard, or for a call of none on those that are none's.
+struct listener *call_listener(const struct call *call, const struct realm *realm,
+	enum transport_protocol protocol, const struct sockaddr *peer);
 // A call in state CALL_IDLE; media does not know it yet. NULL: out of memory.
 struct call *call_create(struct calls *calls, const struct ulid *id);
 // Undo call_create().
 void call_forget(struct call *call);
+// It lives on elsewhere, or nowhere: forget it with its media, without a word to anybody.
+void call_give_up(struct call *call);
 // Frees the call if it is over and nothing needs it any more.
 void call_release(struct call *call);
 // Messages with this Call-ID belong to the call.
@@ -576,3 +603,11 @@ size_t record_save(const struct call *call, void *out, size_t size);
 // The reverse into a fresh call. Returns 0, -ENODATA (not established), -EBADMSG, -ENOENT (a trunk
 // is no more), -ENOMEM.
 int record_restore(struct call *call, const void *record, size_t length);
+
+// session.c
+// Take over a call from our dataplane. 0 or a negative errno.
+int session_recover(
+	struct calls *calls, const struct sl_session_report *report, const void *record);
+// The shard of a session that nobody knows, or NULL.
+struct call_shard *session_shard(
+	struct calls *calls, const struct sl_session_report *report, const void *record);

@@ -9,11 +9,13 @@
 #include <time.h>
 
 #include "call_private.h"
+#include "call_shards.h"
 #include "cause.h"
 #include "cdr_file.h"
 #include "description.h"
 #include "guard.h"
 #include "hunt.h"
+#include "offer.h"
 #include "outside.h"
 #include "plan.h"
 #include "registrar.h"
@@ -93,6 +95,7 @@ static void call_destroy(struct call *call)
 {
 	TAILQ_REMOVE(&call->calls->list, call, in_calls);
 	evtimer_del(&call->timer);
+	call_confirm_drop(call);
 	for (int i = 0; i < LEGS; i++)
 		leg_fini(&call->legs[i]);
 	hunt_fini(call);
@@ -108,6 +111,19 @@ static void call_destroy(struct call *call)
 	description_wipe(call);
 	call_plans_drop(call);
 	free(call);
+}
+
+void call_give_up(struct call *call)
+{
+	transfer_give_up(call);
+	for (int i = 0; i < LEGS; i++) { // into the void: transactions come to their end
+		leg_refuse(&call->legs[i], 503);
+		offer_refuse(&call->legs[i], 503);
+	}
+	attempts_abandon(call, NULL, (struct slice){});
+	media_session_drop(&call->session);
+	call->calls->counters.active_now--;
+	call_destroy(call);
 }
 
 void call_forget(struct call *call)
@@ -148,6 +164,7 @@ void call_over(struct call *call, enum call_ender by, unsigned int status, const
 		calls->counters.refused++;
 	log_info(&log_call, "ended", "call=%s by=%s status=%u why=%s duration_ms=%llu",
 		call->id_text, enders[by], status, why, (unsigned long long)call_duration_ms(call));
+	call_unshare(call);
 	media_session_close(&call->session);
 }
 
@@ -207,7 +224,7 @@ static int parts_create(struct calls *calls, char *error, size_t error_size)
 	calls->grace_timer = evtimer_new(settings->base, on_grace_over, calls);
 	if (settings->trace_bytes && !calls->trace)
 		return -ENOMEM;
-	if (proof_open(calls) || (calls->stack && register_open(calls)))
+	if (confirm_open(calls) || proof_open(calls) || (calls->stack && register_open(calls)))
 		return -ENOMEM;
 	if (!calls->sdp || !calls->dialogs || !calls->stack || !calls->media || !calls->grace_timer)
 		return -ENOMEM;
@@ -319,6 +336,8 @@ void calls_destroy(struct calls *calls)
 	plan_drop(calls->plan);
 	trace_destroy(calls->trace);
 	free(calls->listeners);
+	shards_stop(calls);
+	confirm_close(calls);
 	free(calls->sdp);
 	free(calls);
 }

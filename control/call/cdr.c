@@ -182,6 +182,8 @@ static void cdr_json(
 	if (call->transferred)
 		json_text_bool(json, "transferred", true);
 	json_text_bool(json, "recovered", call->recovered);
+	if (call->adopted)
+		json_text_bool(json, "adopted", true);
 	json_text_open(json, "legs", '[');
 	for (int i = 0; i < LEGS; i++)
 		leg_write(json, &call->legs[i], report);

@@ -9,6 +9,7 @@
 #include "bodies.h"
 #include "call_digits.h"
 #include "call_private.h"
+#include "call_shards.h"
 #include "description.h"
 #include "sdp.h"
 #include "token.h"
@@ -79,7 +80,7 @@ struct sl_address session_address(const struct sdp_address *from, uint16_t port)
 void session_leg_place(struct call *call, struct sl_leg *leg, int side)
 {
 	const struct sdp_address *local =
-		realm_media(call->legs[side].trunk->realm, call->negotiation.legs[side].family);
+		call_media(call, side, call->negotiation.legs[side].family);
 
 	leg->local.family = local->family;
 	memcpy(leg->local.bytes, local->bytes, sizeof(leg->local.bytes));
@@ -201,8 +202,8 @@ int description_write(struct leg *leg, char *out)
 {
 	struct call *call = leg->call;
 	struct negotiation_local local = {
-		.address = *realm_media_advertised(
-			leg->trunk->realm, call->session.legs[leg->index].local.family),
+		.address = *call_media_advertised(
+			call, leg->index, call->session.legs[leg->index].local.family),
 		.port = call->session.legs[leg->index].local.port,
 	};
 	int n;

@@ -2,6 +2,7 @@
 #include <event2/event.h>
 
 #include "call_private.h"
+#include "cluster.h"
 
 #define EMPTY_TURN_MS 50
 
@@ -32,6 +33,8 @@ void calls_drain(struct calls *calls, void (*empty)(void *arg), void *arg)
 	if (!calls->draining)
 		log_info(&log_call, "draining", "calls=%u", calls->counters.active_now);
 	calls->draining = true;
+	if (calls->cluster)
+		cluster_drain(calls->cluster, true);
 	calls->empty = empty;
 	calls->empty_arg = arg;
 	if (!empty)
@@ -50,6 +53,8 @@ void calls_undrain(struct calls *calls)
 	if (calls->draining)
 		log_info(&log_call, "undrained", "calls=%u", calls->counters.active_now);
 	calls->draining = false;
+	if (calls->cluster)
+		cluster_drain(calls->cluster, false);
 	calls->empty = NULL;
 }
 

@@ -7,6 +7,7 @@
 // An event without a row in a state is ignored: what it would mean has happened already, or the
 // stack has answered it.
 #include "call_private.h"
+#include "call_shards.h"
 
 struct transition {
 	call_action_fn *action;
@@ -282,5 +283,6 @@ void call_event(struct call *call, const struct call_event *event)
 		return;
 	}
 	call->state = result < 0 ? (enum call_state) ~result : row->next;
+	call_share(call);
 	call_release(call);
 }

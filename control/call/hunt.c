@@ -35,6 +35,13 @@ struct listener *target_listener(
 		(const struct sockaddr *)&target->address);
 }
 
+static struct listener *listener_to(
+	const struct call *call, const struct trunk *trunk, const struct target *target)
+{
+	return call_listener(call, trunk->realm, calls_protocol(target->transport),
+		(const struct sockaddr *)&target->address);
+}
+
 // What was asked for by a sips URI takes TLS on both sides (RFC 5630 4).
 static bool may_go_to(const struct call *call, const struct target *target)
 {
@@ -48,7 +55,7 @@ static size_t targets_find(const struct call *call, const struct trunk *trunk, s
 	size_t n_fit = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (may_go_to(call, out[i]) && target_listener(call->calls, trunk, out[i]))
+		if (may_go_to(call, out[i]) && listener_to(call, trunk, out[i]))
 			out[n_fit++] = out[i];
 		else
 			target_return(out[i]);
@@ -85,7 +92,7 @@ static unsigned int places_find(struct call *call, const struct route_target *ro
 	hunt->n_targets = targets_find(call, route->trunk, hunt->targets);
 	if (!hunt->n_targets)
 		return call->is_secure && !trunk_is_secure(route->trunk) ? 480 : 503;
-	call->legs[LEG_B].listener = target_listener(call->calls, route->trunk, hunt->targets[0]);
+	call->legs[LEG_B].listener = listener_to(call, route->trunk, hunt->targets[0]);
 	return 0;
 }
 
@@ -167,7 +174,7 @@ static int target_invite(struct call *call)
 	target->tried++;
 	if (description_write(b_leg, description))
 		return 500;
-	b_leg->listener = target_listener(call->calls, b_leg->trunk, target);
+	b_leg->listener = listener_to(call, b_leg->trunk, target);
 	if (!b_leg->listener || sip_address_from(peer, sizeof(target->address), &to.flow.remote))
 		return 500;
 	to.flow.listener = b_leg->listener;

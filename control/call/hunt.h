@@ -114,4 +114,10 @@ const struct trunk *attempt_trunk(const struct attempt *attempt);
 void attempt_credentials(const struct attempt *attempt, struct dialog *dialog);
 void attempt_response(struct attempt *attempt, const struct sip_message *response);
 void attempt_failed(struct attempt *attempt, unsigned int status);
-void attempt_destroy(struct attempt *attempt); // its transaction is closed
+void attempt_destroy(struct attempt *attempt);
+// INVITEs of the call without final response, as bytes for another node; their length.
+int attempts_save(const struct call *call, void *out, size_t size);
+// CANCEL those of another node; they are nobody's then, and answers that come all the same end.
+// Returns how many.
+unsigned int attempts_cancel_saved(
+	struct call *call, const void *data, size_t size); // its transaction is closed

@@ -4,6 +4,7 @@
 #include "bodies.h"
 #include "call_digits.h"
 #include "call_private.h"
+#include "call_shards.h"
 #include "early.h"
 #include "hunt.h"
 #include "offer.h"
@@ -25,6 +26,7 @@ void leg_init(struct leg *leg, struct call *call, uint8_t index)
 	leg->index = index;
 	leg->state = LEG_IDLE;
 	digits_init(leg);
+	confirm_init(leg);
 	refresh_init(leg);
 }
 
@@ -39,6 +41,7 @@ void leg_fini(struct leg *leg)
 		transaction_user_set(leg->bye.transaction, NULL);
 	leg->bye.transaction = NULL;
 	digits_fini(leg);
+	confirm_fini(leg);
 	offer_forget(leg);
 	refresh_stop(leg);
 	reliable_fini(leg);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "call_private.h"
+#include "call_shards.h"
 #include "outside.h"
 #include "plan.h"
 #include "subscription.h"
@@ -39,16 +40,33 @@ static bool is_of_realm(const struct calls_listener *listener, const struct real
 	return listener->realm && !strcmp(listener->realm->name, realm->name);
 }
 
+static bool fits(const struct calls_listener *own, const struct realm *realm,
+	enum transport_protocol protocol, const struct sockaddr *peer)
+{
+	return is_of_realm(own, realm) && listener_protocol(own->listener) == protocol &&
+	       listener_address(own->listener)->any.sa_family == peer->sa_family;
+}
+
 struct listener *calls_listener(const struct calls *calls, const struct realm *realm,
 	enum transport_protocol protocol, const struct sockaddr *peer)
 {
 	for (size_t i = 0; i < calls->n_listeners; i++) {
-		struct listener *listener = calls->listeners[i].listener;
+		if (fits(&calls->listeners[i], realm, protocol, peer) &&
+			listener_is_bound(calls->listeners[i].listener))
+			return calls->listeners[i].listener;
+	}
+	return NULL;
+}
 
-		if (is_of_realm(&calls->listeners[i], realm) &&
-			listener_protocol(listener) == protocol &&
-			listener_address(listener)->any.sa_family == peer->sa_family)
-			return listener;
+struct listener *call_listener(const struct call *call, const struct realm *realm,
+	enum transport_protocol protocol, const struct sockaddr *peer)
+{
+	const struct calls *calls = call->calls;
+
+	for (size_t i = 0; i < calls->n_listeners; i++) {
+		if (fits(&calls->listeners[i], realm, protocol, peer) &&
+			calls->listeners[i].shard == call->shard)
+			return calls->listeners[i].listener;
 	}
 	return NULL;
 }
@@ -96,9 +114,11 @@ static int listener_add(
 	own->realm = NULL; // until all are there
 	own->stopped = false;
 	own->wanted = *wanted;
-	own->listener =
-		listener_open(stack_transport(calls->stack), calls_protocol(wanted->transport),
-			&address, advertised_write(realm, &address, advertised));
+	own->is_refused = false;
+	own->shard = shard_of_address(calls, realm, (const struct sockaddr *)&wanted->address);
+	own->listener = (own->shard ? listener_define : listener_open)(
+		stack_transport(calls->stack), calls_protocol(wanted->transport), &address,
+		own->shard ? (struct slice){} : advertised_write(realm, &address, advertised));
 	if (!own->listener)
 		return -errno;
 	calls->n_listeners++;
@@ -157,7 +177,7 @@ static void listener_assign(struct calls *calls, const struct realm *realm,
 
 	own->realm = realm;
 	listener_upgrade_rules_set(own->listener, &realm->upgrade_rules);
-	if (is_new)
+	if (is_new && !own->shard)
 		log_info(&log_call, "listening", "realm=%s %s=%s", realm->name,
 			realm_transport_names[wanted->transport],
 			address_text(

@@ -50,6 +50,8 @@ void refresh_response(struct leg *leg, unsigned int status, const struct sip_mes
 // For records: how long ago the session was refreshed.
 uint32_t refresh_age_ms(const struct leg *leg);
 void refresh_restore(struct leg *leg, uint32_t age_ms);
+// Where it fires within that time it does at some moment of it.
+void refresh_spread(struct leg *leg, uint32_t within_ms);
 // How long to wait after a 491.
 uint32_t glare_wait_ms(const struct dialog *dialog);
 

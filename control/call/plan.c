@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "call_private.h"
+#include "call_shards.h"
 #include "cdr_file.h"
 #include "guard.h"
 #include "outside.h"
@@ -248,6 +249,7 @@ int calls_reload(
 	follow(calls, calls->n_listeners);
 	stack_overload_set(
 		calls->stack, settings->overload_wait_ms, settings->overload_retry_after_s);
+	shards_bind(calls);
 	plan_drop(old);
 	log_info(&log_call, "reloaded", "trunks=%zu routes=%zu realms=%zu", settings->trunks->n,
 		settings->routes->n, settings->n_realms);

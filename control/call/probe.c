@@ -13,6 +13,7 @@
 #include "weighted.h"
 
 #define MESSAGE_SIZE 2048
+#define UNBOUND_MS   1000
 
 // One target under observation.
 struct probe {
@@ -98,7 +99,9 @@ static int options_send(struct probe *probe)
 				    calls_protocol(target->transport), address)};
 	struct builder b;
 
-	if (!flow.listener || sip_address_from(address, sizeof(target->address), &flow.remote))
+	if (!flow.listener)
+		return -ENOTCONN;
+	if (sip_address_from(address, sizeof(target->address), &flow.remote))
 		return -EINVAL;
 	builder_init(&b, buffer, sizeof(buffer));
 	probe->transaction = transaction_start(probe->calls->stack, &flow,
@@ -113,7 +116,11 @@ static void on_timer(evutil_socket_t, short, void *arg)
 {
 	struct probe *probe = arg;
 
-	if (probe->transaction || options_send(probe))
+	int err = probe->transaction ? -ETIMEDOUT : options_send(probe);
+
+	if (err == -ENOTCONN)
+		timer_set(probe, UNBOUND_MS); // no shard is ours, so nobody is asked
+	else if (err)
 		result_take(probe, 0);
 	else
 		timer_set(probe, probe->trunk->health.timeout_ms);

@@ -134,6 +134,8 @@ static const struct trunk *trunk_of_transaction(const struct calls *calls,
 
 	if (owner && owner->kind == OWNER_ATTEMPT)
 		return attempt_trunk((const struct attempt *)owner);
+	if (owner && owner->kind == OWNER_CONFIRM)
+		return ((const struct confirm *)owner)->leg->trunk;
 	if (owner && owner->kind == OWNER_FORWARD)
 		return NULL; // the phone's to prove
 	if (owner && owner->kind == OWNER_REGISTRATION)

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "call_private.h"
+#include "call_shards.h"
 #include "description.h"
 #include "offer.h"
 
@@ -329,6 +330,7 @@ int record_restore(struct call *call, const void *record, size_t length)
 		trunk_call_force(call->legs[i].trunk, leg_direction(&call->legs[i]));
 		call->legs[i].counted = true;
 	}
+	call->shard = shard_of_listener(call->calls, call->legs[LEG_A].listener);
 	call->recovered = true;
 	call->state = CALL_UP;
 	duration_timer_set(call);

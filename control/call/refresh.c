@@ -76,6 +76,22 @@ void refresh_restore(struct leg *leg, uint32_t age_ms)
 		fires_in(leg, grace_ms ? grace_ms : 1);
 }
 
+void refresh_spread(struct leg *leg, uint32_t within_ms)
+{
+	struct timeval due, now, left,
+		within = {.tv_sec = within_ms / 1000, .tv_usec = within_ms % 1000 * 1000};
+	uint32_t number;
+
+	if (!evtimer_pending(&leg->timer.event, &due))
+		return;
+	evutil_gettimeofday(&now, NULL);
+	evutil_timersub(&due, &now, &left);
+	if (evutil_timercmp(&left, &within, >))
+		return;
+	token_random(&number, sizeof(number));
+	fires_in(leg, 1 + number % within_ms);
+}
+
 uint32_t refresh_age_ms(const struct leg *leg)
 {
 	uint64_t age_ms = now_monotonic_ms() - leg->timer.began_ms;

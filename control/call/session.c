@@ -5,6 +5,7 @@
 
 #include "call_digits.h"
 #include "call_private.h"
+#include "call_shards.h"
 #include "description.h"
 #include "sl_client.h"
 
@@ -109,6 +110,8 @@ static int call_recover(
 	if (cdr_is_written(call->calls->cdr, call->id_text))
 		return -EALREADY;
 	err = record_restore(call, record, report->session.record_length);
+	if (!err && call->shard && !call->shard->epoch)
+		err = -EXDEV; // of a shard that is not ours (yet)
 	if (err)
 		return err;
 	media_session_adopt(call->calls->media, &call->session, report);
@@ -118,9 +121,8 @@ static int call_recover(
 	return 0;
 }
 
-static bool on_found(void *arg, const struct sl_session_report *report, const void *record)
+int session_recover(struct calls *calls, const struct sl_session_report *report, const void *record)
 {
-	struct calls *calls = arg;
 	struct ulid id;
 	struct call *call;
 	int err = -ENOMEM;
@@ -134,15 +136,51 @@ static bool on_found(void *arg, const struct sl_session_report *report, const vo
 		for (unsigned int i = 0; i < LEGS; i++)
 			call_trace(call, call->legs[i].dialog.strings[DIALOG_CALL_ID]);
 		log_info(&log_call, "recovered", "call=%s", call->id_text);
-		return true;
+		call_share(call);
+		return 0;
 	}
-	calls->counters.unrecovered++;
+	if (err != -EXDEV)
+		calls->counters.unrecovered++;
 	if (call) {
-		log_warn(&log_call, "not_recovered", "call=%s error=\"%s\"", call->id_text,
-			strerror(-err));
+		if (err != -EXDEV)
+			log_warn(&log_call, "not_recovered", "call=%s error=\"%s\"", call->id_text,
+				strerror(-err));
 		call_forget(call);
 	}
-	return false;
+	return err;
+}
+
+struct call_shard *session_shard(
+	struct calls *calls, const struct sl_session_report *report, const void *record)
+{
+	struct call_shard *shard = NULL;
+	struct ulid id;
+	struct call *call;
+
+	memcpy(id.bytes, report->session.id.bytes, sizeof(id.bytes));
+	call = call_create(calls, &id);
+	if (!call)
+		return NULL;
+	if (!record_restore(call, record, report->session.record_length))
+		shard = call->shard;
+	call_forget(call);
+	return shard;
+}
+
+static enum media_found on_found(
+	void *arg, const struct sl_session_report *report, const void *record)
+{
+	struct calls *calls = arg;
+
+	if (!media_is_recovered(calls->media) && !session_recover(calls, report, record))
+		return MEDIA_FOUND_ADOPTED;
+	return shard_session_found(calls, report, record);
+}
+
+// How far SRTP has come is part of the record.
+static void on_heard(struct media_session *session)
+{
+	call_share(call_of_session(session));
 }
 
 static void on_codecs(void *, const struct sl_message *message)
@@ -163,10 +201,17 @@ static void on_state(void *arg, bool up)
 
 	calls->ready = true;
 	if (up)
+		shards_media_up(calls);
+	if (up)
 		media_codecs(calls->media, on_codecs, calls);
 	if (!up)
 		log_warn(&log_call, "new_calls_refused", "calls=%u reason=dataplane_away",
 			calls->counters.active_now);
+}
+
+static void on_shard(void *arg, const struct sl_shard_event *event)
+{
+	shards_media_event(arg, event);
 }
 
 const struct media_ops session_ops = {
@@ -175,5 +220,7 @@ const struct media_ops session_ops = {
 	.record = on_record,
 	.closed = on_session_closed,
 	.found = on_found,
+	.heard = on_heard,
+	.shard = on_shard,
 	.state = on_state,
 };

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "call_private.h"
+#include "call_shards.h"
 #include "description.h"
 #include "early.h"
 #include "facts.h"
@@ -26,6 +27,7 @@ static unsigned int routes_choose(struct call *call, const struct sip_message *i
 	int n;
 
 	a_leg->listener = invite->flow.listener;
+	call->shard = shard_of_listener(call->calls, a_leg->listener);
 	a_leg->trunk = trunk_of_request(call->calls, invite);
 	if (!a_leg->trunk)
 		return 403; // a known host, but not in this realm

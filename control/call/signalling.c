@@ -8,6 +8,7 @@
 #include "bodies.h"
 #include "call_digits.h"
 #include "call_private.h"
+#include "call_shards.h"
 #include "description.h"
 #include "hunt.h"
 #include "offer.h"
@@ -351,7 +352,11 @@ static void on_request(
 		subscription_notify(calls, transaction, request);
 	} else {
 		calls->counters.unknown_dialogs++;
-		transaction_reply(transaction, 481);
+		if (shard_is_incomplete(calls, request->flow.listener))
+			transaction_reply_with(
+				transaction, 500, (struct slice){}, SLICE("Retry-After: 2\r\n"));
+		else
+			transaction_reply(transaction, 481);
 	}
 }
 
@@ -463,6 +468,8 @@ static void on_response(
 		relay_response(owner, response);
 	else if (owner && owner->kind == OWNER_DIGITS)
 		digits_answered(owner, response->status);
+	else if (owner && owner->kind == OWNER_CONFIRM)
+		confirm_done(owner, response->status);
 	else if (owner && owner->kind == OWNER_BYE) {
 		if (response->status >= 200)
 			bye_done((struct bye *)owner);
@@ -500,6 +507,10 @@ static void on_failed(void *, struct transaction *transaction, unsigned int stat
 	}
 	if (owner->kind == OWNER_BYE) {
 		bye_done((struct bye *)owner);
+		return;
+	}
+	if (owner->kind == OWNER_CONFIRM) {
+		confirm_done(owner, status);
 		return;
 	}
 	if (owner->kind == OWNER_ATTEMPT) {
@@ -545,6 +556,8 @@ static void on_closed(void *, struct transaction *transaction)
 		digits_answered(owner, 408); // the stack ends
 	else if (owner && owner->kind == OWNER_BYE)
 		bye_done((struct bye *)owner);
+	else if (owner && owner->kind == OWNER_CONFIRM)
+		confirm_done(owner, 503); // the stack ends
 	else if (owner)
 		leg_done(leg, transaction);
 }

@@ -73,13 +73,19 @@ static int target_expect(struct calls *calls, const struct trunk *trunk,
 	const struct target *target, struct tls *client)
 {
 	const struct sockaddr *address = (const struct sockaddr *)&target->address;
-	struct listener *listener = calls_listener(calls, trunk->realm, TRANSPORT_TLS, address);
 	struct sip_address remote;
 	int err = sip_address_from(address, sizeof(target->address), &remote);
 
-	if (err || !listener)
-		return err;
-	return listener_tls_expect(listener, &remote, client);
+	for (size_t i = 0; !err && i < calls->n_listeners; i++) {
+		struct listener *listener = calls->listeners[i].listener;
+
+		if (calls->listeners[i].realm &&
+			!strcmp(calls->listeners[i].realm->name, trunk->realm->name) &&
+			listener_protocol(listener) == TRANSPORT_TLS &&
+			listener_address(listener)->any.sa_family == address->sa_family)
+			err = listener_tls_expect(listener, &remote, client);
+	}
+	return err;
 }
 
 static bool may_be_secure(const struct trunk *trunk, const struct trunk_peer *peer)

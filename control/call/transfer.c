@@ -188,6 +188,13 @@ void transfer_call_over(struct call *call, unsigned int status)
 		call_timer_set(left, &at_once); // nobody is left to go back to
 }
 
+void transfer_give_up(struct call *call)
+{
+	if (call->transfer_from)
+		untie(call->transfer_from);
+	untie(call);
+}
+
 bool transfer_outlives(struct call *call, struct leg *leg)
 {
 	if (!call->transfer_to || leg->index != call->transferor)
@@ -246,6 +253,7 @@ int transfer_call(struct call *call, const struct call_event *event)
 		return 500;
 	a_leg->trunk = transferee(left)->trunk;
 	a_leg->listener = transferee(left)->listener;
+	call->shard = left->shard;
 	caller_note(call, transferee(left));
 	status = route(call, &refer, left->legs[left->transferor].trunk);
 	log_info(&log_call, "transfer", "call=%s of=%s kind=blind trunk_b=%s status=%u",

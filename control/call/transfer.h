@@ -34,6 +34,8 @@ int transfer_refused(struct call *left, const struct call_event *event);
 // The transferee's half of the negotiation, for another attempt, too.
 void transfer_half(struct call *to);
 // Part of call_over().
+// It is given up: the calls that it has to do with forget it.
+void transfer_give_up(struct call *call);
 void transfer_call_over(struct call *call, unsigned int status);
 // A BYE of the transferor, while its transfer is under way, ends its own leg only.
 bool transfer_outlives(struct call *call, struct leg *leg);

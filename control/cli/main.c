@@ -39,6 +39,7 @@ static const struct command {
 	{"undrain", {}, show_nothing, "take them again"},
 	{"cdr", {"do"}, show_nothing,
 		"rotate the file of CDRs, or reopen it where it was moved away"},
+	{"cluster", {}, show_cluster, "nodes, whose the shards are, and how the store is"},
 	{"registrations", {}, show_registrations, "ours with trunks, and how they stand"},
 	{"bindings", {}, show_bindings, "registered users and where they are"},
 	{"codecs", {}, show_codecs, "codecs, what they cost here and how many run"},

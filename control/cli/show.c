@@ -125,6 +125,8 @@ void show_status(const json_t *result, FILE *file)
 			"overload: %lld new requests refused so far, %lld datagrams not received\n",
 			(long long)number_of(overload, "refused"),
 			(long long)number_of(overload, "receive_overruns"));
+	if (json_object_get(result, "cluster"))
+		show_cluster_short(json_object_get(result, "cluster"), file);
 	if (number_of(calls, "cdr_errors"))
 		fprintf(file, "CDRs NOT WRITTEN: %lld\n",
 			(long long)number_of(calls, "cdr_errors"));

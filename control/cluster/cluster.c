@@ -1,12 +1,13 @@
 // The cluster on the loop's time: a turn each heartbeat judges who is there and what to claim, and
 // says how we are.
 //
-// The subtle thing is the doubt. A process that was stopped for longer than its lease does not know
-// what has happened to its shards, and all that waited for it is due at once: requests in its
-// sockets, its own timers. So the turn has the highest priority of the loop and is the first to see
-// that time has passed; from then on `hold` is active all the time with the same priority, and
-// nothing of lower priority runs (no SIP, no timers of calls, nothing of the dataplane) until the
-// store has said whose the shards are, or cannot and no heartbeat says that they are another's.
+// The subtle thing is the doubt. A process that was stopped for so long that others may have taken
+// it for dead does not know what has happened to its shards, and all that waited for it is due at
+// once: requests in its sockets, its own timers. So the turn has the highest priority of the loop
+// and is the first to see that time has passed; from then on `hold` is active all the time with the
+// same priority, and nothing of lower priority runs (no SIP, no timers of calls, nothing of the
+// dataplane) until the store has said whose the shards are, or cannot and no heartbeat says that
+// they are another's.
 #include "cluster.h"
 
 #include <errno.h>
@@ -184,6 +185,18 @@ static void on_store(void *arg, const struct store_status *status)
 		cluster->unprotected_said_ms = 0; // say so at once
 }
 
+static void on_leased(void *arg, const char *shard, uint64_t asked_ms)
+{
+	struct cluster *cluster = arg;
+	struct shard_state *state = shard_state_find(cluster, shard);
+
+	if (!state || !state->owned)
+		return;
+	state->leased_ms = asked_ms;
+	if (cluster->ops->leased)
+		cluster->ops->leased(cluster->arg, shard, asked_ms);
+}
+
 // The doubt.
 
 static bool is_doubted(struct cluster *cluster)
@@ -242,6 +255,20 @@ static void doubt_begin(struct cluster *cluster, uint64_t now_ms, uint64_t stopp
 	event_active(cluster->hold, 0, 0);
 }
 
+// Others may have claimed a shard of ours: they have missed our heartbeats, and a lease has lapsed.
+static bool may_be_missed(const struct cluster *cluster, uint64_t now_ms, uint64_t passed_ms)
+{
+	const struct cluster_settings *settings = cluster->settings;
+
+	if (passed_ms + settings->heartbeat_ms <= cluster->members.silence_ms)
+		return false;
+	for (size_t i = 0; i < cluster->n_shards; i++)
+		if (cluster->shards[i].owned &&
+			now_ms >= cluster->shards[i].leased_ms + settings->store.lease_ms)
+			return true;
+	return false;
+}
+
 static void on_tick(evutil_socket_t, short, void *arg)
 {
 	struct cluster *cluster = arg;
@@ -250,7 +277,7 @@ static void on_tick(evutil_socket_t, short, void *arg)
 	cluster->last_tick_ms = now_ms;
 	if (cluster->in_doubt)
 		return;
-	if (passed_ms > cluster->settings->store.lease_ms) {
+	if (may_be_missed(cluster, now_ms, passed_ms)) {
 		doubt_begin(cluster, now_ms, passed_ms);
 		return;
 	}
@@ -260,6 +287,16 @@ static void on_tick(evutil_socket_t, short, void *arg)
 		shard_turn(&cluster->shards[i], now_ms);
 	unprotected_tell(cluster, now_ms);
 	beat_send(cluster);
+}
+
+uint32_t cluster_lease_ms(const struct cluster *cluster)
+{
+	return cluster->settings->store.lease_ms;
+}
+
+uint32_t cluster_silence_ms(const struct cluster *cluster)
+{
+	return cluster->members.silence_ms;
 }
 
 void cluster_drain(struct cluster *cluster, bool draining)
@@ -340,8 +377,10 @@ static int events_create(struct cluster *cluster)
 static int parts_create(
 	struct cluster *cluster, struct store_memory *memory, char *error, size_t error_size)
 {
-	const struct store_callbacks callbacks = {
-		.shard = shard_event, .fetch = record_fetch, .status = on_store};
+	const struct store_callbacks callbacks = {.shard = shard_event,
+		.leased = on_leased,
+		.fetch = record_fetch,
+		.status = on_store};
 	const struct store_config *config = &cluster->settings->store;
 	int err;
 

@@ -67,6 +67,9 @@ struct cluster_settings {
 struct cluster_ops {
 	// The shard is ours under this epoch; again with a higher one where the store had lost it.
 	void (*own)(void *arg, const char *shard, uint64_t epoch);
+	// Nobody else can have claimed it before asked_ms (CLOCK_MONOTONIC) + lease: after own(),
+	// and with each renewal. May be NULL.
+	void (*leased)(void *arg, const char *shard, uint64_t asked_ms);
 	// It is another's, under an epoch that is higher than ours was.
 	void (*drop)(void *arg, const char *shard, uint64_t epoch);
 	// Someone else owns a shard that we do not: told once for each that is not ours.
@@ -91,6 +94,9 @@ struct cluster *cluster_create_shared(struct event_base *base,
 // Shards are left as they are: the next run of this node claims them again.
 void cluster_destroy(struct cluster *cluster);
 
+// How long a lease is, and after what silence a node is missed.
+uint32_t cluster_lease_ms(const struct cluster *cluster);
+uint32_t cluster_silence_ms(const struct cluster *cluster);
 bool cluster_owns(const struct cluster *cluster, const char *shard);
 
 // Records of shards of ours: a key is a call's id as text, or what begins otherwise. What they hold
@@ -105,8 +111,7 @@ int cluster_delete(struct cluster *cluster, const char *shard, const char *key);
 typedef void cluster_record_fn(
 	void *arg, const char *key, const void *record, size_t length, int status);
 int cluster_list(struct cluster *cluster, const char *shard, cluster_record_fn *fn, void *arg);
-// It is one of ours from now on, saved as it is.
-int cluster_adopt(struct cluster *cluster, const char *shard, const char *key);
+// Those that are listed are ours from then on, saved as they are, until they are put or deleted.
 
 // Another node answers for an address of this shard. Where its epoch is not known (0) the store is
 // asked; the shard is dropped where it has a newer owner.

@@ -23,10 +23,11 @@ struct shard_state {
 	int rank; // ours among its nodes, -1: none
 	bool owned;
 	bool asking, claiming;
-	bool doubted;	  // after a stop: the store has not answered yet
-	uint64_t epoch;	  // ours while owned
-	uint64_t highest; // that anybody was seen to have
-	uint64_t told;	  // of another owner, to ops.other()
+	bool doubted;	    // after a stop: the store has not answered yet
+	uint64_t leased_ms; // of the last renewal: our lease counts from then on
+	uint64_t epoch;	    // ours while owned
+	uint64_t highest;   // that anybody was seen to have
+	uint64_t told;	    // of another owner, to ops.other()
 	// What the store has said.
 	bool asked;
 	uint64_t asked_ms, lease_until_ms;

@@ -65,6 +65,7 @@ static void record_read(struct listing *listing, const struct store_item *item)
 		n = store_record_open(
 			cluster->keys, &place, item->value, &record, secret, sizeof(secret));
 	if (n > 0) {
+		store_adopt(cluster->store, listing->shard, item->key);
 		listing->fn(listing->arg, item->key, secret, (size_t)n, 0);
 		explicit_bzero(secret, (size_t)n);
 		return;
@@ -107,9 +108,4 @@ int cluster_list(struct cluster *cluster, const char *shard, cluster_record_fn *
 	if (err)
 		free(listing);
 	return err;
-}
-
-int cluster_adopt(struct cluster *cluster, const char *shard, const char *key)
-{
-	return cluster_owns(cluster, shard) ? store_adopt(cluster->store, shard, key) : -ENOENT;
 }

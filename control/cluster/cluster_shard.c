@@ -79,7 +79,7 @@ static void on_owner(void *arg, const struct store_reply *reply)
 	shard->asking = false;
 	if (shard->doubted) {
 		shard->doubted = reply->result == STORE_DOWN;
-		if (reply->result == STORE_OK && reply->epoch > shard->epoch)
+		if (reply->result != STORE_DOWN && reply->epoch > shard->epoch)
 			drop(shard, reply->epoch, "store");
 	}
 	if (reply->result != STORE_OK && reply->result != STORE_NONE)
@@ -87,8 +87,7 @@ static void on_owner(void *arg, const struct store_reply *reply)
 	shard->asked = true;
 	shard->asked_ms = now_ms;
 	shard->lease_until_ms = reply->left_ms ? now_ms + reply->left_ms : 0;
-	strncpy(shard->holder, reply->result == STORE_OK ? reply->holder : "",
-		sizeof(shard->holder) - 1);
+	strncpy(shard->holder, reply->holder, sizeof(shard->holder) - 1); // also of a lapsed lease
 	if (reply->epoch > shard->highest)
 		shard->highest = reply->epoch;
 }

@@ -241,12 +241,16 @@ static void list_report(struct media *media, const struct sl_message *message)
 		session->listed = true;
 		return;
 	}
-	if (!media->recovered && media->ops->found(media->arg, report, record)) {
+	switch (media->ops->found(media->arg, report, record)) {
+	case MEDIA_FOUND_ADOPTED:
 		media->counts.n_adopted++;
-		return;
+		break;
+	case MEDIA_FOUND_LEFT:
+		break;
+	case MEDIA_FOUND_ORPHAN:
+		media_orphan_delete(media, &report->session.id);
+		break;
 	}
-	media->counts.n_orphans_deleted++;
-	orphan_add(media, &report->session.id);
 }
 
 // Set what the dataplane lacks. What it has is as we left it, but for updates since, which are
@@ -411,6 +415,44 @@ void media_session_adopt(
 	session->exists = true;
 	session->listed = true;
 	media_session_open(media, session);
+}
+
+void media_session_restore(struct media *media, struct media_session *session)
+{
+	struct orphan *orphan, *next;
+
+	// It may have been ours before, and dropped while the dataplane was away.
+	for (orphan = STAILQ_FIRST(&media->orphans); orphan; orphan = next) {
+		next = STAILQ_NEXT(orphan, next);
+		if (memcmp(&orphan->id, &session->id, sizeof(orphan->id)) != 0)
+			continue;
+		STAILQ_REMOVE(&media->orphans, orphan, orphan, next);
+		free(orphan);
+	}
+	session->exists = true; // or the next listing says that it is lost
+	media_session_open(media, session);
+	media_srtp_lost(session);
+	session->dirty = true;
+	session_queue(session);
+}
+
+void media_session_drop(struct media_session *session)
+{
+	struct media *media = session->media;
+	bool exists = session->exists;
+
+	if (!media)
+		return;
+	session_unqueue(session);
+	table_remove(media, session);
+	if (exists)
+		orphan_add(media, &session->id);
+}
+
+void media_orphan_delete(struct media *media, const struct sl_id *id)
+{
+	media->counts.n_orphans_deleted++;
+	orphan_add(media, id);
 }
 
 int media_session_resize(struct media_session *session, unsigned int n)

@@ -56,6 +56,12 @@ struct media_session {
 	bool listed; // seen in the listing under way
 };
 
+enum media_found {
+	MEDIA_FOUND_ORPHAN, // it is deleted
+	MEDIA_FOUND_ADOPTED,
+	MEDIA_FOUND_LEFT, // whose it is will be known later: it stays as it is
+};
+
 struct media_ops {
 	// A set was answered: 0, or what the dataplane said. On 0 the ports are known.
 	void (*ready)(struct media_session *session, int status);
@@ -65,9 +71,13 @@ struct media_ops {
 	// The last word about a closed session; `report` is NULL where the dataplane has none. It
 	// is forgotten before this call, so the owner may free it.
 	void (*closed)(struct media_session *session, const struct sl_session_report *report);
-	// A session of an earlier run with its record. Adopt it (media_session_adopt()), or do
-	// nothing, and it is deleted. Returns whether it was adopted.
-	bool (*found)(void *arg, const struct sl_session_report *report, const void *record);
+	// A session that nobody here knows, with its record: of an earlier run, or (where
+	// media_is_recovered()) left over. Adopt it (media_session_adopt()) or do nothing.
+	enum media_found (*found)(
+		void *arg, const struct sl_session_report *report, const void *record);
+	// How far its far ends' SRTP has come is known anew: media_session_leg()->srtp_receive. May
+	// be NULL.
+	void (*heard)(struct media_session *session);
 	// The dataplane can be used (first: found() has been called for all there was) or not.
 	void (*state)(void *arg, bool up);
 	// The dataplane has stopped a shard, or somebody else answers for its address. May be NULL
@@ -94,6 +104,14 @@ void media_session_open(struct media *media, struct media_session *session);
 // As media_session_open(), for one that ops.found() reports: takes the legs from the report.
 void media_session_adopt(
 	struct media *media, struct media_session *session, const struct sl_session_report *report);
+// As media_session_open(), for one of another dataplane, whose legs are as they were there: set as
+// after a restart of the dataplane, with these ports, and what is sent by SRTP under new SSRCs.
+void media_session_restore(struct media *media, struct media_session *session);
+// It is another's by now: the dataplane forgets it, and no callback follows. Then the owner may
+// free it.
+void media_session_drop(struct media_session *session);
+// Delete a session that nobody here knows.
+void media_orphan_delete(struct media *media, const struct sl_id *id);
 // A report says how far the far ends' SRTP has come, which has to be known after a restart of the
 // dataplane. media asks for itself; this is for an adopted session once its keys are there.
 void media_session_heard(struct media_session *session, const struct sl_session_report *report);

@@ -32,13 +32,19 @@ void media_srtp_lost(struct media_session *session)
 
 void media_session_heard(struct media_session *session, const struct sl_session_report *report)
 {
+	bool news = false;
+
 	for (unsigned int i = 0; i < media_session_n_legs(session) && i < report->session.n_legs;
 		i++) {
 		const struct sl_srtp_indices *now = &report->stats[i].srtp_received;
 
-		if (leg_has_srtp(media_session_leg(session, i)) && now->rtp_next)
+		if (leg_has_srtp(media_session_leg(session, i)) && now->rtp_next) {
 			media_session_leg(session, i)->srtp_receive.resume = *now;
+			news = true;
+		}
 	}
+	if (news && session->media->ops->heard)
+		session->media->ops->heard(session);
 }
 
 static void on_report(void *arg, const struct sl_message *message)

@@ -37,3 +37,5 @@ int connection_send(struct connection *connection, struct slice message);
 
 // Any of the transport's, or NULL.
 struct connection *connection_any(struct transport *transport);
+// Destroy all of a listener; not from an event of one of them.
+void connections_destroy(const struct listener *listener);

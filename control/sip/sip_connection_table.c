@@ -99,3 +99,20 @@ void connection_delist(struct connection *c)
 	if (c->by_source.hash)
 		hash_remove(&transport->sources, &c->by_source);
 }
+
+void connections_destroy(const struct listener *listener)
+{
+	struct hash_table *table = &listener->transport->connections;
+
+	for (size_t i = 0; i <= table->mask; i++) {
+		struct hash_node *node = table->buckets[i], *next;
+
+		for (; node; node = next) {
+			struct connection *c = container_of(node, struct connection, by_flow);
+
+			next = node->next;
+			if (c->listener == listener)
+				connection_destroy(c);
+		}
+	}
+}

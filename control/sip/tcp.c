@@ -183,6 +183,7 @@ int tcp_open(struct listener *listener)
 	option(listener->fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	if (family == AF_INET6)
 		option(listener->fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+	listener_options_set(listener);
 	if (bind(listener->fd, &listener->address.any, sip_address_length(&listener->address)) ||
 		getsockname(listener->fd, &listener->address.any, &length) ||
 		listen(listener->fd, BACKLOG))

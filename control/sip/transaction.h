@@ -27,6 +27,17 @@ int transaction_cancel(struct transaction *transaction, struct slice extra);
 // 2xx has them too (22.1).
 void transaction_credentials(const struct transaction *transaction, struct builder *b);
 
+// An INVITE of ours that has no final response, as bytes for another process: what CANCEL, ACK and
+// BYE are made of. Returns the bytes written, or -EINVAL, -EBADMSG, -ENOSPC.
+int transaction_save(const struct transaction *transaction, void *out, size_t size);
+// The reverse: nothing is sent; it is as if a provisional response had come last. Anything may be
+// in `data`. NULL with errno: EBADMSG, ENOENT (no listener of that address), ENOMEM.
+struct transaction *transaction_resume(
+	struct sip_stack *stack, const void *data, size_t size, void *user);
+// What a client transaction has sent. `headers`: MESSAGE_MAX_HEADERS. 0 or a negative errno.
+int transaction_sent(const struct transaction *transaction, struct sip_message *message,
+	struct sip_header *headers);
+
 // ---- server side
 
 // The request that began it, valid as long as the transaction; but one that is no INVITE and was

@@ -13,6 +13,7 @@
 
 #include "chars.h"
 #include "message.h"
+#include "sip_connection.h"
 
 static void errors_tell(struct transport *transport)
 {
@@ -72,7 +73,10 @@ void transport_flush(struct transport *transport)
 		struct listener *listener = transport->queue[at].flow.listener;
 		unsigned int n = run_length(transport, at);
 
-		protocols[listener->protocol].send(listener, transport->queue + at, n);
+		if (listener->fd < 0 && listener->moves)
+			transport->counters.send_dropped += n;
+		else
+			protocols[listener->protocol].send(listener, transport->queue + at, n);
 		at += n;
 	}
 	transport->n_queued = 0;
@@ -240,26 +244,87 @@ static int sent_by_set(struct listener *listener, struct slice advertised)
 	return 0;
 }
 
-struct listener *listener_open(struct transport *transport, enum transport_protocol protocol,
-	const struct sip_address *address, struct slice advertised)
+static struct listener *listener_create(struct transport *transport,
+	enum transport_protocol protocol, const struct sip_address *address)
 {
 	struct listener *listener = calloc(1, sizeof(*listener));
-	int error;
 
-	if (!listener)
-		return NULL;
-	*listener = (struct listener){
-		.transport = transport, .protocol = protocol, .address = *address, .fd = -1};
-	error = protocols[protocol].open(listener);
-	if (!error)
-		error = sent_by_set(listener, advertised);
+	if (listener)
+		*listener = (struct listener){.transport = transport,
+			.protocol = protocol,
+			.address = *address,
+			.fd = -1};
+	return listener;
+}
+
+static struct listener *listener_finish(struct listener *listener, int error)
+{
 	if (error) {
 		listener_free(listener);
 		errno = -error;
 		return NULL;
 	}
-	SLIST_INSERT_HEAD(&transport->listeners, listener, link);
+	SLIST_INSERT_HEAD(&listener->transport->listeners, listener, link);
 	return listener;
+}
+
+struct listener *listener_open(struct transport *transport, enum transport_protocol protocol,
+	const struct sip_address *address, struct slice advertised)
+{
+	struct listener *listener = listener_create(transport, protocol, address);
+	int error;
+
+	if (!listener)
+		return NULL;
+	error = protocols[protocol].open(listener);
+	return listener_finish(listener, error ? error : sent_by_set(listener, advertised));
+}
+
+struct listener *listener_define(struct transport *transport, enum transport_protocol protocol,
+	const struct sip_address *address, struct slice advertised)
+{
+	struct listener *listener = listener_create(transport, protocol, address);
+
+	if (!listener)
+		return NULL;
+	listener->moves = true;
+	return listener_finish(
+		listener, sip_address_port(address) ? sent_by_set(listener, advertised) : -EINVAL);
+}
+
+int listener_bind(struct listener *listener)
+{
+	int error = listener->fd >= 0 ? 0 : protocols[listener->protocol].open(listener);
+
+	if (error)
+		listener_stop(listener);
+	return error;
+}
+
+void listener_unbind(struct listener *listener)
+{
+	if (listener->fd < 0)
+		return;
+	listener_stop(listener);
+	if (listener->protocol != TRANSPORT_UDP)
+		connections_destroy(listener);
+}
+
+bool listener_is_bound(const struct listener *listener)
+{
+	return listener->fd >= 0;
+}
+
+void listener_options_set(const struct listener *listener)
+{
+	bool is_v6 = listener->address.any.sa_family == AF_INET6;
+	int on = 1;
+
+	if (!listener->moves)
+		return;
+	// Where this fails bind() does and says why.
+	(void)setsockopt(listener->fd, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		is_v6 ? IPV6_FREEBIND : IP_FREEBIND, &on, sizeof(on));
 }
 
 void listener_tls_set(struct listener *listener, struct tls *server, struct tls *client)
@@ -312,7 +377,7 @@ struct listener *listener_find(struct transport *transport, enum transport_proto
 	struct listener *listener;
 
 	SLIST_FOREACH (listener, &transport->listeners, link)
-		if (listener->protocol == protocol && listener->fd >= 0 &&
+		if (listener->protocol == protocol && (listener->fd >= 0 || listener->moves) &&
 			sip_address_equal(&listener->address, address))
 			return listener;
 	return NULL;

@@ -110,6 +110,17 @@ void transport_limits_set(struct transport *transport, const struct transport_li
 struct listener *listener_open(struct transport *transport, enum transport_protocol protocol,
 	const struct sip_address *address, struct slice advertised);
 
+// The same for an address that is not ours yet: nothing comes in and nothing goes out (what is sent
+// is lost without a word, as on a cable that is cut) until it is bound, and again when it is
+// unbound; connections are closed then. The address need not be there when it is bound
+// (IP_FREEBIND). What points to the listener stays good. Bind: 0 or a negative errno; port 0 is not
+// taken (EINVAL).
+struct listener *listener_define(struct transport *transport, enum transport_protocol protocol,
+	const struct sip_address *address, struct slice advertised);
+int listener_bind(struct listener *listener);
+void listener_unbind(struct listener *listener);
+bool listener_is_bound(const struct listener *listener);
+
 // The ends of TLS of a listener; without them it accepts and opens no connection. They must outlive
 // it. `server` is what the connections are that far ends open; `client` those that we open to where
 // listener_tls_expect() names nothing else.

@@ -45,8 +45,9 @@ struct listener {
 	struct sip_address address; // as bound
 	struct slice sent_by;	    // into the text below
 	char sent_by_text[264];	    // host name and port
-	int fd;
-	uint32_t overruns; // UDP: of its receive queue, as the kernel counts them
+	int fd;			    // -1: not bound
+	bool moves;		    // it is bound and unbound as its address comes and goes
+	uint32_t overruns;	    // UDP: of its receive queue, as the kernel counts them
 	struct event *event;
 	struct tls *tls_server, *tls_client;
 	SLIST_HEAD(, tls_target) tls_targets;
@@ -96,6 +97,9 @@ void transport_note_error(
 
 // Bind the listener's socket and start to receive. Returns 0 or a negative errno.
 int udp_open(struct listener *listener);
+
+// Before an address is bound that comes and goes.
+void listener_options_set(const struct listener *listener);
 
 // Send now. Failures are counted and noted, not returned.
 void udp_send(struct listener *listener, const struct queued *messages, unsigned int n);

@@ -175,6 +175,7 @@ int udp_open(struct listener *listener)
 	if (listener->fd < 0)
 		return -errno;
 	options_set(listener->fd, family);
+	listener_options_set(listener);
 	if (bind(listener->fd, &listener->address.any, sip_address_length(&listener->address)) ||
 		getsockname(listener->fd, &listener->address.any, &length))
 		return -errno;

@@ -115,6 +115,9 @@ typedef void store_reply_fn(void *arg, const struct store_reply *reply);
 
 struct store_callbacks {
 	void (*shard)(void *arg, const char *shard, enum store_shard_state state, uint64_t epoch);
+	// The lease of a shard of ours counts from `asked_ms` on (CLOCK_MONOTONIC), as we asked for
+	// it then. May be NULL.
+	void (*leased)(void *arg, const char *shard, uint64_t asked_ms);
 	// The present state of a record, for re-uploads: write it to `buffer` and return its
 	// length, or 0 where there is none any more. NULL: the store keeps a copy of each value
 	// instead.

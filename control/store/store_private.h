@@ -101,6 +101,7 @@ struct shard {
 	bool owned;
 	bool confirmed; // by a claim or renewal since the store is up: writes may go
 	bool renewing, releasing, lost;
+	uint64_t asked_ms;	// for the lease, last
 	uint64_t release_by_ms; // saved or not
 	store_reply_fn *release_fn;
 	void *release_arg;

@@ -71,6 +71,14 @@ static void rewound(struct shard *shard, const struct store_internal_reply *repl
 		store->callbacks.shard(store->arg, shard->name, STORE_SHARD_OWNED, shard->epoch);
 }
 
+static void tell_lease(const struct shard *shard)
+{
+	const struct store *store = shard->store;
+
+	if (store->callbacks.leased)
+		store->callbacks.leased(store->arg, shard->name, shard->asked_ms);
+}
+
 static void on_renewed(struct store_request *request, const struct store_internal_reply *reply)
 {
 	struct shard *shard = request->arg;
@@ -91,6 +99,7 @@ static void on_renewed(struct store_request *request, const struct store_interna
 		return;
 	}
 	shard->confirmed = true;
+	tell_lease(shard);
 	if (reply->rewound)
 		rewound(shard, reply);
 	else if (!shard->n_batches && reply->seq == shard->seq && reply->n_there != shard->n_there)
@@ -116,6 +125,7 @@ void shard_renew(struct shard *shard, bool rewind)
 	request->done = on_renewed;
 	request->arg = shard;
 	shard->renewing = true;
+	shard->asked_ms = store_now_ms();
 	shard->n_requests++;
 	request_submit(request);
 }
@@ -174,6 +184,7 @@ static void on_claimed(struct store_request *request, const struct store_interna
 		if (store->callbacks.shard)
 			store->callbacks.shard(
 				store->arg, shard->name, STORE_SHARD_OWNED, shard->epoch);
+		tell_lease(shard);
 	} else {
 		shard->lost = true;
 	}
@@ -220,6 +231,7 @@ int store_claim(struct store *store, const char *name, store_reply_fn *fn, void 
 	request->fn = fn;
 	request->arg = shard;
 	shard->release_arg = arg;
+	shard->asked_ms = store_now_ms();
 	shard->n_requests++;
 	request_submit(request);
 	return 0;

@@ -30,7 +30,8 @@ class Gateway:
         self.address = (self.ip, 5060)
         self.media_ips = [self.ip]
         self.realms = self.trunks = self.routes = ""  # more of the configuration
-        self.dataplane = self.cdr = ""
+        self.dataplane = self.cdr = self.more = ""
+        self.node = "flows"
         self.sessions_max, self.call_log = 500, "debug"
         self.folder = tempfile.mkdtemp(prefix="sluice-flows-")
         self.processes = {}
@@ -54,7 +55,7 @@ realms:
 {self.dataplane}""")
         with open(self.path("control.yaml"), "w") as file:
             file.write(f"""\
-node: flows
+node: {self.node}
 dataplane: {self.path('dataplane.sock')}
 admin: {self.path('control.sock')}
 realms:
@@ -104,7 +105,7 @@ realms:
 {self.routes}timers: {{{", ".join(f"{name}: {value}" for name, value in self.timers.items())}}}
 cdr: {{file: {self.path('cdr.json')}{self.cdr}}}
 log: {{call: {self.call_log}}}
-""")
+{self.more}""")
 
     def start(self):
         self.write_configurations()

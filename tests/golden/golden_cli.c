@@ -21,6 +21,7 @@ static const struct {
 	{"transcoders", show_transcoders},
 	{"trunks", show_trunks},
 	{"bindings", show_bindings},
+	{"cluster", show_cluster},
 	{"registrations", show_registrations},
 	{"codecs", show_codecs},
 	{"profile", show_profile},

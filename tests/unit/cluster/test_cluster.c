@@ -224,7 +224,6 @@ static void on_listed(void *arg, const char *key, const void *record, size_t len
 	}
 	snprintf(node->listed[node->n_listed++ % KEYS], 64, "%s=%.*s", key, (int)length,
 		(const char *)record);
-	assert_int_equal(cluster_adopt(node->cluster, "s1", key), 0);
 }
 
 static void the_preferred_of_those_that_are_there_owns_a_new_shard(void **)
