@@ -360,7 +360,8 @@ static int read_rules(const struct check *check, struct config *config)
 	return rc;
 }
 
-static int check_key_file(const struct check *check, const char *path)
+// Without a secret file nonces are of the cluster's key, so that each node knows those of all.
+static int check_key_file(const struct check *check, struct config *config, const char *path)
 {
 	static const char where[] = "cluster.key_file";
 	struct store_keys *keys;
@@ -371,6 +372,9 @@ static int check_key_file(const struct check *check, const char *path)
 	keys = store_keys_load(path, error, sizeof(error));
 	if (!keys)
 		return check_failed(check, where, "%s", error);
+	if (!config->auth.has_secret)
+		config->auth.has_secret = !store_keys_derive(
+			keys, 0, "sluice nonces", config->auth.secret, sizeof(config->auth.secret));
 	store_keys_destroy(keys);
 	return 0;
 }
@@ -389,7 +393,7 @@ int config_read_cluster(const struct check *check, struct config *config)
 		rc = read_store(check, config);
 	if (!rc)
 		rc = read_shards(check, config);
-	return rc ? rc : check_key_file(check, config->file->cluster->key_file);
+	return rc ? rc : check_key_file(check, config, config->file->cluster->key_file);
 }
 
 static void password_free(const char *password)

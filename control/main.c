@@ -17,6 +17,7 @@
 #include "call.h"
 #include "cluster.h"
 #include "config.h"
+#include "exchange.h"
 #include "guard.h"
 #include "log.h"
 #include "media_log.h"
@@ -35,7 +36,8 @@ struct program {
 	struct event *on_term, *on_int, *on_hup, *on_usr1, *on_usr2;
 	struct guard *guard;
 	struct calls *calls;
-	struct cluster *cluster; // NULL: this node is alone
+	struct cluster *cluster;   // NULL: this node is alone
+	struct exchange *exchange; // likewise
 	struct admin *admin;
 	bool stopping;
 	char error[512];
@@ -155,9 +157,13 @@ static int drain(void *arg, const struct admin_drain *how, char error[ADMIN_RELO
 
 	if (how->hand_over) {
 		snprintf(error, ADMIN_RELOAD_SIZE,
-			"there is no cluster that calls could be handed over to");
+			program->cluster ? "handing calls over is not there yet"
+					 : "there is no cluster that calls could be handed "
+					   "over to");
 		return -ENOTSUP;
 	}
+	if (program->cluster)
+		cluster_drain(program->cluster, how->on);
 	if (how->on)
 		calls_drain(program->calls, how->leave ? on_empty : NULL, program);
 	else
@@ -262,6 +268,25 @@ static void cluster_stop(struct program *program)
 	cluster_destroy(program->cluster);
 }
 
+static int exchange_start(struct program *program)
+{
+	const struct cluster_settings *settings = &program->config->cluster.settings;
+
+	if (!program->cluster)
+		return 0;
+	program->exchange =
+		exchange_create(program->base, settings, program->error, sizeof(program->error));
+	if (!program->exchange)
+		return -errno;
+	return calls_exchange_set(program->calls, program->exchange, settings->n_nodes);
+}
+
+static void exchange_stop(struct program *program)
+{
+	calls_exchange_set(program->calls, NULL, 0);
+	exchange_destroy(program->exchange);
+}
+
 static int admin_start(struct program *program)
 {
 	const struct sockaddr *http = (const struct sockaddr *)&program->config->http;
@@ -272,6 +297,7 @@ static int admin_start(struct program *program)
 		.http = http->sa_family == AF_UNSPEC ? NULL : http,
 		.calls = program->calls,
 		.cluster = program->cluster,
+		.exchange = program->exchange,
 		.guard = program->guard,
 		.reload = reload,
 		.reload_arg = program,
@@ -303,6 +329,7 @@ static const struct part {
 } parts[] = {
 	{"event loop", loop_start, loop_stop}, {"guard", guard_start, guard_stop},
 	{"calls", calls_start, calls_end}, {"cluster", cluster_start, cluster_stop},
+	{"messages between nodes", exchange_start, exchange_stop},
 	{"admin socket", admin_start, admin_stop},
 	{"listeners", listeners_start, NULL}, // the SIP stack, a part of calls, closes them
 };

@@ -63,7 +63,8 @@ struct admin_settings {
 	const char *node;
 	const struct sockaddr *http; // to listen on for monitoring (http.c); NULL: nowhere
 	struct calls *calls;
-	const struct cluster *cluster; // NULL: none
+	const struct exchange *exchange; // NULL: this node is alone
+	const struct cluster *cluster;	 // NULL: none
 	const struct guard *guard;
 	// Read the configuration again; both texts have ADMIN_RELOAD_SIZE bytes. Returns 0, or a
 	// negative errno with `error`. NULL: not to be had.

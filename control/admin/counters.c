@@ -7,6 +7,7 @@
 #include "call.h"
 #include "cdr_file.h"
 #include "cluster_show.h"
+#include "exchange.h"
 #include "guard.h"
 #include "registrar.h"
 #include "stack.h"
@@ -15,6 +16,34 @@
 static void add_number(void *result, const char *name, uint64_t value)
 {
 	json_object_set_new(result, name, json_integer((json_int_t)value));
+}
+
+// Between nodes.
+static void add_hop(
+	json_t *result, const struct calls_counters *calls, const struct exchange_counters *hop)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} own[] = {
+		{"hop.messages_out", calls->elsewhere_sent},
+		{"hop.cancels_asked", calls->elsewhere_asked},
+		{"hop.answers_out", calls->elsewhere_answers},
+		{"hop.no_owner", calls->elsewhere_unknown},
+		{"hop.stale", calls->elsewhere_stale},
+		{"hop.bindings_in", calls->bindings_shared},
+		{"hop.bindings_unreadable", calls->bindings_unreadable},
+		{"hop.bindings_unkept", calls->bindings_unkept},
+		{"hop.sent", hop->sent},
+		{"hop.received", hop->received},
+		{"hop.send_errors", hop->send_errors},
+		{"hop.too_large", hop->too_large},
+		{"hop.refused", hop->refused},
+		{"hop.repeated", hop->repeated},
+	};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		add_number(result, own[i].name, own[i].value);
 }
 
 json_t *own_counters(const struct admin_settings *settings)
@@ -125,6 +154,8 @@ json_t *own_counters(const struct admin_settings *settings)
 		json_object_set_new(result, own[i].name, json_integer((json_int_t)own[i].value));
 	if (settings->cluster)
 		cluster_counters_read(settings->cluster, add_number, result);
+	if (settings->exchange)
+		add_hop(result, calls, exchange_counters(settings->exchange));
 	return result;
 }
 

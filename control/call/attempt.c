@@ -6,6 +6,7 @@
 #include "chars.h"
 #include "description.h"
 #include "early.h"
+#include "elsewhere.h"
 #include "facts.h"
 #include "hunt.h"
 #include "offer.h"
@@ -68,7 +69,7 @@ static struct slice tag_make(struct attempt *attempt)
 {
 	char *tag = attempt->text + attempt->text_used;
 
-	token_make(tag);
+	call_token_make(attempt->call, tag);
 	attempt->text_used += TOKEN_SIZE;
 	return (struct slice){tag, TOKEN_SIZE};
 }

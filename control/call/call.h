@@ -87,6 +87,10 @@ struct cluster;
 struct shards;
 extern const struct cluster_ops calls_cluster_ops;
 int calls_cluster_set(struct calls *calls, struct cluster *cluster, const struct shards *shards);
+// Messages of other nodes' calls go to them, and ours come from them; NULL: no more. After
+// calls_cluster_set(); n_nodes as the cluster has them. 0 or -ENOMEM.
+struct exchange;
+int calls_exchange_set(struct calls *calls, struct exchange *exchange, size_t n_nodes);
 // A shard of ours is not heard yet.
 bool calls_are_adopting(const struct calls *calls);
 struct trunks *calls_trunks(const struct calls *calls); // those of now
@@ -109,18 +113,26 @@ struct sip_stack *calls_stack(const struct calls *calls);
 struct media *calls_media(const struct calls *calls);
 
 struct calls_counters {
-	uint32_t active_now;	 // not over yet
-	uint64_t invites;	 // initial ones that passed the basic checks
-	uint64_t answered;	 // calls that were
-	uint64_t drained;	 // requests refused because we drain
-	uint64_t refused;	 // calls that ended before an answer, for any reason
-	uint64_t recovered;	 // taken over from an earlier run
-	uint64_t adopted;	 // from another node
-	uint64_t unadopted;	 // of another node, could not be
-	uint64_t given_up;	 // to another node
-	uint64_t unrecovered;	 // of an earlier run, not established or not readable: deleted
-	uint64_t media_timeouts; // calls ended by one
-	uint64_t one_way;	 // times that a leg was sent media and sent none
+	uint32_t active_now;	      // not over yet
+	uint64_t invites;	      // initial ones that passed the basic checks
+	uint64_t answered;	      // calls that were
+	uint64_t drained;	      // requests refused because we drain
+	uint64_t refused;	      // calls that ended before an answer, for any reason
+	uint64_t recovered;	      // taken over from an earlier run
+	uint64_t elsewhere_sent;      // messages that came here and went to another node
+	uint64_t elsewhere_asked;     // CANCELs that all were asked for
+	uint64_t elsewhere_answers;   // messages of ours that left by another node
+	uint64_t elsewhere_unknown;   // dropped: nobody who is heard has the shard
+	uint64_t bindings_shared;     // of users, from other nodes
+	uint64_t bindings_unreadable; // of them
+	uint64_t bindings_unkept;     // ours, too long for the store
+	uint64_t elsewhere_stale;     // of other nodes, dropped: not our shard, or not our address
+	uint64_t adopted;	      // from another node
+	uint64_t unadopted;	      // of another node, could not be
+	uint64_t given_up;	      // to another node
+	uint64_t unrecovered;	      // of an earlier run, not established or not readable: deleted
+	uint64_t media_timeouts;      // calls ended by one
+	uint64_t one_way;	      // times that a leg was sent media and sent none
 	uint64_t ssrc_collisions;
 	uint64_t media_loops;
 	uint64_t rates_exceeded;

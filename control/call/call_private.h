@@ -409,6 +409,12 @@ struct calls {
 	struct call_list doubtful;	 // from other nodes, to be asked for
 	struct event *confirm_timer;
 	size_t n_shards;
+	struct exchange *exchange; // NULL: what comes here is ours
+	size_t n_nodes;		   // of the cluster
+	struct event *bindings_timer;
+	bool bindings_listed; // the store has told what it has
+	bool taking_binding;  // of another node
+	bool hopped;	      // what is being dealt with came from another node
 	struct tls_ends *tls_ends;
 	struct probes *probes;
 	struct peers *peers;

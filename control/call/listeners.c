@@ -11,6 +11,7 @@
 
 #include "call_private.h"
 #include "call_shards.h"
+#include "elsewhere.h"
 #include "outside.h"
 #include "plan.h"
 #include "subscription.h"
@@ -122,6 +123,7 @@ static int listener_add(
 	if (!own->listener)
 		return -errno;
 	calls->n_listeners++;
+	elsewhere_marks_set(calls);
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "call_private.h"
+#include "elsewhere.h"
 #include "outside.h"
 #include "registrar.h"
 
@@ -52,6 +53,8 @@ void register_take(
 int register_open(struct calls *calls)
 {
 	const struct registrar_settings settings = {.base = calls->settings.base,
+		.changed = shared_binding_changed,
+		.arg = calls,
 		.stack = calls->stack,
 		.bindings_max = calls->settings.auth.bindings};
 

@@ -218,7 +218,7 @@ static int values_fill(
 	else
 		host = sip_address_format(&place->contact.flow.remote, address);
 	request->n_text = TOKEN_SIZE;
-	token_make(request->text);
+	listener_token_make(place->contact.flow.listener, request->text);
 	*values = (struct dialog_request){
 		.cseq = 1, .secure = request->secure, .local_tag = {request->text, TOKEN_SIZE}};
 	text_begin(request, &b);

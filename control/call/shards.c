@@ -17,6 +17,7 @@
 
 #include "call_shards.h"
 #include "cluster.h"
+#include "elsewhere.h"
 #include "media_shard.h"
 #include "offer.h"
 #include "sl_client.h"
@@ -374,6 +375,7 @@ static void on_own(void *arg, const char *name, uint64_t epoch)
 		return;
 	}
 	shard->epoch = epoch;
+	elsewhere_marks_set(arg);
 	shard->newer = 0;
 	shard->listed = shard->open = shard->bound = false;
 	shard->n_adopted = shard->n_failed = shard->n_cancelled = 0;
@@ -410,6 +412,7 @@ static void on_drop(void *arg, const char *name, uint64_t epoch)
 	listeners_unbind(shard);
 	evtimer_del(shard->retry);
 	shard->epoch = 0;
+	elsewhere_marks_set(calls);
 	shard->newer = epoch;
 	shard->open = shard->bound = shard->listed = false;
 	media_set(shard, SL_SHARD_INACTIVE);

@@ -10,6 +10,7 @@
 #include "call_private.h"
 #include "call_shards.h"
 #include "description.h"
+#include "elsewhere.h"
 #include "hunt.h"
 #include "offer.h"
 #include "outside.h"
@@ -572,6 +573,9 @@ static void on_trace(void *arg, const struct flow *flow, bool outgoing, struct s
 
 const struct stack_user signalling = {
 	.accept = on_accept,
+	.elsewhere = elsewhere_take,
+	.failed_elsewhere = elsewhere_failed,
+	.send_elsewhere = elsewhere_send,
 	.is_urgent = on_is_urgent,
 	.is_ready = on_is_ready,
 	.request = on_request,

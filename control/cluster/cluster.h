@@ -116,5 +116,15 @@ int cluster_list(struct cluster *cluster, const char *shard, cluster_record_fn *
 // Another node answers for an address of this shard. Where its epoch is not known (0) the store is
 // asked; the shard is dropped where it has a newer owner.
 void cluster_conflict(struct cluster *cluster, const char *shard, uint64_t epoch);
+// For values of all nodes.
+struct store;
+struct store *cluster_store(const struct cluster *cluster);
+
+// The node that says that it owns a shard, of settings.nodes: its index, or -1 where it is us or
+// nobody that is heard.
+int cluster_owner(const struct cluster *cluster, const char *shard);
+// Whether a node of settings.nodes is heard; false for us.
+bool cluster_hears(const struct cluster *cluster, size_t node);
+
 // Take no new shards, and tell the others.
 void cluster_drain(struct cluster *cluster, bool draining);

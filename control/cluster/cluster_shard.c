@@ -264,3 +264,33 @@ bool cluster_owns(const struct cluster *cluster, const char *name)
 
 	return shard && shard->owned;
 }
+
+int cluster_owner(const struct cluster *cluster, const char *name)
+{
+	uint64_t highest = 0;
+	int owner = -1;
+
+	for (size_t i = 0; i < cluster->members.n; i++) {
+		const struct member *member = &cluster->members.list[i];
+		uint64_t epoch = member->state == MEMBER_ALIVE ? member_epoch(member, name) : 0;
+
+		if (epoch <= highest)
+			continue;
+		highest = epoch;
+		owner = (int)(member->node - cluster->settings->nodes);
+	}
+	return owner;
+}
+
+bool cluster_hears(const struct cluster *cluster, size_t node)
+{
+	for (size_t i = 0; i < cluster->members.n; i++)
+		if (cluster->members.list[i].node == &cluster->settings->nodes[node])
+			return cluster->members.list[i].state == MEMBER_ALIVE;
+	return false;
+}
+
+struct store *cluster_store(const struct cluster *cluster)
+{
+	return cluster->store;
+}

@@ -442,6 +442,8 @@ static void on_set(void *arg, struct slice aor, const struct binding *binding, b
 	registrar->counters.set++;
 	if (is_new)
 		binding_log("registered", aor, binding);
+	if (registrar->settings.changed)
+		registrar->settings.changed(registrar->settings.arg, aor, binding, false);
 }
 
 static void on_removed(
@@ -456,6 +458,8 @@ static void on_removed(
 	registrar->counters.expired += why == LOCATION_EXPIRED;
 	registrar->counters.dropped += why == LOCATION_DROPPED;
 	binding_log(events[why], aor, binding);
+	if (why != LOCATION_EXPIRED && registrar->settings.changed)
+		registrar->settings.changed(registrar->settings.arg, aor, binding, true);
 }
 
 static const struct location_watcher watcher = {.set = on_set, .removed = on_removed};
@@ -469,8 +473,9 @@ static bool keep_open(void *arg, struct slice, const struct binding *binding)
 	const struct flow *flow = &binding->values.flow;
 	uintptr_t turn = (uintptr_t)binding / sizeof(*binding) % registrar->keepalive_s;
 
+	// Those of other nodes are theirs to keep.
 	if (turn != registrar->turn || !binding->values.is_natted ||
-		listener_is_reliable(flow->listener))
+		listener_is_reliable(flow->listener) || listener_is_away(flow->listener))
 		return true;
 	registrar->counters.keepalives++;
 	stack_send(registrar->settings.stack, flow, SLICE("\r\n\r\n"));

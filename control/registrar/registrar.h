@@ -15,6 +15,9 @@ struct registrar_settings {
 	struct event_base *base;
 	struct sip_stack *stack;
 	size_t bindings_max;
+	// A binding has been set, or is gone before its time. May be NULL.
+	void (*changed)(void *arg, struct slice aor, const struct binding *binding, bool is_gone);
+	void *arg;
 };
 
 struct registrar_upstream;

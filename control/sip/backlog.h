@@ -67,6 +67,3 @@ bool backlog_takes(struct sip_stack *stack, const struct sip_message *request);
 // What the stack does with a request that has waited, which is its from then on
 // (message_destroy()).
 void stack_begin(struct sip_stack *stack, struct sip_message *request);
-// Refuse a request without a transaction. `extra`: whole header lines, or absent.
-void stack_refuse(struct sip_stack *stack, const struct sip_message *request, unsigned int status,
-	struct slice reason, struct slice extra);

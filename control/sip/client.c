@@ -13,10 +13,10 @@ enum {
 	VIA_SIZE = sizeof("Via: SIP/2.0/UDP ;branch=;rport\r\n") - 1 + BRANCH_SIZE, // and sent-by
 };
 
-void client_branch_make(char out[BRANCH_SIZE])
+void client_branch_make(const struct flow *flow, char out[BRANCH_SIZE])
 {
 	memcpy(out, "z9hG4bK", BRANCH_COOKIE_SIZE);
-	token_make(out + BRANCH_COOKIE_SIZE);
+	listener_token_make(flow->listener, out + BRANCH_COOKIE_SIZE);
 }
 
 size_t client_via_insert(
@@ -93,7 +93,7 @@ struct transaction *client_create(
 	if (branch.n == BRANCH_SIZE)
 		memcpy(t->own_branch, branch.p, BRANCH_SIZE);
 	else
-		client_branch_make(t->own_branch);
+		client_branch_make(flow, t->own_branch);
 	t->branch = (struct slice){t->own_branch, BRANCH_SIZE};
 	t->sent = with_via(&t->flow, request, t->branch, &error);
 	if (error) {
@@ -169,7 +169,7 @@ int client_again(struct transaction *t, struct slice request, const struct sip_m
 
 	if (!t->too_small)
 		flow_choose(t, &flow, request.n);
-	client_branch_make(branch);
+	client_branch_make(&flow, branch);
 	text = with_via(&t->flow, request, (struct slice){branch, BRANCH_SIZE}, &error);
 	if (error)
 		return error;
@@ -208,7 +208,7 @@ int stack_send_request(
 	struct slice text;
 	int error;
 
-	client_branch_make(branch);
+	client_branch_make(flow, branch);
 	text = with_via(flow, request, (struct slice){branch, BRANCH_SIZE}, &error);
 	if (error)
 		return error;

@@ -42,7 +42,7 @@ struct transaction *server_create(struct sip_stack *stack, struct sip_message *r
 	t->flow = response_flow(request);
 	t->method = (uint8_t)request->method;
 	t->branch = t->request->via.branch;
-	token_make(t->to_tag);
+	listener_token_make(t->flow.listener, t->to_tag);
 	if (merge)
 		hash_add(&stack->requests, &t->merge, merge);
 	transaction_enter(t, t->method == METHOD_INVITE ? FSM_SERVER_INVITE : FSM_SERVER,

@@ -47,13 +47,20 @@ static void answer(struct sip_stack *stack, const struct sip_message *request, u
 
 // ---- requests
 
+static bool is_elsewhere(
+	const struct sip_stack *stack, const struct sip_message *message, bool is_lost)
+{
+	return stack->user->elsewhere && stack->user->elsewhere(stack->arg, message, is_lost);
+}
+
 // 9.2. The CANCEL has a transaction of its own, which the TU does not see.
 static void cancel(struct sip_stack *stack, const struct sip_message *request)
 {
 	struct transaction *invite = server_match(stack, request, METHOD_INVITE), *own;
 
 	if (!invite) {
-		answer(stack, request, 481, (struct slice){0});
+		if (!is_elsewhere(stack, request, true))
+			answer(stack, request, 481, (struct slice){0});
 		return;
 	}
 	own = server_create(stack, message_clone(request));
@@ -168,6 +175,8 @@ static void response_in(struct sip_stack *stack, struct sip_message *response)
 	t = client_match(stack, response);
 	if (t && t->too_small) // a dialog that it makes is for UDP, as its request was
 		response->flow = (struct flow){.listener = t->too_small, .remote = t->flow.remote};
+	else if (t && listener_is_away(response->flow.listener))
+		response->flow = t->flow; // it came by another node; the dialog goes on from here
 	if (t && client_authenticate(t, response))
 		return;
 	if (t) {
@@ -217,6 +226,8 @@ static void receive(void *arg, const struct flow *flow, char *data, size_t size)
 	message.received_at_us = now_us();
 	if (result)
 		malformed(stack, &message, &error);
+	else if (is_elsewhere(stack, &message, false))
+		return;
 	else if (message_is_request(&message))
 		request_in(stack, &message);
 	else
@@ -254,8 +265,11 @@ static void undeliverable(void *arg, const struct flow *flow, int errno_, struct
 	log_debug(&log_sip, "undeliverable", "remote=%s error=%s transaction=%s",
 		sip_address_format(&flow->remote, remote).p, strerrorname_np(errno_),
 		t ? "yes" : "no");
+	message.flow = *flow;
 	if (t && !(transaction_is_client(t) && client_retreat(t, errno_)))
 		transaction_event(t, FSM_ERROR, NULL, (struct slice){0});
+	else if (!t && stack->user->failed_elsewhere)
+		stack->user->failed_elsewhere(stack->arg, &message, errno_);
 }
 
 static bool may_talk(void *arg, const struct listener *listener, const struct sockaddr *source)
@@ -263,6 +277,14 @@ static bool may_talk(void *arg, const struct listener *listener, const struct so
 	const struct sip_stack *stack = arg;
 
 	return !stack->user->accept || stack->user->accept(stack->arg, listener, source);
+}
+
+static void send_elsewhere(void *arg, const struct flow *flow, struct slice message)
+{
+	const struct sip_stack *stack = arg;
+
+	if (stack->user->send_elsewhere)
+		stack->user->send_elsewhere(stack->arg, flow, message);
 }
 
 static void trace(void *arg, const struct flow *flow, bool outgoing, struct slice data)
@@ -278,6 +300,7 @@ static const struct transport_user transport_user = {
 	.receive = receive,
 	.malformed = endless,
 	.error = undeliverable,
+	.send_elsewhere = send_elsewhere,
 	.trace = trace,
 };
 

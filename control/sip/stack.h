@@ -31,6 +31,17 @@ struct stack_user {
 	// that takes too long). May be NULL: always.
 	bool (*is_ready)(void *arg);
 
+	// Is this for another node of the cluster? Asked of each good message before anything else
+	// is done with it, and of a CANCEL whose INVITE is not here (`is_lost`): true where it has
+	// been sent there. NULL: never.
+	bool (*elsewhere)(void *arg, const struct sip_message *message, bool is_lost);
+
+	// What we sent for another node, which is to know that it was not delivered. NULL: nobody.
+	void (*failed_elsewhere)(void *arg, const struct sip_message *message, int error);
+
+	// As struct transport_user has it.
+	void (*send_elsewhere)(void *arg, const struct flow *flow, struct slice message);
+
 	// A new request, never ACK or CANCEL; in a dialog or not is for the TU to find out
 	// (dialog_find()). Answer it, now or later, with transaction_respond().
 	void (*request)(
@@ -131,6 +142,10 @@ int stack_send(struct sip_stack *stack, const struct flow *flow, struct slice me
 // Returns 0 or a negative errno.
 int stack_send_request(
 	struct sip_stack *stack, const struct flow *flow, struct slice request, struct slice *sent);
+
+// Answer a request that has no transaction. `extra`: header lines.
+void stack_refuse(struct sip_stack *stack, const struct sip_message *request, unsigned int status,
+	struct slice reason, struct slice extra);
 
 size_t stack_n_transactions(const struct sip_stack *stack);
 const struct stack_counters *stack_counters(const struct sip_stack *stack);

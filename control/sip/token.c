@@ -37,10 +37,11 @@ void token_random(void *out, size_t size)
 	}
 }
 
+static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
+
 // TOKEN_SIZE * 5 / 8 bytes as text.
 static void write_base32(const unsigned char *bytes, char out[TOKEN_SIZE])
 {
-	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
 	unsigned int bits = 0, n_bits = 0;
 
 	for (size_t i = 0; i < TOKEN_SIZE; i++) {
@@ -67,4 +68,53 @@ void token_derive(struct slice key, struct slice text, char out[TOKEN_SIZE])
 
 	HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)text.p, text.n, code, NULL);
 	write_base32(code, out);
+}
+
+// Of a marked token: so many random characters, then 5 bits each of mark and MAC.
+enum { MARK_AT = 10, MAC_BITS = 24 };
+
+static uint32_t mac_of(const struct siphash_key *key, const char *token, unsigned int mark)
+{
+	const char number = (char)mark;
+	struct slice parts[] = {{token, MARK_AT}, {&number, 1}};
+
+	return (uint32_t)siphash(key, parts, 2) & ((1u << MAC_BITS) - 1);
+}
+
+void token_make_marked(char out[TOKEN_SIZE], const struct token_keys *keys, unsigned int mark)
+{
+	uint32_t tail;
+
+	token_make(out);
+	tail = mark << MAC_BITS | mac_of(&keys->keys[0], out, mark);
+	for (unsigned int i = TOKEN_SIZE; i-- > MARK_AT; tail >>= 5)
+		out[i] = alphabet[tail & 31];
+}
+
+static int digit_of(char c)
+{
+	if (c >= 'a' && c <= 'z')
+		return c - 'a';
+	return c >= '2' && c <= '7' ? c - '2' + 26 : -1;
+}
+
+int token_mark_read(const struct token_keys *keys, struct slice token)
+{
+	uint32_t tail = 0;
+	unsigned int mark;
+
+	if (token.n != TOKEN_SIZE)
+		return -1;
+	for (size_t i = MARK_AT; i < TOKEN_SIZE; i++) {
+		int digit = digit_of(token.p[i]);
+
+		if (digit < 0)
+			return -1;
+		tail = tail << 5 | (uint32_t)digit;
+	}
+	mark = tail >> MAC_BITS;
+	for (size_t i = 0; i < keys->n; i++)
+		if (mac_of(&keys->keys[i], token.p, mark) == (tail & ((1u << MAC_BITS) - 1)))
+			return (int)mark;
+	return -1;
 }

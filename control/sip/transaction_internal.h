@@ -114,7 +114,7 @@ bool client_retreat(struct transaction *transaction, int error);
 enum { VIA_ROOM = 384 };
 size_t client_via_insert(
 	const struct flow *flow, struct slice request, struct slice branch, char *out);
-void client_branch_make(char out[BRANCH_SIZE]);
+void client_branch_make(const struct flow *flow, char out[BRANCH_SIZE]);
 
 // Where the response asks for a proof that we have: send the request again with it (22.1). Returns
 // whether that is done; else the response is to be told.

@@ -67,6 +67,17 @@ static unsigned int run_length(const struct transport *transport, unsigned int f
 	return n;
 }
 
+static void send_elsewhere(
+	struct transport *transport, const struct queued *messages, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (transport->user->send_elsewhere)
+			transport->user->send_elsewhere(
+				transport->arg, &messages[i].flow, messages[i].data);
+		else
+			transport->counters.send_dropped++;
+}
+
 void transport_flush(struct transport *transport)
 {
 	for (unsigned int at = 0; at < transport->n_queued;) {
@@ -74,7 +85,7 @@ void transport_flush(struct transport *transport)
 		unsigned int n = run_length(transport, at);
 
 		if (listener->fd < 0 && listener->moves)
-			transport->counters.send_dropped += n;
+			send_elsewhere(transport, transport->queue + at, n);
 		else
 			protocols[listener->protocol].send(listener, transport->queue + at, n);
 		at += n;
@@ -111,6 +122,11 @@ int transport_send(const struct flow *flow, struct slice message)
 	memcpy(transport->arena + transport->arena_used, message.p, message.n);
 	transport->arena_used += message.n;
 	return 0;
+}
+
+void transport_fail(const struct flow *flow, int error, struct slice message)
+{
+	transport_note_error(flow->listener->transport, flow, error, message);
 }
 
 void transport_receive(const struct flow *flow, char *data, size_t size)
@@ -253,6 +269,7 @@ static struct listener *listener_create(struct transport *transport,
 		*listener = (struct listener){.transport = transport,
 			.protocol = protocol,
 			.address = *address,
+			.mark = -1,
 			.fd = -1};
 	return listener;
 }
@@ -308,6 +325,11 @@ void listener_unbind(struct listener *listener)
 	listener_stop(listener);
 	if (listener->protocol != TRANSPORT_UDP)
 		connections_destroy(listener);
+}
+
+bool listener_is_away(const struct listener *listener)
+{
+	return listener->moves && listener->fd < 0;
 }
 
 bool listener_is_bound(const struct listener *listener)
@@ -393,6 +415,28 @@ struct listener *listener_for(struct transport *transport, enum transport_protoc
 			listener->address.any.sa_family == remote->any.sa_family)
 			found = listener; // the list is newest first
 	return found;
+}
+
+void transport_marks_set(struct transport *transport, const struct token_keys *keys, int mark)
+{
+	transport->token_keys = keys;
+	transport->mark = mark;
+}
+
+void listener_mark_set(struct listener *listener, int mark)
+{
+	listener->mark = mark;
+}
+
+void listener_token_make(const struct listener *listener, char out[TOKEN_SIZE])
+{
+	const struct transport *transport = listener->transport;
+	int mark = listener->mark >= 0 && listener->fd >= 0 ? listener->mark : transport->mark;
+
+	if (transport->token_keys && mark >= 0)
+		token_make_marked(out, transport->token_keys, (unsigned int)mark);
+	else
+		token_make(out);
 }
 
 const struct sip_address *listener_address(const struct listener *listener)

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "sip_address.h"
+#include "token.h"
 
 struct event_base;
 struct transport;
@@ -50,6 +51,10 @@ struct transport_user {
 	// on; then `data` is as much of it as the ICMP message quotes. Never called from within
 	// transport_send().
 	void (*error)(void *arg, const struct flow *flow, int error, struct slice data);
+
+	// Send a message by a listener that is not bound here: another node may have it. It is
+	// copied, or lost. NULL: it is lost.
+	void (*send_elsewhere)(void *arg, const struct flow *flow, struct slice message);
 
 	// Every message in and out, for traces. May be NULL.
 	void (*trace)(void *arg, const struct flow *flow, bool outgoing, struct slice data);
@@ -120,6 +125,7 @@ struct listener *listener_define(struct transport *transport, enum transport_pro
 int listener_bind(struct listener *listener);
 void listener_unbind(struct listener *listener);
 bool listener_is_bound(const struct listener *listener);
+bool listener_is_away(const struct listener *listener); // defined, and not bound
 
 // The ends of TLS of a listener; without them it accepts and opens no connection. They must outlive
 // it. `server` is what the connections are that far ends open; `client` those that we open to where
@@ -149,6 +155,14 @@ struct listener *listener_for(struct transport *transport, enum transport_protoc
 // WebSocket: of whose pages connections are taken. The texts must outlive it.
 void listener_upgrade_rules_set(struct listener *listener, const struct upgrade_rules *rules);
 
+// Tags and branches bear marks (token.h), so that any node of a cluster knows whose they are: that
+// of the listener while it is bound, else that of the transport. `keys` must outlive it; NULL, and
+// -1: none.
+void transport_marks_set(struct transport *transport, const struct token_keys *keys, int mark);
+void listener_mark_set(struct listener *listener, int mark);
+// A token for a tag or branch.
+void listener_token_make(const struct listener *listener, char out[TOKEN_SIZE]);
+
 const struct sip_address *listener_address(const struct listener *listener);
 enum transport_protocol listener_protocol(const struct listener *listener);
 struct slice listener_sent_by(const struct listener *listener);	 // "192.0.2.1:5060"
@@ -166,7 +180,11 @@ int transport_send(const struct flow *flow, struct slice message);
 // Send what is queued now instead of at the end of the event loop's turn.
 void transport_flush(struct transport *transport);
 
-// A datagram as if it came from the socket: the door that each one takes, and that the fuzzer uses.
+// A message as if it came from the socket; also one that came to a listener which another node has
+// bound. The door that each datagram takes, and that the fuzzer uses.
 void transport_receive(const struct flow *flow, char *data, size_t size);
+
+// What another node could not deliver: told to transport_user.error() from the loop. Copied.
+void transport_fail(const struct flow *flow, int error, struct slice message);
 
 const struct transport_counters *transport_counters(const struct transport *transport);

@@ -52,6 +52,7 @@ struct listener {
 	struct tls *tls_server, *tls_client;
 	SLIST_HEAD(, tls_target) tls_targets;
 	struct upgrade_rules upgrade_rules; // of WebSocket
+	int mark;			    // of its tokens, -1: none
 };
 
 static inline bool protocol_is_websocket(enum transport_protocol protocol)
@@ -86,8 +87,10 @@ struct transport {
 	struct transport_limits limits;
 	struct transport_timeouts timeouts;
 	struct siphash_key key;
-	struct hash_table connections; // by listener and remote address
-	struct hash_table sources;     // those that were accepted, by remote host
+	const struct token_keys *token_keys; // NULL: tokens are not marked
+	int mark;			     // of tokens of what is on none of our shards
+	struct hash_table connections;	     // by listener and remote address
+	struct hash_table sources;	     // those that were accepted, by remote host
 	int spare_fd; // given up to accept and close a connection where there are no more
 };
 

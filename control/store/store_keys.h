@@ -22,6 +22,10 @@ void store_keys_destroy(struct store_keys *keys); // wipes them
 size_t store_keys_count(const struct store_keys *keys);
 uint32_t store_keys_sealing_id(const struct store_keys *keys);
 
+// Another secret of key `i` (0 seals), for what `label` says: HKDF-SHA256 (RFC 5869). 0 or -EIO.
+int store_keys_derive(
+	const struct store_keys *keys, size_t i, const char *label, void *out, size_t length);
+
 // What is authenticated but not sealed, in parts.
 struct store_part {
 	const void *data;

@@ -13,21 +13,28 @@
 
 enum { NONCE_BYTES = 12, TAG_BYTES = 16, NUMBER_BYTES = 8 };
 
-static int derive(const struct cluster_key *key, const uint8_t *salt, uint8_t *out)
+struct derived {
+	const uint8_t *salt; // SALT_BYTES
+	const char *label;
+	uint8_t *out;
+	size_t length;
+};
+
+static int derive(const struct cluster_key *key, const struct derived *derived)
 {
-	static const char info[] = "sluice store record";
 	EVP_KDF *hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 	EVP_KDF_CTX *context = hkdf ? EVP_KDF_CTX_new(hkdf) : NULL;
 	OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char[]){"SHA256"}, 0),
 		OSSL_PARAM_construct_octet_string(
 			OSSL_KDF_PARAM_KEY, (void *)key->bytes, STORE_KEY_BYTES),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)salt, SALT_BYTES),
 		OSSL_PARAM_construct_octet_string(
-			OSSL_KDF_PARAM_INFO, (void *)info, sizeof(info) - 1),
+			OSSL_KDF_PARAM_SALT, (void *)derived->salt, SALT_BYTES),
+		OSSL_PARAM_construct_octet_string(
+			OSSL_KDF_PARAM_INFO, (void *)derived->label, strlen(derived->label)),
 		OSSL_PARAM_construct_end(),
 	};
-	int ok = context ? EVP_KDF_derive(context, out, STORE_KEY_BYTES, params) : 0;
+	int ok = context ? EVP_KDF_derive(context, derived->out, derived->length, params) : 0;
 
 	EVP_KDF_CTX_free(context);
 	EVP_KDF_free(hkdf);
@@ -39,14 +46,24 @@ static EVP_CIPHER_CTX *cipher_create(
 {
 	EVP_CIPHER_CTX *cipher = EVP_CIPHER_CTX_new();
 	uint8_t derived[STORE_KEY_BYTES];
+	const struct derived wanted = {salt, "sluice store record", derived, sizeof(derived)};
 
-	if (cipher && (derive(key, salt, derived) || EVP_CipherInit_ex(cipher, EVP_aes_256_gcm(),
-							     NULL, derived, NULL, encrypt) != 1)) {
+	if (cipher && (derive(key, &wanted) || EVP_CipherInit_ex(cipher, EVP_aes_256_gcm(), NULL,
+						       derived, NULL, encrypt) != 1)) {
 		EVP_CIPHER_CTX_free(cipher);
 		cipher = NULL;
 	}
 	OPENSSL_cleanse(derived, sizeof(derived));
 	return cipher;
+}
+
+int store_keys_derive(
+	const struct store_keys *keys, size_t i, const char *label, void *out, size_t length)
+{
+	static const uint8_t no_salt[SALT_BYTES];
+	const struct derived wanted = {no_salt, label, out, length};
+
+	return derive(&keys->keys[i], &wanted);
 }
 
 static int start(
