@@ -110,10 +110,11 @@ int shared_binding_read(struct slice payload, struct slice *aor, struct binding_
 
 // ---- from others
 
-static void take(struct calls *calls, const struct exchange_message *hop)
+static void take(struct calls *calls, const struct exchange_message *hop, bool is_stored)
 {
 	struct binding_values values;
 	struct slice aor;
+	bool is_news;
 
 	if (shared_binding_read(hop->sip, &aor, &values)) {
 		calls->counters.bindings_unreadable++;
@@ -122,8 +123,12 @@ static void take(struct calls *calls, const struct exchange_message *hop)
 	values.flow.remote = hop->remote;
 	values.flow.listener = listener_find(
 		stack_transport(calls->stack), (enum transport_protocol)hop->protocol, &hop->local);
-	// Ours we know better, and what has no listener here is of another configuration.
-	if (!values.flow.listener || !listener_is_away(values.flow.listener))
+	// What has no listener here is of another configuration. Ours we know better, but for what
+	// the store has kept from before our start, and for users who have left by another node.
+	if (!values.flow.listener)
+		return;
+	is_news = is_stored || !values.expires_ms || listener_is_away(values.flow.listener);
+	if (!is_news)
 		return;
 	calls->taking_binding = true;
 	location_change(
@@ -134,7 +139,7 @@ static void take(struct calls *calls, const struct exchange_message *hop)
 
 void shared_binding_take(struct calls *calls, const struct exchange_message *hop)
 {
-	take(calls, hop);
+	take(calls, hop, false);
 }
 
 static void on_listed(void *arg, const struct store_reply *reply)
@@ -144,7 +149,7 @@ static void on_listed(void *arg, const struct store_reply *reply)
 
 	for (size_t i = 0; i < reply->n_items; i++)
 		if (!exchange_read(reply->items[i].value, reply->items[i].length, &hop))
-			take(calls, &hop);
+			take(calls, &hop, true);
 	calls->bindings_listed |= reply->result == STORE_OK;
 }
 

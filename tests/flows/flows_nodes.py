@@ -314,7 +314,7 @@ class Users(Nodes):
 
     def known(self, wanted):
         for node in nodes:
-            node.wait(lambda node=node: len(self.bindings(node)) == wanted, f"{wanted} bindings on {node.node}")
+            node.wait(lambda node=node: len(self.bindings(node)) == wanted, f"{wanted} bindings on {node.node}", PATIENCE)
 
     def call_to(self, phone, node, way):
         """A call that comes to a node goes to the phone by the node that has it."""
@@ -381,11 +381,12 @@ class Users(Nodes):
         self.peers.append(phone)
         phone.register()
         self.known(1)
-        heard = self.bindings(nodes[1])[0]
-        if heard["source"]:
-            nodes[1].kill("control")
-            nodes[1].start_control()
-        self.known(1)
+        for node in nodes[:2]:  # one of them may be the one that has it
+            node.kill("control")
+            node.start_control()
+            self.known(1)
+        phone.unregister()
+        self.known(0)
 
 
 if __name__ == "__main__":
