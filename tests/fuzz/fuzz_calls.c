@@ -230,7 +230,8 @@ static void control_begin(void)
 	must(world.calls != NULL, error);
 	must(!calls_listen(world.calls, error, sizeof(error)), error);
 	turn();
-	pass(1000, 500); // the dataplane has been found
+	pass(1000, 500);
+	must(media_is_up(calls_media(world.calls)), "the dataplane was not found");
 }
 
 static void control_end(void)
