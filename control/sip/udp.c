@@ -154,7 +154,7 @@ static void option(int fd, int level, int name, int value)
 static void options_set(int fd, int family)
 {
 	option(fd, SOL_SOCKET, SO_RCVBUF, 4 << 20);
-	option(fd, SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20); // beyond rmem_max, where we may
+	option(fd, SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20); // beyond rmem_max, where we may
 	option(fd, SOL_SOCKET, SO_SNDBUF, 4 << 20);
 	option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 	if (family == AF_INET6) {

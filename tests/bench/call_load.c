@@ -12,7 +12,7 @@
 //   rate:R:S      R calls a second begin for S seconds, whatever becomes of them
 //   times:F:S     F times as many a second as the last window came to, for S seconds
 //   flood:N       N calls begin as fast as they can be sent
-//   hold:N:W      N calls are set up, W at a time, and stay
+//   hold:N:W      calls are set up, W at a time, until N are up, and stay
 //   end           those that stay are ended
 //   wait          a line on standard input is waited for; calls that stay are answered meanwhile
 // After each but "wait" the calls under way come to their end, and one line of JSON says what they
@@ -624,12 +624,11 @@ static void flood(int epoll, unsigned long n)
 static void hold(int epoll, unsigned long n, unsigned long size)
 {
 	holds = true;
-	while (result.started < n) {
-		while (n_active < size && result.started < n && call_begin())
+	while (result.completed < n) {
+		while (n_active < size && result.completed + n_active < n && call_begin())
 			;
 		turn(epoll, 1);
 	}
-	drain(epoll);
 	holds = false;
 }
 
