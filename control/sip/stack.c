@@ -175,8 +175,10 @@ static void response_in(struct sip_stack *stack, struct sip_message *response)
 	t = client_match(stack, response);
 	if (t && t->too_small) // a dialog that it makes is for UDP, as its request was
 		response->flow = (struct flow){.listener = t->too_small, .remote = t->flow.remote};
-	else if (t && listener_is_away(response->flow.listener))
-		response->flow = t->flow; // it came by another node; the dialog goes on from here
+	else if (t &&
+		 (listener_is_away(response->flow.listener) || listener_is_away(t->flow.listener)))
+		response->flow =
+			t->flow; // one way was by another node: the dialog has our request's
 	if (t && client_authenticate(t, response))
 		return;
 	if (t) {
