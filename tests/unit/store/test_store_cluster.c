@@ -10,7 +10,7 @@
 #include "redis_cluster.h"
 #include "store_rig.h"
 
-enum { MASTERS = 3, SERVERS = 4, SHARDS = 9, SWITCH_MS = 25000 };
+enum { MASTERS = 3, SERVERS = 4, SHARDS = 9, SWITCH_MS = 100000 };
 
 static struct cluster cluster;		  // only its loop
 static struct redis_rig servers[SERVERS]; // the last is a replica of the first
