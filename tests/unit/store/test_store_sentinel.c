@@ -46,10 +46,11 @@ static int field(struct redis_rig *sentinel, const char *name)
 	return number;
 }
 
-// They look, talk and decide ten times as often as they are used to.
+// They look, talk and decide more often than they are used to. A replica is taken for a master only
+// where INFO is at most five pings old, and INFO is asked for each second.
 static void watch(struct redis_rig *sentinel, int port, int quorum)
 {
-	static const char *const times[] = {"info-period 200", "ping-period 100", "ask-period 100",
+	static const char *const times[] = {"info-period 200", "ping-period 500", "ask-period 100",
 		"publish-period 200", "tilt-period 500", "min-link-reconnect-period 300",
 		"election-timeout 1000"};
 	char text[200];
@@ -58,7 +59,7 @@ static void watch(struct redis_rig *sentinel, int port, int quorum)
 	snprintf(text, sizeof(text),
 		"sentinel monitor m 127.0.0.1 %d %d\n"
 		"sentinel down-after-milliseconds m 1000\n"
-		"sentinel failover-timeout m 4000\n",
+		"sentinel failover-timeout m 3000\n",
 		port, quorum);
 	redis_start_sentinel(sentinel, text);
 	for (i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
